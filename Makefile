@@ -1,0 +1,67 @@
+# Two commands: `make repro` and `make test`. Each builds the environment first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKED := $(VENV)/.locked
+
+.DEFAULT_GOAL := help
+.PHONY: help env repro demo sweep ui test check format lock clean
+# What a recipe runs is the environment's, also inside dvc.yaml's commands.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+help: ## explain the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+env: $(LOCKED) ## build the environment in .venv from requirements.lock
+
+# uv installs in seconds what pip does in a minute; either checks every hash and compiles.
+$(LOCKED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than Python 3.11; make PYTHON=python3.11 ..." >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || \
+	  { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
+	  echo "uv is not to be had; pip takes longer"
+	@if command -v uv >/dev/null; then \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode --requirement requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
+	else \
+	  $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . ; \
+	fi || { echo "error: the packages of requirements.lock could not be installed; is a package index within reach?" >&2; exit 1; }
+	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then \
+	  $(BIN)/dvc config --local core.no_scm true; fi
+	@touch $(LOCKED)
+
+repro: env ## run the experiment of params.yaml; without MNIST, say so and show the demo
+	@if dvc repro download; then dvc repro; else $(MAKE) --no-print-directory demo; \
+	  printf '\n%s\n' "That was the demo on scikit-learn's digits: MNIST could not be obtained (see the error above)." >&2; \
+	  exit 3; fi
+
+demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
+	@python -m pipeline.demo
+
+sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed='range(10)'"
+	@python -m pipeline.stages.train --multirun $(ARGS)
+
+ui: env ## browse the runs in MLflow
+	@python -m pipeline.tracking.ui
+
+test: env ## run the tests, fast ones first
+	@pytest
+
+check: env ## check format, style and types
+	@ruff format --check && ruff check && mypy
+
+format: env ## format the code
+	@ruff format && ruff check --fix
+
+lock: env ## renew requirements.lock within the ranges of pyproject.toml
+	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	  --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove what can be made again; the records of finished runs stay
+	@rm -rf $(VENV) demo sweeps runs data .mypy_cache .pytest_cache .ruff_cache .hypothesis
