@@ -1,0 +1,139 @@
+"""Atomic, byte-deterministic writing, and the hashes that readers check.
+
+Convention: a file appears under its final name complete or not at all, and the same content
+always has the same bytes: JSON with a fixed layout, npz without time stamps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of `content` in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of `value` that hashes are taken of.
+
+    Raises:
+        ValueError: a number is not finite; JSON has no text for it.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`: temporary file in the same folder, flush, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; an artefact is as readable as any other file.
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with a final newline; keys keep their order."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); delete it and run `dvc repro`") from None
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table of plain values, floats with every digit they need to come back."""
+    lines = [",".join(header)]
+    lines += [",".join(_cell(value) for value in row) for row in rows]
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return repr(float(value))
+    text = "" if value is None else str(value)
+    if any(character in text for character in ',"\n\r'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of an npz archive of `arrays`, without time stamps or pickle."""
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} holds Python objects; an npz here holds plain arrays")
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    return buffer.getvalue()
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write `arrays` as an npz archive."""
+    write_bytes(path, npz_bytes(arrays))
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Read an npz archive of plain arrays.
+
+    Raises:
+        UserError: the file is missing or is no npz archive of plain arrays.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
+    return parse_npz(content, name=str(path))
+
+
+def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz archive held in memory.
+
+    Raises:
+        UserError: `content` is damaged, or holds what only pickle could load.
+    """
+    import zipfile
+
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{name} is no readable npz archive ({error}); delete it and run the stage again"
+        ) from None

@@ -1,0 +1,143 @@
+"""Where every artefact lies; the only module that spells a path.
+
+`dvc.yaml` repeats these paths, since DVC needs them as text; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The artefacts of one checkout, below its `root`."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """The experiment that `dvc repro` runs."""
+        return self.root / "params.yaml"
+
+    @property
+    def conf(self) -> Path:
+        """Hydra's configuration folder."""
+        return self.root / "conf"
+
+    def raw(self, dataset: str) -> Path:
+        """Return the folder of a data set's four IDX gzip files."""
+        return self.root / "data" / "raw" / dataset
+
+    def beside(self, dataset: str) -> Path:
+        """Return a folder beside the checkout that may hold the data set's files."""
+        return self.root.parent / "shared" / dataset
+
+    @property
+    def split(self) -> Path:
+        """Which images train and which validate, with a summary beside it."""
+        return self.root / "data" / "split"
+
+    @property
+    def split_indices(self) -> Path:
+        """The indices of the split."""
+        return self.split / "indices.npz"
+
+    @property
+    def split_summary(self) -> Path:
+        """Sizes, class counts and hash of the split."""
+        return self.split / "split.json"
+
+    @property
+    def preprocessor(self) -> Path:
+        """The statistics fitted on the training images."""
+        return self.root / "data" / "preprocessor.npz"
+
+    @property
+    def labels(self) -> Path:
+        """One-hot labels of the three parts."""
+        return self.root / "data" / "labels.npz"
+
+    @property
+    def records(self) -> Path:
+        """Every training run ever completed here, a folder an identity."""
+        return self.root / "records"
+
+    @property
+    def runs(self) -> Path:
+        """The declared seeds' records: what the train stage hands on."""
+        return self.root / "runs"
+
+    def run(self, seed: int) -> Path:
+        """Return one declared seed's record."""
+        return self.runs / f"seed-{seed}"
+
+    @property
+    def sweeps(self) -> Path:
+        """Hydra's output and the tables of each sweep."""
+        return self.root / "sweeps"
+
+    @property
+    def results(self) -> Path:
+        """Small results that git keeps."""
+        return self.root / "results"
+
+    @property
+    def preprocess_summary(self) -> Path:
+        """What preprocessing did to the data."""
+        return self.results / "preprocess.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The statistics over seeds: DVC's metrics."""
+        return self.results / "metrics.json"
+
+    @property
+    def classes(self) -> Path:
+        """Precision, recall and F1 of every class."""
+        return self.results / "classes.csv"
+
+    @property
+    def confusion(self) -> Path:
+        """How often each digit was taken for each."""
+        return self.results / "confusion.csv"
+
+    @property
+    def history(self) -> Path:
+        """Every seed's metrics after every epoch."""
+        return self.results / "history.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """Every seed's answer to every test image, with its margin."""
+        return self.results / "predictions.csv"
+
+    @property
+    def figures(self) -> Path:
+        """The report's pictures."""
+        return self.root / "reports" / "figures"
+
+    @property
+    def learning_curves(self) -> Path:
+        """The lecture's last figure, from our own runs."""
+        return self.figures / "learning_curves.png"
+
+    @property
+    def store(self) -> Path:
+        """MLflow's sqlite store."""
+        return self.root / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """MLflow's artifacts."""
+        return self.root / "mlartifacts"
+
+
+def find_root() -> Path:
+    """Return the checkout this package lies in, else the current folder.
+
+    A stage so works from any working directory; an installed copy of the package works on
+    the checkout it is started in.
+    """
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "dvc.yaml").exists() else Path.cwd()

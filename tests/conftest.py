@@ -1,0 +1,80 @@
+"""What all tests share: one BLAS thread, as in every stage, and checkouts to run stages in."""
+
+import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: limits its BLAS threads
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.demo import prepare
+from pipeline.paths import Paths, find_root
+
+# A folder's name may hold what shells and URLs trip over.
+AWKWARD = "ein Ordner für Übungen"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run fast tests first: whoever breaks something sees it soon."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the pipeline with the demo's small experiment, in a folder of its own."""
+
+    paths: Paths
+
+    def run(
+        self, *words: str, env: dict[str, str] | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m` with `words` in the checkout."""
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=self.paths.root,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{words} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def train(self, *overrides: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a sweep without its live mirror, which has tests of its own."""
+        return self.run("pipeline.stages.train", "tracking.live=false", *overrides, check=check)
+
+
+@pytest.fixture(scope="session")
+def prepared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepare one checkout with the embedded digits, for copies to start from."""
+    root = tmp_path_factory.mktemp("prepared") / AWKWARD
+    prepare(find_root(), root)
+    checkout = Checkout(Paths(root))
+    checkout.run("pipeline.stages.download")
+    return root
+
+
+@pytest.fixture
+def make_checkout(prepared_checkout: Path, tmp_path: Path) -> Callable[[str], Checkout]:
+    """Return a function that makes fresh checkouts by name."""
+
+    def make(name: str) -> Checkout:
+        root = tmp_path / name / AWKWARD
+        shutil.copytree(prepared_checkout, root)
+        return Checkout(Paths(root))
+
+    return make
+
+
+@pytest.fixture
+def checkout(make_checkout: Callable[[str], Checkout]) -> Checkout:
+    """Return a fresh checkout."""
+    return make_checkout("checkout")
