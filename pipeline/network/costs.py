@@ -1,0 +1,68 @@
+"""Cost functions, each beside its gradient at the last layer's pre-activation.
+
+Convention: a cost is summed over the outputs of one sample, as on the slides, and averaged over
+the batch. It takes the pre-activations H_bar of the last layer, labels Y (both of shape (b, m))
+and the last layer's activation. Its gradient is δH_bar of shape (b, m): what (5) and (6) call
+f'(h_bar) ⊙ Δ, one row a sample, not yet divided by b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.network.activations import Activation, Array, sigmoid
+
+
+def squared_error(H_bar: Array, Y: Array, activation: Activation) -> Array:
+    """Return ½ Σ_k (y_k − h_k)² of every sample, equation (3): shape (b,)."""
+    difference = Y - activation.function(H_bar)
+    return 0.5 * np.sum(difference * difference, axis=1)
+
+
+def squared_error_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
+    """Return f'(h_bar) ⊙ Δ with Δ = h − y, equations (4) and (8): shape (b, m)."""
+    return activation.derivative(H_bar) * (activation.function(H_bar) - Y)
+
+
+def cross_entropy_of_outputs(O: Array, Y: Array) -> Array:  # noqa: E741 - the slide's symbol
+    """Return −[y ln o + (1 − y) ln(1 − o)] of every output, the summand of (18).
+
+    As printed on the slide, for outputs 0 < o < 1. Training uses `cross_entropy`, which says
+    the same of pre-activations and stays finite when an output rounds to 0 or 1.
+    """
+    return -(Y * np.log(O) + (1 - Y) * np.log1p(-O))
+
+
+def cross_entropy(H_bar: Array, Y: Array, activation: Activation) -> Array:
+    """Return the cross-entropy (18) of every sample, of outputs σ(H_bar): shape (b,).
+
+    With o = σ(x), −ln o = ln(1 + e^−x) and −ln(1 − o) = x + ln(1 + e^−x), so that
+    −[y ln o + (1 − y) ln(1 − o)] = max(x, 0) − x y + ln(1 + e^−|x|), which cannot overflow.
+    """
+    summand = np.maximum(H_bar, 0) - H_bar * Y + np.log1p(np.exp(-np.abs(H_bar)))
+    return np.sum(summand, axis=1)
+
+
+def cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
+    """Return σ(h_bar) − y, equation (19): shape (b, m).
+
+    This is the gradient at the pre-activation and holds σ' already: (5)'s f' is not applied on
+    top of it.
+    """
+    return sigmoid(H_bar) - Y
+
+
+class Cost(NamedTuple):
+    """A cost of every sample, and its gradient δH_bar at the last pre-activation."""
+
+    value: Callable[[Array, Array, Activation], Array]
+    gradient: Callable[[Array, Array, Activation], Array]
+
+
+COSTS = {
+    "cross_entropy": Cost(cross_entropy, cross_entropy_gradient),
+    "squared_error": Cost(squared_error, squared_error_gradient),
+}

@@ -1,0 +1,152 @@
+"""Dense layers, stacked: the forward pass (2) and the backward pass (5), (6).
+
+This is the readable version and the reference. `pipeline.network.descent_in_place` computes the
+same with reused buffers; a test holds it to this module.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from pipeline.network.activations import ACTIVATIONS, Array
+from pipeline.network.costs import COSTS
+from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
+
+
+class Layer(NamedTuple):
+    """Weights W of shape (m, n) and biases b of shape (m,), or their gradients."""
+
+    W: Array
+    b: Array
+
+
+class Network(NamedTuple):
+    """Layers, first to last, and the name of each one's activation function."""
+
+    layers: tuple[Layer, ...]
+    activations: tuple[str, ...]
+
+
+class Forward(NamedTuple):
+    """What a forward pass leaves for the backward pass.
+
+    `inputs[l]` of shape (b, n) went into layer l, `pre_activations[l]` of shape (b, m) came out
+    of its equation (2), before f; `outputs` of shape (b, m) is f of the last of them.
+    """
+
+    inputs: list[Array]
+    pre_activations: list[Array]
+    outputs: Array
+
+
+def initialise(
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    activation: str,
+    output: str,
+    weights: str,
+    weight_limit: float,
+    biases: str,
+    dtype: DTypeLike = np.float64,
+) -> Network:
+    """Return a network with random weights.
+
+    Args:
+        sizes: numbers of inputs, of neurons in each hidden layer, and of outputs.
+        rng: drawn from layer by layer, weights before biases, whatever `dtype` is.
+        activation: of the hidden layers; a name in `ACTIVATIONS`.
+        output: activation of the last layer.
+        weights: a name in `WEIGHT_INITIALISERS`.
+        weight_limit: a of "uniform" weights U[−a, a].
+        biases: a name in `BIAS_INITIALISERS`.
+        dtype: of all parameters.
+    """
+    draw_W, draw_b = WEIGHT_INITIALISERS[weights], BIAS_INITIALISERS[biases]
+    layers = []
+    for n, m in itertools.pairwise(sizes):
+        W = draw_W(m, n, rng, weight_limit).astype(dtype)
+        layers.append(Layer(W, draw_b(m, n, rng).astype(dtype)))
+    hidden = (activation,) * (len(layers) - 1)
+    return Network(tuple(layers), (*hidden, output))
+
+
+def dense(layer: Layer, X: Array) -> Array:
+    """Return H_bar = X Wᵀ + b of shape (b, m), equation (2), for inputs X of shape (b, n)."""
+    return X @ layer.W.T + layer.b
+
+
+def dense_gradients(layer: Layer, X: Array, delta: Array) -> tuple[Layer, Array]:
+    """Return the gradients of a dense layer, equations (5) and (6).
+
+    Args:
+        layer: the layer's parameters.
+        X: its inputs, shape (b, n).
+        delta: δH_bar = f'(H_bar) ⊙ Δ, shape (b, m).
+
+    Returns:
+        δW = δH_barᵀ X of shape (m, n) with δb of shape (m,), both summed over the batch; and
+        δX = δH_bar W of shape (b, n). Slide equation (10) prints the transpose on the bracket;
+        (5) is right, and this is (5) for rows.
+    """
+    return Layer(delta.T @ X, delta.sum(axis=0)), delta @ layer.W
+
+
+def forward(network: Network, X: Array) -> Forward:
+    """Run inputs X of shape (b, n) through all layers."""
+    inputs, pre_activations = [], []
+    for layer, name in zip(network.layers, network.activations, strict=True):
+        inputs.append(X)
+        H_bar = dense(layer, X)
+        pre_activations.append(H_bar)
+        X = ACTIVATIONS[name].function(H_bar)
+    return Forward(inputs, pre_activations, X)
+
+
+def backward(network: Network, passed: Forward, delta: Array) -> tuple[Layer, ...]:
+    """Return the gradients of all layers, by (5) and (6) from the last to the first.
+
+    Args:
+        network: the network that `passed` came from.
+        passed: the forward pass.
+        delta: δH_bar of the last layer, shape (b, m); see `pipeline.network.costs`.
+    """
+    gradients: list[Layer] = []
+    for index in reversed(range(len(network.layers))):
+        gradient, delta_X = dense_gradients(network.layers[index], passed.inputs[index], delta)
+        gradients.append(gradient)
+        if index:
+            f = ACTIVATIONS[network.activations[index - 1]]
+            delta = f.derivative(passed.pre_activations[index - 1]) * delta_X  # (8)
+    return tuple(reversed(gradients))
+
+
+def cost_and_gradients(
+    network: Network, X: Array, Y: Array, cost: str
+) -> tuple[float, tuple[Layer, ...]]:
+    """Return the mean cost over a batch and its gradients.
+
+    Args:
+        network: the network.
+        X: inputs, shape (b, n).
+        Y: labels, shape (b, m).
+        cost: a name in `COSTS`.
+    """
+    passed = forward(network, X)
+    f, H_bar = ACTIVATIONS[network.activations[-1]], passed.pre_activations[-1]
+    value = float(np.mean(COSTS[cost].value(H_bar, Y, f)))
+    delta = COSTS[cost].gradient(H_bar, Y, f) / H_bar.dtype.type(len(X))
+    return value, backward(network, passed, delta)
+
+
+def parameters(network: Network) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the parameters under the names that a model file gives them: W1, b1, W2, ..."""
+    named = {}
+    for number, layer in enumerate(network.layers, start=1):
+        named[f"W{number}"], named[f"b{number}"] = layer.W, layer.b
+    return named

@@ -1,0 +1,109 @@
+"""The training loop: epochs of gradient descent, each followed by an evaluation.
+
+Convention: `train` yields after every epoch and keeps no history; who calls it decides what is
+written down. Given the same arguments it yields the same numbers, also when it goes on from an
+earlier epoch's network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.network.activations import Array
+from pipeline.network.dense import Layer, Network
+from pipeline.network.descent import SCHEDULES
+from pipeline.network.descent_in_place import DescentInPlace, Score
+from pipeline.network.inputs import Inputs
+from pipeline.network.randomness import generator
+
+
+class Examples(NamedTuple):
+    """Inputs, their one-hot labels of shape (N, m), and the labels as numbers, shape (N,)."""
+
+    inputs: Inputs
+    Y: Array
+    labels: NDArray[np.integer[Any]]
+
+
+class Epoch(NamedTuple):
+    """What is known after an epoch, counted from 1."""
+
+    number: int
+    learning_rate: float
+    train: Score
+    validation: Score
+    network: Network
+    velocity: tuple[Layer, ...]
+
+
+class Start(NamedTuple):
+    """Where to go on from: the state after `epoch` epochs."""
+
+    epoch: int
+    network: Network
+    velocity: tuple[Layer, ...] | None
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+def train(
+    start: Start,
+    train_examples: Examples,
+    validation_examples: Examples,
+    *,
+    seed: int,
+    cost: str,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    schedule: str = "constant",
+    momentum: float = 0.0,
+) -> Iterator[Epoch]:
+    """Descend along the gradients, epoch by epoch.
+
+    Args:
+        start: the first network with epoch 0, or a later epoch's to go on from.
+        train_examples: what gradients are taken of.
+        validation_examples: evaluated after every epoch, never learned from.
+        seed: the order of every epoch is drawn from `generator(seed, "order", epoch)`.
+        cost: a name in `pipeline.network.costs.COSTS`.
+        epochs: in all, those before `start` included.
+        batch_size: samples a step; an epoch's last step takes what is left.
+        learning_rate: the first step size ε of (17).
+        schedule: a name in `pipeline.network.descent.SCHEDULES`.
+        momentum: μ, 0 ≤ μ < 1.
+
+    Yields:
+        The state after each epoch.
+
+    Raises:
+        Diverged: the loss after an epoch is not finite; names epoch and step size.
+    """
+    descent = DescentInPlace(
+        start.network,
+        cost=cost,
+        batch_size=batch_size,
+        momentum=momentum,
+        velocity=start.velocity,
+    )
+    for number in range(start.epoch + 1, epochs + 1):
+        step_size = learning_rate * SCHEDULES[schedule](number, epochs)
+        order = generator(seed, "order", number).permutation(len(train_examples.Y))
+        # A diverging network overflows on its way; the losses below are what tells.
+        with np.errstate(over="ignore", invalid="ignore"):
+            descent.epoch(train_examples.inputs, train_examples.Y, order, step_size)
+            on_train = descent.score(*train_examples)
+            on_validation = descent.score(*validation_examples)
+        if not math.isfinite(on_train.loss + on_validation.loss):
+            raise Diverged(
+                f"the loss is {on_train.loss} after epoch {number} with step size "
+                f"{step_size:g}; try a smaller training.learning_rate"
+            )
+        yield Epoch(number, step_size, on_train, on_validation, descent.network, descent.velocity)

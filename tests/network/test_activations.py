@@ -1,0 +1,39 @@
+"""Activation functions (13), (14) against scipy and against central differences."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from pipeline.network.activations import ACTIVATIONS, relu_derivative, sigmoid
+
+X = np.concatenate([np.linspace(-10, 10, 41), [-700.0, -40.0, 40.0, 700.0]])
+
+
+def test_sigmoid_agrees_with_scipy() -> None:
+    np.testing.assert_allclose(sigmoid(X), expit(X), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_cannot_overflow(dtype: type) -> None:
+    extremes: np.ndarray = np.array([-1e30, 0.0, 1e30], dtype)
+    np.testing.assert_array_equal(sigmoid(extremes), np.array([0.0, 0.5, 1.0], dtype))
+    assert sigmoid(extremes).dtype == dtype
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_derivative_is_the_slope(name: str) -> None:
+    f = ACTIVATIONS[name]
+    smooth = np.linspace(-5, 5, 40)  # 40 points: none of them is ReLU's corner at 0
+    step = 1e-6
+    slope = (f.function(smooth + step) - f.function(smooth - step)) / (2 * step)
+    np.testing.assert_allclose(f.derivative(smooth), slope, atol=1e-9)
+
+
+def test_heaviside_is_zero_at_zero() -> None:
+    np.testing.assert_array_equal(relu_derivative(np.array([-1.0, 0.0, 1.0])), [0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_rise_so_that_accuracy_may_be_read_off_pre_activations(name: str) -> None:
+    values = ACTIVATIONS[name].function(np.linspace(-8, 8, 101))
+    assert np.all(np.diff(values) >= 0)

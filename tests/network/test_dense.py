@@ -1,0 +1,129 @@
+"""Forward and backward (2), (5), (6) against loops, differences and scikit-learn."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier
+
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+from pipeline.network.dense import (
+    Layer,
+    Network,
+    cost_and_gradients,
+    dense,
+    dense_gradients,
+    forward,
+    initialise,
+)
+from pipeline.network.descent import descend
+
+COMBINATIONS = [
+    (hidden, output, cost)
+    for hidden, output, cost in itertools.product(ACTIVATIONS, ACTIVATIONS, COSTS)
+    if cost == "squared_error" or output == "sigmoid"
+]
+
+
+def small_network(hidden: str, output: str, sizes: tuple[int, ...] = (5, 4, 3, 2)) -> Network:
+    return initialise(
+        sizes,
+        np.random.default_rng(1),
+        activation=hidden,
+        output=output,
+        weights="lecun_normal",
+        weight_limit=0.1,
+        biases="normal",
+    )
+
+
+def small_batch() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(6, 5)), np.eye(2)[rng.integers(2, size=6)]
+
+
+def test_dense_is_equation_2_for_every_sample() -> None:
+    layer = Layer(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([0.1, 0.2, 0.3]))
+    X = np.array([[1.0, -1.0], [2.0, 0.5]])
+    expected = [layer.W @ x + layer.b for x in X]
+    np.testing.assert_allclose(dense(layer, X), expected)
+
+
+def test_dense_gradients_are_equations_5_and_6_summed_over_samples() -> None:
+    rng = np.random.default_rng(0)
+    layer = Layer(rng.normal(size=(3, 2)), rng.normal(size=3))
+    X, delta = rng.normal(size=(4, 2)), rng.normal(size=(4, 3))
+    gradient, delta_X = dense_gradients(layer, X, delta)
+    np.testing.assert_allclose(
+        gradient.W, sum(np.outer(d, x) for d, x in zip(delta, X, strict=True))
+    )
+    np.testing.assert_allclose(gradient.b, sum(delta))
+    np.testing.assert_allclose(delta_X, [layer.W.T @ d for d in delta])
+
+
+@pytest.mark.parametrize(("hidden", "output", "cost"), COMBINATIONS)
+def test_every_gradient_is_the_slope_of_the_cost(hidden: str, output: str, cost: str) -> None:
+    network, (X, Y) = small_network(hidden, output), small_batch()
+    _, gradients = cost_and_gradients(network, X, Y, cost)
+    step = 1e-6
+    for index, layer in enumerate(network.layers):
+        for name in ("W", "b"):
+            parameter = getattr(layer, name)
+            for position in np.ndindex(parameter.shape):
+                slopes = []
+                for sign in (1, -1):
+                    moved = parameter.copy()
+                    moved[position] += sign * step
+                    layers = list(network.layers)
+                    layers[index] = layer._replace(**{name: moved})
+                    value, _ = cost_and_gradients(
+                        network._replace(layers=tuple(layers)), X, Y, cost
+                    )
+                    slopes.append(value)
+                slope = (slopes[0] - slopes[1]) / (2 * step)
+                gradient = getattr(gradients[index], name)[position]
+                np.testing.assert_allclose(gradient, slope, atol=1e-8)
+
+
+@pytest.mark.parametrize(("activation", "momentum"), [("relu", 0.0), ("sigmoid", 0.9)])
+def test_five_steps_agree_with_scikit_learn(activation: str, momentum: float) -> None:
+    """MLPClassifier on multilabel targets has logistic outputs and the lecture's cost (18)."""
+    rng = np.random.default_rng(3)
+    X, Y = rng.normal(size=(30, 8)), np.eye(4)[rng.integers(4, size=30)]
+    oracle = MLPClassifier(
+        (7, 6),
+        activation={"relu": "relu", "sigmoid": "logistic"}[activation],
+        solver="sgd",
+        alpha=0.0,
+        batch_size=30,
+        learning_rate_init=0.3,
+        momentum=momentum,
+        nesterovs_momentum=False,
+        shuffle=False,
+        random_state=0,
+    )
+    oracle.partial_fit(X, Y, classes=np.arange(4))
+    layers = tuple(
+        Layer(W.T.copy(), b.copy()) for W, b in zip(oracle.coefs_, oracle.intercepts_, strict=True)
+    )
+    network, velocity = Network(layers, (activation, activation, "sigmoid")), None
+    if momentum:  # go on from the velocity that scikit-learn's first step left
+        found = oracle._optimizer.velocities
+        velocity = tuple(Layer(W.T, b) for W, b in zip(found[:3], found[3:], strict=True))
+    for _ in range(5):
+        oracle.partial_fit(X, Y)
+        _, gradients = cost_and_gradients(network, X, Y, "cross_entropy")
+        network, velocity = descend(
+            network, gradients, learning_rate=0.3, momentum=momentum, velocity=velocity
+        )
+    for layer, W, b in zip(network.layers, oracle.coefs_, oracle.intercepts_, strict=True):
+        np.testing.assert_allclose(layer.W, W.T, atol=1e-12, rtol=0)
+        np.testing.assert_allclose(layer.b, b, atol=1e-12, rtol=0)
+    np.testing.assert_allclose(forward(network, X).outputs, oracle.predict_proba(X), atol=1e-12)
+
+
+def test_network_of_one_layer_is_an_array_of_perceptrons() -> None:
+    network = small_network("relu", "sigmoid", sizes=(3, 2))
+    assert network.activations == ("sigmoid",)
+    assert forward(network, np.zeros((1, 3))).outputs.shape == (1, 2)
