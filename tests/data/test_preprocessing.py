@@ -1,0 +1,144 @@
+"""Standardisation (20) and whitening (21), (22) against scikit-learn and their definitions."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from pipeline.data.preprocessing import (
+    PIXEL_UNIT,
+    AffineMap,
+    covariance,
+    fit,
+    moments,
+)
+
+METHODS = [
+    {"method": "raw"},
+    {"method": "standardise", "statistics": "scalar"},
+    {"method": "standardise", "statistics": "per_feature"},
+    {"method": "whiten", "rotation": "pca", "epsilon": 1e-8},
+    {"method": "whiten", "rotation": "zca", "epsilon": 1e-2},
+]
+
+
+def pixels(count: int = 200, features: int = 12) -> np.ndarray:
+    """Return correlated 8-bit pixels, the first of which never changes."""
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(size=(count, features)) @ rng.normal(size=(features, features))
+    scaled = np.clip(120 + 30 * mixed, 0, 255).astype(np.uint8)
+    scaled[:, 0] = 17
+    return scaled
+
+
+def test_pixel_moments_are_exact() -> None:
+    X = pixels(50)
+    column = [Fraction(int(value)) for value in X[:, 3]]
+    mean = sum(column) / len(column)
+    variance = sum((value - mean) ** 2 for value in column) / len(column)
+    found = moments(X)
+    assert found.mean[3] == float(mean)
+    assert found.variance[3] == float(variance)
+    assert found.variance[0] == 0
+
+
+def test_covariance_agrees_with_numpy_and_does_not_depend_on_the_order_of_images() -> None:
+    X = pixels()
+    np.testing.assert_allclose(covariance(X), np.cov(X.T, bias=True), rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(
+        covariance(X.astype(np.float64)), np.cov(X.T, bias=True), rtol=1e-12, atol=1e-9
+    )
+    shuffled = X[np.random.default_rng(1).permutation(len(X))]
+    assert covariance(X).tobytes() == covariance(shuffled).tobytes()
+
+
+def test_raw_is_pixels_by_255() -> None:
+    X = pixels()
+    np.testing.assert_allclose(fit(X, method="raw").map.apply(X), X / 255, rtol=1e-15)
+
+
+def test_scalar_standardisation_gives_mean_zero_and_variance_one_over_all_pixels() -> None:
+    inputs = fit(pixels(), method="standardise", statistics="scalar").map.apply(pixels())
+    assert abs(inputs.mean()) < 1e-12
+    assert abs(inputs.var() - 1) < 1e-12
+
+
+def test_per_feature_standardisation_agrees_with_scikit_learn() -> None:
+    X = pixels()
+    found = fit(X, method="standardise", statistics="per_feature")
+    expected = StandardScaler().fit_transform(X.astype(np.float64))
+    np.testing.assert_allclose(found.map.apply(X), expected, atol=1e-12)
+    assert found.constant == 1
+
+
+@pytest.mark.parametrize("rotation", ["pca", "zca"])
+def test_whitened_covariance_is_the_identity_on_the_directions_kept(rotation: str) -> None:
+    X = pixels()
+    found = fit(X, method="whiten", rotation=rotation, epsilon=0.0)
+    whitened = found.map.apply(X)
+    eigenvalues = np.linalg.eigvalsh(np.cov(whitened.T, bias=True))
+    assert found.null == 1  # the constant pixel
+    expected = np.ones(11) if rotation == "pca" else np.append(0.0, np.ones(11))
+    np.testing.assert_allclose(eigenvalues, expected, atol=1e-9)
+
+
+def test_pca_whitening_agrees_with_scikit_learn_up_to_signs() -> None:
+    X = pixels().astype(np.float64)
+    ours = fit(X, method="whiten", rotation="pca", epsilon=0.0, unit=1.0).map.apply(X)
+    theirs = PCA(11, whiten=True, svd_solver="full").fit_transform(X)
+    theirs *= np.sqrt(len(X) / (len(X) - 1))  # scikit-learn divides by N − 1
+    np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-8)
+
+
+def test_zca_is_the_whitening_that_turns_nothing() -> None:
+    X = pixels()
+    matrix = fit(X, method="whiten", rotation="zca", epsilon=1e-3).map.matrix
+    assert matrix is not None
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-12)
+
+
+def test_epsilon_is_added_to_the_root_of_the_singular_value() -> None:
+    """Two uncorrelated pixels with deviations 0.4 and 0.1, ε = 0.1: (22) by hand."""
+    X = 100 + np.array([[102, 0], [-102, 0], [0, 25.5], [0, -25.5]]) * 2**0.5
+    found = fit(X, method="whiten", rotation="zca", epsilon=0.1)
+    deviations = np.sqrt(covariance(X, PIXEL_UNIT).diagonal())
+    np.testing.assert_allclose(deviations, [0.4, 0.1])
+    assert found.map.matrix is not None
+    np.testing.assert_allclose(
+        found.map.matrix * PIXEL_UNIT, np.diag([1 / 0.5, 1 / 0.2]), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_a_pixel_that_never_changed_in_training_stays_finite_when_it_lights_up(
+    settings: dict[str, str],
+) -> None:
+    unseen = pixels()
+    unseen[:, 0] = 255
+    inputs = fit(pixels(), **settings).map.apply(unseen)  # type: ignore[arg-type]
+    assert np.all(np.isfinite(inputs))
+    assert np.abs(inputs[:, 0]).max() < 10
+
+
+@pytest.mark.parametrize("settings", METHODS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_reads_what_prediction_computes(settings: dict[str, str], dtype: type) -> None:
+    X, found = pixels(), fit(pixels(), **settings).map  # type: ignore[arg-type]
+    out: np.ndarray = np.empty((len(X), found.apply(X).shape[1]), dtype)
+    found.inputs(X, dtype, rows=len(X)).block(0, out)
+    np.testing.assert_array_equal(out, found.apply(X, dtype))
+
+
+@pytest.mark.parametrize("settings", METHODS)
+def test_a_map_comes_back_from_its_arrays(settings: dict[str, str]) -> None:
+    found = fit(pixels(), **settings).map  # type: ignore[arg-type]
+    again = AffineMap.from_arrays(found.arrays())
+    assert again.apply(pixels()).tobytes() == found.apply(pixels()).tobytes()
+
+
+def test_a_training_set_without_any_variation_stays_finite() -> None:
+    X = np.full((10, 4), 9, np.uint8)
+    for settings in METHODS:
+        assert np.all(np.isfinite(fit(X, **settings).map.apply(X)))  # type: ignore[arg-type]
