@@ -1,0 +1,144 @@
+"""The configuration: one truth, typed, checked, and every mistake told in one line."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import initialize_config_dir
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import Config, compose, experiment, register
+from pipeline.errors import describe
+from pipeline.paths import Paths, find_root
+
+PATHS = Paths(find_root())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hydra_started_once() -> Iterator[None]:
+    """Start Hydra once: looking for its plugins takes most of a composition's time."""
+    register(PATHS)
+    with initialize_config_dir(str(PATHS.conf), version_base="1.3"):
+        yield
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def test_without_overrides_the_configuration_is_params_yaml() -> None:
+    params = read(PATHS.params)
+    composed = dataclasses.asdict(compose(PATHS))
+    for section, values in params.items():
+        if isinstance(values, dict):
+            assert values.items() <= composed[section].items()
+        else:
+            assert composed[section] == values
+
+
+def test_params_yaml_holds_every_value_of_the_experiment() -> None:
+    params = read(PATHS.params)
+    for section, values in experiment(compose(PATHS)).items():
+        assert params[section].keys() == values.keys()
+
+
+def group_choices() -> list[str]:
+    files = PATHS.conf.glob("*/*.yaml")
+    return sorted(f"{path.parent.name}={path.stem}" for path in files)
+
+
+@pytest.mark.parametrize("choice", group_choices())
+def test_every_named_variation_composes_and_differs_only_where_it_says(choice: str) -> None:
+    name, _, option = choice.partition("=")
+    path = PATHS.conf / name / f"{option}.yaml"
+    said = read(path)
+    if "defaults" in said:
+        said |= read(PATHS.conf / "data" / "digits.yaml")  # what experiment=demo builds on
+    elif "@package _global_" not in path.read_text():
+        said = {name: said}
+    plain = dataclasses.asdict(compose(PATHS))
+    for section, values in dataclasses.asdict(compose(PATHS, [choice])).items():
+        if section in said and isinstance(values, dict):
+            assert values == {**plain[section], **said[section]}
+        else:
+            assert values == said.get(section, plain[section])
+
+
+def test_a_variation_can_be_overridden_on_the_command_line() -> None:
+    config = compose(PATHS, ["preprocess=whiten", "preprocess.epsilon=0.5"])
+    assert (config.preprocess.method, config.preprocess.epsilon) == ("whiten", 0.5)
+
+
+MISTAKES = {
+    "+foo=1": "foo: unknown key",
+    "+training.foo=1": "training.foo: Key 'foo' not in 'Training'",
+    "training.foo=1": "training.foo: Key 'foo' not in 'Training'",
+    "training.epochs=2.5": "training.epochs: Value '2.5' of type 'float' could not be converted",
+    "training.epochs=0": "training.epochs = 0: allowed is a whole number from 1 to 1000000",
+    "training.learning_rate=nan": "training.learning_rate = nan: allowed is a number above 0",
+    "training.learning_rate=inf": "training.learning_rate = inf: allowed is a number above 0",
+    "training.learning_rate=-0.1": "training.learning_rate = -0.1: allowed is a number above 0",
+    "training.learning_rate=fast": "training.learning_rate: Value 'fast' of type 'str'",
+    "training.learning_rate=${study}": "'${study}': Value 'mnist' of type 'str'",
+    "training.momentum=1": "training.momentum = 1.0: allowed is a number from 0 below 1",
+    "training.batch_size=59001": "training.batch_size = 59001: allowed is 1 to split.train = 59000",
+    "training.dtype=float16": "training.dtype = float16: allowed is one of float32, float64",
+    "training.cost=hinge": "training.cost = hinge: allowed is one of cross_entropy, squared_error",
+    "network.output=relu": "network.output = relu: allowed is sigmoid",
+    "network.hidden=[]": "network.hidden = []: allowed is at least one layer",
+    "network.hidden=[0]": "network.hidden = 0: allowed is a whole number from 1",
+    "network.hidden=[true]": "Value 'True' of type 'bool' could not be converted",
+    "seeds=[]": "seeds = []: allowed is at least one seed",
+    "seeds=[1,1]": "seeds = [1, 1]: allowed is each seed once",
+    "seeds=[-1]": "seeds = -1: allowed is a whole number from 0 to 4294967295",
+    "seeds=[true]": "seeds[0]: Value 'True' of type 'bool' could not be converted",
+    "seed=4294967296": "seed = 4294967296: allowed is a whole number",
+    "split.train=59500": "= 59500 + 1000 = 60500: the training file of mnist holds 60000 images",
+    "split.test=10001": "split.test = 10001: allowed is 1 to 10000",
+    "split.validation=9": "split.validation = 9: allowed is at least 10, one image a class",
+    "split.method=last": "split.method = last: allowed is one of stratified, first",
+    "preprocess.epsilon=-1": "preprocess.epsilon = -1.0: allowed is a number from 0",
+    "preprocess=bleach": "Could not find 'preprocess/bleach'",
+    "study=''": "study = : allowed is a name",
+    "data.name=imagenet": "data.name = imagenet: allowed is one of mnist",
+}
+
+
+@pytest.mark.parametrize(("override", "expected"), MISTAKES.items())
+def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(
+    override: str, expected: str
+) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - Hydra's, OmegaConf's or ours
+        compose(PATHS, [override])
+    message = describe(caught.value)
+    assert expected in message
+    assert "\n" not in message
+    assert "HYDRA_FULL_ERROR" not in message  # that is for defects, not for mistakes
+
+
+def test_params_yaml_with_an_unknown_key_or_a_wrong_type(tmp_path: Path) -> None:
+    for broken in ("colour: red", "seeds: [0, true]", "- a list"):
+        (tmp_path / "params.yaml").write_text(broken)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - told by OmegaConf or by us
+            register(Paths(tmp_path))
+
+
+@given(
+    key=st.sampled_from(["training.learning_rate", "training.momentum", "preprocess.epsilon"]),
+    value=st.floats() | st.integers() | st.text("ab.-+1e,[]{}", max_size=6),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_accepted_is_in_range(key: str, value: object) -> None:
+    section, _, name = key.partition(".")
+    try:
+        config: Config = compose(PATHS, [f"{key}={value}"])
+    except Exception as error:
+        assert describe(error)
+        return
+    accepted = getattr(getattr(config, section), name)
+    assert 0 <= accepted <= 1e6
