@@ -1,0 +1,44 @@
+"""The numeric environment: what, besides code, data and seed, can change a result's bits.
+
+Convention: everything is read from the libraries that are loaded, nothing from what was asked.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+
+# Read by the BLAS libraries when NumPy is first imported.
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Limit matrix products to one thread, in this process and those it starts.
+
+    The number of threads changes the last bits of float32 products, and two processes with two
+    threads each on two cores take many times as long as with one.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"
+    return threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+
+
+def numeric_environment() -> dict[str, Any]:
+    """Return NumPy's version, its BLAS with kernel and threads, and its SIMD extensions."""
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    blas = [
+        {
+            "name": library["internal_api"],
+            "version": library["version"],
+            "kernel": library.get("architecture", "unknown"),
+            "threads": library["num_threads"],
+        }
+        for library in threadpoolctl.threadpool_info()
+        # scipy and scikit-learn bring libraries of their own, which no product here runs on.
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]
+    ]
+    return {"numpy": np.__version__, "blas": blas, "simd": list(simd.get("found", []))}

@@ -1,0 +1,90 @@
+"""A trained model: preprocessor and network together, so that it takes raw pixels.
+
+Convention: its file is an npz of plain arrays; `shift`, `scale` and `matrix` preprocess, `W1`,
+`b1`, `W2`, ... and `activations` are the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.preprocessing import AffineMap
+from pipeline.errors import UserError
+from pipeline.files import npz_bytes, parse_npz
+from pipeline.network.activations import ACTIVATIONS, Array
+from pipeline.network.dense import Layer, Network, forward, parameters
+
+# Rows computed at once; fixed, since it can change the last bits of a product.
+BLOCK = 1000
+
+
+class Model(NamedTuple):
+    """A preprocessor and the network trained behind it."""
+
+    preprocessor: AffineMap
+    network: Network
+
+    def pre_activations(self, pixels: NDArray[np.uint8]) -> Array:
+        """Return the last layer's H_bar for raw pixels of shape (N, n): shape (N, m)."""
+        dtype = self.network.layers[0].W.dtype
+        blocks = [
+            forward(self.network, self.preprocessor.apply(pixels[start : start + BLOCK], dtype))
+            for start in range(0, len(pixels), BLOCK)
+        ]
+        return np.concatenate([block.pre_activations[-1] for block in blocks])
+
+    def outputs(self, pixels: NDArray[np.uint8]) -> Array:
+        """Return the network's outputs for raw pixels of shape (N, n): shape (N, m)."""
+        function = ACTIVATIONS[self.network.activations[-1]].function
+        return function(self.pre_activations(pixels))
+
+    def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the digit that each image most looks like: shape (N,)."""
+        return self.pre_activations(pixels).argmax(axis=1)
+
+
+def network_arrays(network: Network) -> dict[str, NDArray[Any]]:
+    """Return what a file has to hold of a network."""
+    return {**parameters(network), "activations": np.array(network.activations)}
+
+
+def network_from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Network:
+    """Return the network that `arrays` describes.
+
+    Raises:
+        UserError: an array is missing, or shapes do not fit each other; `name` is in its text.
+    """
+    try:
+        activations = tuple(str(entry) for entry in arrays["activations"])
+        layers = tuple(
+            Layer(arrays[f"W{number}"], arrays[f"b{number}"])
+            for number in range(1, len(activations) + 1)
+        )
+    except KeyError as error:
+        raise UserError(f"{name}: array {error} is missing") from None
+    for number, layer in enumerate(layers, start=1):
+        fan_in = layers[number - 2].W.shape[0] if number > 1 else layer.W.shape[-1]
+        if layer.W.shape != (len(layer.b), fan_in):
+            raise UserError(
+                f"{name}: W{number} has shape {layer.W.shape}, b{number} or the layer "
+                f"before it wants {(len(layer.b), fan_in)}"
+            )
+    return Network(layers, activations)
+
+
+def model_bytes(model: Model) -> bytes:
+    """Return the file of a model."""
+    return npz_bytes({**model.preprocessor.arrays(), **network_arrays(model.network)})
+
+
+def parse_model(content: bytes, *, name: str) -> Model:
+    """Return the model of a file's content.
+
+    Raises:
+        UserError: the content is no model; `name` is in its text.
+    """
+    arrays = parse_npz(content, name=name)
+    return Model(AffineMap.from_arrays(arrays), network_from_arrays(arrays, name))
