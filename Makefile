@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro demo sweep ui test check format lock clean
+.PHONY: help env repro demo sweep ui test test-slow check format lock clean
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -49,8 +49,11 @@ sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed=
 ui: env ## browse the runs in MLflow
 	@python -m pipeline.tracking.ui
 
-test: env ## run the tests, fast ones first
-	@pytest
+test: env ## run the tests, fast ones first (some 5 minutes)
+	@pytest -m "not slow"
+
+test-slow: env ## run the long tests: kills, faults, everything made again
+	@pytest -m slow
 
 check: env ## check format, style and types
 	@ruff format --check && ruff check && mypy
