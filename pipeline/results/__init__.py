@@ -1,0 +1,1 @@
+"""From models to what is said of them: evaluation, statistics over seeds, figures."""

@@ -1,0 +1,89 @@
+"""The test images, once, with every seed's model.
+
+Convention: a seed that failed has None wherever its numbers would stand.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+from pipeline.records.model import Model
+
+
+class Answers(NamedTuple):
+    """What one model makes of the test images.
+
+    Attributes:
+        accuracy: share of images whose largest output is the right one.
+        loss: mean cost.
+        predicted: the class of the largest output, shape (N,).
+        margin: largest output minus the second largest, shape (N,).
+        confidence: largest output, shape (N,).
+    """
+
+    accuracy: float
+    loss: float
+    predicted: NDArray[np.int64]
+    margin: NDArray[np.floating[Any]]
+    confidence: NDArray[np.floating[Any]]
+
+
+def evaluate(
+    model: Model, pixels: NDArray[np.uint8], one_hot: NDArray[np.uint8], cost: str
+) -> Answers:
+    """Evaluate a model on raw test images.
+
+    Args:
+        model: preprocessor and network.
+        pixels: shape (N, n).
+        one_hot: labels, shape (N, m).
+        cost: a name in `pipeline.network.costs.COSTS`.
+    """
+    H_bar = model.pre_activations(pixels)
+    f = ACTIVATIONS[model.network.activations[-1]]
+    outputs = np.sort(f.function(H_bar), axis=1)
+    predicted = H_bar.argmax(axis=1)
+    losses = COSTS[cost].value(H_bar, one_hot.astype(H_bar.dtype), f)
+    return Answers(
+        accuracy=float(np.mean(predicted == one_hot.argmax(axis=1))),
+        loss=float(np.mean(losses, dtype=np.float64)),
+        predicted=predicted,
+        margin=outputs[:, -1] - outputs[:, -2],
+        confidence=outputs[:, -1],
+    )
+
+
+class ClassScore(NamedTuple):
+    """Precision, recall and F1 of one class, and how many test images it has."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def class_scores(
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
+) -> list[ClassScore]:
+    """Return the scores of each class; a score that would divide by zero is 0."""
+    columns = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(classes), zero_division=0.0
+    )
+    return [
+        ClassScore(float(precision), float(recall), float(f1), int(support))
+        for precision, recall, f1, support in zip(*columns, strict=True)
+    ]
+
+
+def confusion(
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
+) -> NDArray[np.int64]:
+    """Return how often each class (row) was taken for each (column): shape (m, m)."""
+    counts: NDArray[np.int64] = confusion_matrix(labels, predicted, labels=np.arange(classes))
+    return counts
