@@ -20,12 +20,15 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
-from pipeline.network.activations import ACTIVATIONS
-from pipeline.network.costs import COSTS
-from pipeline.network.descent import SCHEDULES
-from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
 from pipeline.paths import Paths, find_root
 
+# The names that the numerical code knows; a test holds the two together. Spelled here, since
+# a stage that only downloads should not depend on the network's code.
+ACTIVATIONS = ("relu", "sigmoid", "identity")
+COSTS = ("cross_entropy", "squared_error")
+SCHEDULES = ("constant", "halving", "cosine")
+WEIGHT_INITIALISERS = ("he_normal", "lecun_normal", "glorot_uniform", "fan_in_uniform", "uniform")
+BIAS_INITIALISERS = ("zeros", "normal", "fan_in_uniform")
 SPLIT_METHODS = ("stratified", "first")
 PREPROCESS_METHODS = ("raw", "standardise", "whiten")
 STATISTICS = ("scalar", "per_feature")

@@ -11,8 +11,10 @@ from hydra import initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pipeline.config as config_module
 from pipeline.config import Config, compose, experiment, register
 from pipeline.errors import describe
+from pipeline.network import activations, costs, descent, initialisers
 from pipeline.paths import Paths, find_root
 
 PATHS = Paths(find_root())
@@ -45,6 +47,14 @@ def test_params_yaml_holds_every_value_of_the_experiment() -> None:
     params = read(PATHS.params)
     for section, values in experiment(compose(PATHS)).items():
         assert params[section].keys() == values.keys()
+
+
+def test_the_names_allowed_are_those_that_the_network_knows() -> None:
+    assert tuple(activations.ACTIVATIONS) == config_module.ACTIVATIONS
+    assert tuple(costs.COSTS) == config_module.COSTS
+    assert tuple(descent.SCHEDULES) == config_module.SCHEDULES
+    assert tuple(initialisers.WEIGHT_INITIALISERS) == config_module.WEIGHT_INITIALISERS
+    assert tuple(initialisers.BIAS_INITIALISERS) == config_module.BIAS_INITIALISERS
 
 
 def group_choices() -> list[str]:
