@@ -1,0 +1,260 @@
+"""Around a sweep: what happens in the launching process before the first job and after the last.
+
+Convention: Hydra calls `Around.on_multirun_start` once everything is composed; whatever a user
+got wrong is told there, before any work. `concluded` stands around Hydra and decides how the
+command ends, also when a worker was killed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config import Config, checked, experiment
+from pipeline.data.catalogue import DATASETS
+from pipeline.errors import TrainingFailed, UserError, one_line_errors
+from pipeline.files import canonical_json, write_csv
+from pipeline.paths import Paths, find_root
+from pipeline.records.record import Record
+from pipeline.results.statistics import summarise
+from pipeline.sweep.guard import alone, follow_dvc, no_orphans
+from pipeline.sweep.job import record_of
+from pipeline.sweep.jobs import expand, is_grid
+from pipeline.sweep.naming import configuration_name
+from pipeline.sweep.watch import Watched, watching
+from pipeline.tracking.live import mirrored
+
+
+@dataclass
+class Job:
+    """A seed of a configuration, and its record."""
+
+    config: Config
+    record: Record
+    configuration: str
+
+
+@dataclass
+class Sweep:
+    """What the launching process holds while the jobs run."""
+
+    jobs: list[Job]
+    folder: Path
+    console: Console = field(default_factory=lambda: _console())
+    stack: ExitStack = field(default_factory=ExitStack)
+
+
+_current: list[Sweep] = []
+
+
+class Around(Callback):
+    """Hydra's callback; keeps no state of its own, since Hydra sends it to every worker."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every job, take the store, and begin to watch.
+
+        Hydra turns a callback's exceptions into warnings; `one_line_errors` exits instead.
+        """
+        with one_line_errors():
+            _begin(config)
+
+
+def _begin(composed: DictConfig) -> None:
+    paths = Paths(find_root())
+    follow_dvc()
+    configs = expand(composed) if is_grid(composed) else []
+    asked = configs[0] if configs else checked(composed)
+    if asked.output is not None:
+        _refuse_output(asked.output, configs, paths)
+    jobs = _jobs(configs, paths)
+    if asked.dry_run:
+        _tell(jobs, _console())
+        raise SystemExit(0)
+    _refuse_missing_data(configs, paths)
+    sweep = Sweep(jobs, Path(str(composed.hydra.sweep.dir)))
+    sweep.stack.enter_context(alone(paths.records, "a sweep"))
+    watched = [Watched(_label(job, jobs), job.record, job.config.training.epochs) for job in jobs]
+    if asked.tracking.live:
+        identities = [job.record.folder.name for job in jobs]
+        sweep.stack.enter_context(mirrored(asked, paths, identities))
+    # After the mirror, which may outlive this process for as long as its last pass takes.
+    sweep.stack.enter_context(no_orphans())
+    sweep.stack.enter_context(watching(watched, sweep.console))
+    _current.append(sweep)
+
+
+def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
+    return [
+        Job(config, record_of(config, paths), _configuration_name(config)) for config in configs
+    ]
+
+
+def _configuration_name(config: Config) -> str:
+    dataset = DATASETS[config.data.name]
+    height, width = dataset.image_shape
+    return configuration_name(experiment(config), height * width, dataset.classes)
+
+
+def _label(job: Job, jobs: Sequence[Job]) -> str:
+    several = len({other.configuration for other in jobs}) > 1
+    return f"{job.configuration} · seed {job.config.seed}" if several else f"seed {job.config.seed}"
+
+
+def _refuse_output(output: str, configs: Sequence[Config], paths: Paths) -> None:
+    """Publish one configuration only: its seeds lie side by side in one folder."""
+    if len({canonical_json(experiment(config)) for config in configs}) != 1:
+        raise UserError(f"output = {output}: allowed with a sweep over seeds alone")
+    if (paths.root / output).resolve() != paths.runs.resolve():
+        raise UserError(f"output = {output}: allowed is {paths.runs.name}")
+
+
+def _refuse_missing_data(configs: Sequence[Config], paths: Paths) -> None:
+    for name in {config.data.name for config in configs}:
+        for file in DATASETS[name].files:
+            if not (paths.raw(name) / file).exists():
+                raise UserError(
+                    f"{paths.raw(name) / file} is missing; "
+                    f"`python -m pipeline.stages.download data={name}` gets it"
+                )
+
+
+def _tell(jobs: Sequence[Job], console: Console) -> None:
+    table = _table("configuration", "seed", "record", "would")
+    for job in jobs:
+        done = len(job.record.progress())
+        would = "be trained"
+        if job.record.damage() is None:
+            would = "be reused: complete"
+        elif job.record.resume() is not None:
+            would = f"go on after epoch {done}"
+        table.add_row(job.configuration, str(job.config.seed), job.record.folder.name, would)
+    console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _console() -> Console:
+    """Return a console; away from a terminal, one wide enough not to cut a table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+@contextmanager
+def concluded() -> Iterator[None]:
+    """Run Hydra inside this: whatever ends it, nothing is left running, and it is told.
+
+    Raises:
+        TrainingFailed: seeds are missing; says which and why.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        for sweep in _current:
+            sweep.stack.close()
+        raise
+    except Exception:  # a worker was killed, or failed where no seed should
+        _conclude()
+        raise
+    _conclude()
+
+
+def _conclude() -> None:
+    """Publish, summarise and tell."""
+    if not _current:
+        return
+    sweep = _current.pop()
+    sweep.stack.close()
+    if not sweep.jobs:
+        return
+    _write_tables(sweep)
+    if sweep.jobs[0].config.output is not None:
+        _publish(sweep)
+    missing = [job for job in sweep.jobs if job.record.damage() is not None]
+    if missing:
+        reasons = "; ".join(
+            f"{job.configuration} seed {job.config.seed}: "
+            f"{job.record.failure() or 'interrupted; the same command goes on'}"
+            for job in missing
+        )
+        done = len(sweep.jobs) - len(missing)
+        raise TrainingFailed(f"{done} of {len(sweep.jobs)} seeds finished; {reasons}")
+
+
+def _publish(sweep: Sweep) -> None:
+    paths = Paths(find_root())
+    # Whatever lies there from before belongs to seeds that may no longer be declared.
+    shutil.rmtree(paths.runs, ignore_errors=True)
+    for job in sweep.jobs:
+        job.record.publish(paths.run(_seed(job)))
+
+
+def _write_tables(sweep: Sweep) -> None:
+    by_configuration: dict[str, list[Job]] = {}
+    for job in sweep.jobs:
+        key = canonical_json(experiment(job.config)).decode()
+        by_configuration.setdefault(key, []).append(job)
+    table = _table("configuration", "seeds", "validation accuracy", "95 % interval (t)")
+    rows: list[list[object]] = []
+    for jobs in by_configuration.values():
+        summary = summarise({_seed(job): _accuracy(job) for job in jobs})
+        low, high = summary.ci95 if summary.ci95 else (None, None)
+        rows.append(
+            [jobs[0].configuration, summary.n, len(jobs), summary.mean, summary.sd, low, high]
+        )
+        spread = "" if summary.sd is None else f" ± {100 * summary.sd:.2f}"
+        table.add_row(
+            jobs[0].configuration,
+            f"{summary.n} of {len(jobs)}",
+            "none finished" if summary.mean is None else f"{100 * summary.mean:.2f}{spread} %",
+            "" if low is None or high is None else f"[{100 * low:.2f}, {100 * high:.2f}] %",
+        )
+    header = [
+        "configuration",
+        "n",
+        "declared",
+        "validation_accuracy_mean",
+        "validation_accuracy_sd",
+        "ci95_low",
+        "ci95_high",
+    ]
+    write_csv(sweep.folder / "summary.csv", header, rows)
+    write_csv(
+        sweep.folder / "runs.csv",
+        ["configuration", "seed", "record", "state", "validation_accuracy"],
+        (
+            [
+                job.configuration,
+                job.config.seed,
+                job.record.folder.name,
+                "failed" if _accuracy(job) is None else "complete",
+                _accuracy(job),
+            ]
+            for job in sweep.jobs
+        ),
+    )
+    sweep.console.print(table)
+
+
+def _seed(job: Job) -> int:
+    assert job.config.seed is not None
+    return job.config.seed
+
+
+def _accuracy(job: Job) -> float | None:
+    if job.record.damage() is not None:
+        return None
+    return float(job.record.history()[-1]["validation"]["accuracy"])

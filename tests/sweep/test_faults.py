@@ -1,0 +1,126 @@
+"""Killed at any moment, a sweep ends in the undisturbed bytes and leaves no process behind."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import Checkout
+from tests.sweep.test_train import records, undisturbed  # noqa: F401  # a fixture
+
+# Long enough to be hit in the middle: some 400 steps an epoch.
+LONG = ("training.epochs=2", "seed=0,1,2")
+
+
+def start(checkout: Checkout, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.stages.train", "tracking.live=false", *words],
+        cwd=checkout.paths.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(checkout: Checkout) -> list[psutil.Process]:
+    """Return every process that works in the checkout."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(checkout.paths.root) and process.status() != "zombie":
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until_nobody_trains(checkout: Checkout) -> None:
+    ends = time.monotonic() + 20
+    while processes_of(checkout):
+        assert time.monotonic() < ends, processes_of(checkout)
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_killed_again_and_again_ends_in_the_same_bytes(
+    how: signal.Signals,
+    checkout: Checkout,
+    undisturbed: dict[str, str],  # noqa: F811
+) -> None:
+    moments = random.Random(int(how))
+    for _ in range(5):
+        sweep = start(checkout, *LONG)
+        time.sleep(moments.uniform(0.5, 5.0))
+        if how is signal.SIGINT:  # as a terminal sends it: to the whole group
+            os.killpg(sweep.pid, how)
+        else:
+            sweep.send_signal(how)
+        sweep.communicate(timeout=60)
+        wait_until_nobody_trains(checkout)
+    checkout.train(*LONG)
+    assert records(checkout) == undisturbed
+    leftovers = [p.name for p in checkout.paths.records.rglob("*") if "tmp" in p.suffix]
+    assert list(checkout.paths.records.glob("*/checkpoint-*")) == []
+    assert leftovers == [] or how is signal.SIGKILL
+
+
+def wait_for_records(checkout: Checkout, pattern: str) -> None:
+    ends = time.monotonic() + 60
+    while not list(checkout.paths.records.glob(pattern)):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_workers_die_with_their_launcher_and_go_on_from_their_last_epoch(
+    checkout: Checkout,
+) -> None:
+    sweep = start(checkout, "training.epochs=400", "seed=0,1")
+    wait_for_records(checkout, "*/checkpoint-*.npz")
+    sweep.kill()
+    sweep.communicate(timeout=30)
+    wait_until_nobody_trains(checkout)
+    told = checkout.train("training.epochs=400", "seed=0,1", "dry_run=true").stdout
+    assert "go on after epoch" in told
+
+
+def test_a_second_sweep_in_the_same_place_refuses_and_names_the_first(
+    checkout: Checkout,
+) -> None:
+    first = start(checkout, "training.epochs=400", "seed=0")
+    wait_for_records(checkout, "*/description.json")
+    second = checkout.train("training.epochs=1", "seed=5", check=False)
+    first.kill()
+    first.communicate(timeout=30)
+    assert second.returncode == 2
+    assert f"is in use by process {first.pid} (a sweep)" in second.stderr
+    wait_until_nobody_trains(checkout)
+
+
+def test_a_stage_ends_with_the_dvc_that_ran_it(checkout: Checkout) -> None:
+    dvc = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "train"],
+        cwd=checkout.paths.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for_records(checkout, "*/description.json")
+    dvc.kill()
+    dvc.wait(30)
+    wait_until_nobody_trains(checkout)
+
+
+def test_interrupted_by_ctrl_c_says_so(checkout: Checkout) -> None:
+    sweep = start(checkout, "training.epochs=400", "seed=0,1")
+    wait_for_records(checkout, "*/progress.json")
+    os.killpg(sweep.pid, signal.SIGINT)
+    _, errors = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, errors
+    wait_until_nobody_trains(checkout)

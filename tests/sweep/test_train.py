@@ -1,0 +1,167 @@
+"""Sweeps: the same bytes however they are run, and every mistake told before any work."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.files import sha256
+from pipeline.paths import Paths
+from tests.conftest import Checkout
+
+SHORT = ("training.epochs=2", "seed=0,1,2")
+
+
+def records(checkout: Checkout) -> dict[str, str]:
+    """Return the hash of every complete record's manifest, by identity."""
+    found = checkout.paths.records.glob("*/manifest.json")
+    return {path.parent.name: sha256(path.read_bytes()) for path in found}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Return the records of `SHORT`, trained one after the other in one process."""
+    root = tmp_path_factory.mktemp("undisturbed") / "checkout"
+    shutil.copytree(prepared_checkout, root)
+    checkout = Checkout(Paths(root))
+    checkout.train("hydra/launcher=basic", *SHORT)
+    found = records(checkout)
+    assert len(found) == 3
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_workers_gives_the_same_bytes(
+    workers: int, checkout: Checkout, undisturbed: dict[str, str]
+) -> None:
+    checkout.train(f"hydra.launcher.n_jobs={workers}", *SHORT)
+    assert records(checkout) == undisturbed
+
+
+def test_another_working_directory_gives_the_same_bytes(
+    checkout: Checkout, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    module = str(checkout.paths.root)
+    code = (
+        f"import sys; sys.path.insert(0, {module!r}); sys.argv[0] = 'train'; "
+        "from pipeline.stages import train; train.main()"
+    )
+    subprocess.run(
+        [sys.executable, "-P", "-c", code, "tracking.live=false", *SHORT],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    assert records(checkout) == undisturbed
+
+
+def test_what_the_stages_prepared_is_what_a_job_would_have_prepared(
+    checkout: Checkout, undisturbed: dict[str, str]
+) -> None:
+    for stage in ("split", "preprocess", "encode"):
+        checkout.run(f"pipeline.stages.{stage}")
+    checkout.train(*SHORT)
+    assert records(checkout) == undisturbed
+
+
+def test_no_job_reads_data_prepared_for_another_configuration(
+    make_checkout: Callable[[str], Checkout],
+) -> None:
+    """A swept whitening beside a prepared standardisation equals a whitening on its own."""
+    both, alone = make_checkout("both"), make_checkout("alone")
+    for stage in ("split", "preprocess", "encode"):
+        both.run(f"pipeline.stages.{stage}")
+    both.train("preprocess=standardise,whiten", "training.epochs=1", "seed=0")
+    alone.train("preprocess=whiten", "training.epochs=1", "seed=0")
+    assert len(records(both)) == 2
+    assert records(alone).items() <= records(both).items()
+
+
+def test_a_seed_that_is_added_trains_alone(checkout: Checkout, undisturbed: dict[str, str]) -> None:
+    checkout.train("training.epochs=2", "seed=0,1")
+    before = {path: path.stat().st_mtime_ns for path in checkout.paths.records.glob("*/model.npz")}
+    told = checkout.train(*SHORT, "dry_run=true").stdout
+    assert told.count("be reused: complete") == 2
+    assert told.count("be trained") == 1
+    checkout.train(*SHORT)
+    assert records(checkout) == undisturbed
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_damaged_record_is_trained_again(checkout: Checkout, undisturbed: dict[str, str]) -> None:
+    checkout.train(*SHORT)
+    victim = checkout.paths.records / min(undisturbed) / "model.npz"
+    content = bytearray(victim.read_bytes())
+    content[-100] ^= 1
+    victim.write_bytes(content)
+    checkout.train(*SHORT)
+    assert records(checkout) == undisturbed
+    assert (
+        sha256(victim.read_bytes())
+        == json.loads((victim.parent / "manifest.json").read_bytes())["sha256"]["model.npz"]
+    )
+
+
+def test_a_failing_configuration_does_not_take_the_others_down(checkout: Checkout) -> None:
+    """Momentum so close to 1 that a large step size overflows for every seed."""
+    done = checkout.train(
+        "training.learning_rate=1e6,0.1", "training.momentum=0.9999,0", *SHORT, check=False
+    )
+    assert done.returncode == 1
+    assert "the loss is nan after epoch 1 with step size 1e+06" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (folder,) = checkout.paths.sweeps.iterdir()
+    with (folder / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["declared"] for row in rows] == ["3"] * 4
+    assert int(rows[0]["n"]) < 3
+    assert rows[3]["n"] == "3"
+    with (folder / "runs.csv").open(newline="") as file:
+        states = [row["state"] for row in csv.DictReader(file)]
+    failed = sum(3 - int(row["n"]) for row in rows)
+    assert f"{12 - failed} of 12 seeds finished" in done.stderr
+    assert states.count("failed") == failed
+
+
+def test_publishing_hands_on_just_the_declared_seeds(checkout: Checkout) -> None:
+    checkout.train("training.epochs=1", "seeds=[0,1,2]", "output=runs")
+    assert sorted(path.name for path in checkout.paths.runs.iterdir()) == [
+        "seed-0",
+        "seed-1",
+        "seed-2",
+    ]
+    checkout.train("training.epochs=1", "seeds=[2]", "output=runs")
+    assert [path.name for path in checkout.paths.runs.iterdir()] == ["seed-2"]
+
+
+MISTAKES = {
+    "seed=1,1": "seed = 1: allowed is each seed once",
+    "seed=-1": "seed = -1: allowed is a whole number from 0",
+    "seed=first": "seed: Value 'first' of type 'str' could not be converted to Integer",
+    "training.learning_rate=0.1,nan": "training.learning_rate = nan: allowed is a number above 0",
+    "preprocess=raw,bleach": "Could not find 'preprocess/bleach'",
+    "+colour=red": "colour: unknown key",
+    "data=kmnist": "pipeline.stages.download data=kmnist",
+    "output=elsewhere": "output = elsewhere: allowed is runs",
+}
+
+
+@pytest.mark.parametrize(("mistake", "expected"), MISTAKES.items())
+def test_a_mistake_anywhere_in_a_sweep_is_told_before_any_work(
+    mistake: str, expected: str, checkout: Checkout
+) -> None:
+    if mistake.startswith("data="):
+        mistake += " split.train=1337"
+    done = checkout.train(*mistake.split(), check=False)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert not checkout.paths.records.exists()
