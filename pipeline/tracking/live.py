@@ -1,0 +1,48 @@
+"""The mirror beside a sweep, as the launching process sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pipeline.config import Config
+from pipeline.paths import Paths
+
+# For the last pass, after the last seed.
+LAST_SECONDS = 60.0
+
+
+@contextmanager
+def mirrored(config: Config, paths: Paths, identities: Sequence[str]) -> Iterator[None]:
+    """Mirror the records into MLflow for as long as the context lasts.
+
+    By a process of its own: importing MLflow takes seconds, and no fault of its store may reach
+    the training.
+    """
+    words = [f"study={json.dumps(config.study)}"]
+    if config.tracking.uri is not None:
+        words.append(f"tracking.uri={json.dumps(config.tracking.uri)}")
+    process = subprocess.Popen(  # noqa: S603 - no shell
+        [sys.executable, "-m", "pipeline.stages.track", "--follow", *words],
+        cwd=paths.root,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(list(identities)) + "\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # it has told why
+    try:
+        yield
+    finally:
+        try:
+            process.stdin.close()
+            process.wait(LAST_SECONDS)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            process.kill()
+            process.wait()

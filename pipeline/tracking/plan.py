@@ -1,0 +1,402 @@
+"""What the store has to hold: a function of records and results, without MLflow.
+
+Convention: one experiment a study, one parent run a configuration, one child a seed. A run is
+known by its key, never by MLflow's random id, so that it is found again and never doubled.
+Times are milliseconds since 1970, from the records; None where nobody recorded them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from pipeline.config import Config
+from pipeline.data.catalogue import DATASETS
+from pipeline.files import canonical_json, read_json, sha256
+from pipeline.paths import Paths
+from pipeline.records.identity import configuration_identity, identity
+from pipeline.records.record import History, Record
+from pipeline.results.statistics import METHOD, Summary, summarise
+from pipeline.sweep.guard import is_alive
+from pipeline.sweep.naming import configuration_name
+
+PARTS, METRICS = ("train", "validation"), ("accuracy", "loss")
+FINAL = {"FINISHED", "FAILED", "KILLED"}
+
+
+class Point(NamedTuple):
+    """One value of a metric."""
+
+    key: str
+    value: float
+    step: int
+    time: int | None
+
+
+@dataclass
+class Run:
+    """A run as it has to stand in the store."""
+
+    key: str
+    name: str
+    status: str
+    note: str
+    start: int | None
+    end: int | None
+    tags: dict[str, str]
+    params: dict[str, str]
+    points: list[Point]
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+    datasets: dict[str, str] = field(default_factory=dict)
+    model: Path | None = None
+
+    def digest(self) -> str:
+        """Return the hash of everything above: equal digests, equal runs."""
+        return sha256(
+            canonical_json(
+                {
+                    **{name: value for name, value in vars(self).items() if name != "model"},
+                    "points": [[p.key, repr(p.value), p.step, p.time] for p in self.points],
+                    "artifacts": {name: sha256(data) for name, data in self.artifacts.items()},
+                    "model": None if self.model is None else sha256(self.model.read_bytes()),
+                }
+            )
+        )
+
+
+@dataclass
+class Parent:
+    """A configuration's run and its seeds'."""
+
+    run: Run
+    children: list[Run]
+
+
+Plan = dict[str, list[Parent]]
+"""Parents by study."""
+
+
+class Seed(NamedTuple):
+    """A record with what is known of it beyond it."""
+
+    record: Record
+    origin: Mapping[str, Any]
+    test: Mapping[str, float] | None
+
+
+def plan(config: Config, paths: Paths, identities: Iterable[str] | None = None) -> Plan:
+    """Return what the store has to hold.
+
+    Args:
+        config: says which study the declared runs belong to.
+        paths: where records and results are.
+        identities: only these records, as while they are being trained; None for all.
+    """
+    studies: dict[str, dict[str, Seed]] = {}
+    chosen = None if identities is None else set(identities)
+    folders = sorted(paths.records.glob("*/description.json"))
+    for folder in (path.parent for path in folders):
+        if chosen is None or folder.name in chosen:
+            record = Record(folder)
+            origin = record.origin()
+            seed = Seed(record, origin, None)
+            for study in origin.get("studies", [config.study]):
+                studies.setdefault(study, {})[folder.name] = seed
+    if chosen is None:
+        _add_declared(studies.setdefault(config.study, {}), config, paths)
+    return {
+        study: _parents(study, seeds.values(), config, paths)
+        for study, seeds in sorted(studies.items())
+        if seeds
+    }
+
+
+def _add_declared(seeds: dict[str, Seed], config: Config, paths: Paths) -> None:
+    """Add the published runs, which may come from another machine, and their test results."""
+    tests = _test_results(paths)
+    for number in config.seeds:
+        published = Record(paths.run(number))
+        if (published.folder / "description.json").exists():
+            name = identity(published.description)
+            known = seeds.get(name, Seed(published, {}, None))
+            seeds[name] = known._replace(test=tests.get(number))
+
+
+def _test_results(paths: Paths) -> dict[int, dict[str, float]]:
+    if not paths.metrics.exists():
+        return {}
+    found: dict[int, dict[str, float]] = {}
+    for metric, summary in read_json(paths.metrics)["test"].items():
+        for seed, value in summary["per_seed"].items():
+            if value is not None:
+                found.setdefault(int(seed), {})[metric] = value
+    return found
+
+
+def _parents(study: str, seeds: Iterable[Seed], config: Config, paths: Paths) -> list[Parent]:
+    by_configuration: dict[str, list[Seed]] = {}
+    for seed in seeds:
+        key = configuration_identity(seed.record.description)
+        by_configuration.setdefault(key, []).append(seed)
+    dvc_hashes = _dvc_hashes(paths)
+    parents = []
+    for key, members in sorted(by_configuration.items()):
+        members.sort(key=lambda seed: seed.record.seed)
+        children = [_child(study, seed, dvc_hashes, paths) for seed in members]
+        parents.append(Parent(_parent(f"{study}/{key}", members, children, paths), children))
+    _tell_apart(parents)
+    return parents
+
+
+def _tell_apart(parents: list[Parent]) -> None:
+    """Add the key to names that several configurations share, as after a change of code."""
+    names = [parent.run.name for parent in parents]
+    for parent in parents:
+        if names.count(parent.run.name) > 1:
+            parent.run.name += f" · {parent.run.key.rpartition('/')[2][:6]}"
+
+
+# --- a seed ---
+
+
+def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) -> Run:
+    record, origin = seed.record, seed.origin
+    described, history = record.description, record.progress()
+    status, reason = _status(record, origin)
+    experiment = described["experiment"]
+    dataset = DATASETS[experiment["data"]["name"]]
+    timing = {entry["epoch"]: entry for entry in origin.get("epochs", [])}
+    end = origin.get("ended") if status == "FINISHED" else None
+    last = timing[max(timing)]["ended"] if timing else None
+    run = Run(
+        key=f"{study}/{identity(described)}",
+        name=f"seed {described['seed']}",
+        status=status,
+        note=_child_note(described, history, seed.test, status, reason),
+        start=_ms(origin.get("started")),
+        end=_ms(end or last) if status in FINAL else None,
+        tags={
+            "seed": str(described["seed"]),
+            "identity": identity(described),
+            **_origin_tags(described, origin),
+            **{f"sha256 {name}": digest for name, digest in described["data"].items()},
+            **{
+                f"dvc {path}": digest
+                for path, digest in dvc_hashes.items()
+                if Path(path).name == dataset.name
+            },
+        },
+        params={**_flat(experiment), "seed": str(described["seed"])},
+        points=_seed_points(history, timing, seed.test, _ms(end)),
+        datasets={dataset.title: sha256(canonical_json(described["data"]))[:16]},
+    )
+    if reason:
+        run.tags["reason"] = reason
+    if origin.get("diff"):
+        run.artifacts["uncommitted.diff"] = str(origin["diff"]).encode()
+    if status == "FINISHED":
+        for name in ("description.json", "history.jsonl", "manifest.json"):
+            run.artifacts[name] = (record.folder / name).read_bytes()
+        run.model = record.folder / "model.npz"
+    if seed.test is not None and paths.confusion.exists():
+        run.artifacts["confusion.csv"] = _confusion_of(paths.confusion, described["seed"])
+    return run
+
+
+def _status(record: Record, origin: Mapping[str, Any]) -> tuple[str, str | None]:
+    if record.damage() is None:
+        return "FINISHED", None
+    failure = record.failure()
+    if failure is not None:
+        return "FAILED", failure
+    elsewhere = origin.get("host") not in (None, platform.node())
+    if elsewhere or is_alive(str(origin.get("process"))):
+        return "RUNNING", None
+    return "KILLED", f"its process ended after epoch {len(record.progress())}"
+
+
+def _seed_points(
+    history: History,
+    timing: Mapping[int, Mapping[str, Any]],
+    test: Mapping[str, float] | None,
+    end: int | None,
+) -> list[Point]:
+    points = []
+    for entry in history:
+        step = entry["epoch"]
+        known = timing.get(step, {})
+        time = _ms(known.get("ended"))
+        for part in PARTS:
+            for metric in METRICS:
+                points += _metric(f"{part}/{metric}", entry[part][metric], step, time)
+        points.append(Point("training/learning_rate", entry["learning_rate"], step, time))
+        if "seconds" in known:
+            points.append(Point("training/seconds", known["seconds"], step, time))
+    for metric, value in (test or {}).items():
+        points += _metric(f"test/{metric}", value, len(history), end)
+    return points
+
+
+def _metric(key: str, value: float, step: int, time: int | None) -> list[Point]:
+    points = [Point(key, value, step, time)]
+    if key.endswith("accuracy"):
+        # MLflow's bars round to two decimals, on which accuracies look alike.
+        points.append(Point(f"{key}_percent", 100 * value, step, time))
+    return points
+
+
+def _origin_tags(described: Mapping[str, Any], origin: Mapping[str, Any]) -> dict[str, str]:
+    environment = described["environment"]
+    blas = "; ".join(
+        f"{library['name']} {library['version']} {library['kernel']}, {library['threads']} thread"
+        for library in environment["blas"]
+    )
+    tags = {"numpy": environment["numpy"], "blas": blas, "code": described["code"]}
+    for name in ("commit", "dirty", "lock", "host", "cpu", "python"):
+        value = origin.get(name)
+        tags[name] = "unknown" if value is None else str(value)
+    return tags
+
+
+def _child_note(
+    described: Mapping[str, Any],
+    history: History,
+    test: Mapping[str, float] | None,
+    status: str,
+    reason: str | None,
+) -> str:
+    lines = [f"Seed **{described['seed']}**, record `{identity(described)}`."]
+    if history:
+        last = history[-1]
+        lines.append(
+            f"After epoch {last['epoch']}: training accuracy {last['train']['accuracy']:.2%}, "
+            f"validation {last['validation']['accuracy']:.2%}"
+            + (f", test {test['accuracy']:.2%}." if test else ".")
+        )
+    if reason:
+        lines.append(f"{status.capitalize()}: {reason}.")
+    return "\n\n".join(lines)
+
+
+def _confusion_of(path: Path, seed: int) -> bytes:
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["seed"] == str(seed)]
+    lines = ["actual,predicted,count"]
+    lines += [f"{row['actual']},{row['predicted']},{row['count']}" for row in rows]
+    return ("\n".join(lines) + "\n").encode()
+
+
+# --- a configuration ---
+
+
+def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> Run:
+    described = seeds[0].record.description
+    experiment = described["experiment"]
+    dataset = DATASETS[experiment["data"]["name"]]
+    statuses = [child.status for child in children]
+    status = (
+        "RUNNING" if "RUNNING" in statuses else "FINISHED" if "FINISHED" in statuses else "FAILED"
+    )
+    starts = [child.start for child in children if child.start is not None]
+    ends = [child.end for child in children if child.end is not None]
+    end = max(ends, default=None) if status in FINAL else None
+    validation = summarise({seed.record.seed: _final(seed) for seed in seeds})
+    test = summarise(
+        {seed.record.seed: seed.test["accuracy"] for seed in seeds if seed.test is not None}
+    )
+    run = Run(
+        key=key,
+        name=configuration_name(experiment, dataset.features, dataset.classes),
+        status=status,
+        note=_parent_note(validation, test, children),
+        start=min(starts, default=None),
+        end=end,
+        tags={"seeds": ", ".join(str(seed.record.seed) for seed in seeds)},
+        params=_flat(experiment),
+        # While seeds are still training, means over those that have come far enough would
+        # change, and a store keeps every value it was ever given.
+        points=_parent_points(seeds, validation, test, end) if status in FINAL else [],
+    )
+    if test.n and status in FINAL:
+        for figure in sorted(paths.figures.glob("*.png")):
+            run.artifacts[f"figures/{figure.name}"] = figure.read_bytes()
+        run.artifacts["metrics.json"] = paths.metrics.read_bytes()
+    return run
+
+
+def _final(seed: Seed) -> float | None:
+    if seed.record.damage() is not None:
+        return None
+    return float(seed.record.history()[-1]["validation"]["accuracy"])
+
+
+def _parent_points(
+    seeds: list[Seed], validation: Summary, test: Summary, end: int | None
+) -> list[Point]:
+    histories = [seed.record.history() for seed in seeds if seed.record.damage() is None]
+    timings = [{e["epoch"]: e["ended"] for e in seed.origin.get("epochs", [])} for seed in seeds]
+    points = []
+    for entries in zip(*histories, strict=True):
+        step = entries[0]["epoch"]
+        times = [timing[step] for timing in timings if step in timing]
+        time = _ms(max(times)) if times else None
+        for part in PARTS:
+            for metric in METRICS:
+                values = [entry[part][metric] for entry in entries]
+                points += _metric(f"{part}/{metric}", math.fsum(values) / len(values), step, time)
+    step = len(histories[0]) if histories else 0
+    for part, summary in (("validation", validation), ("test", test)):
+        if part == "test" and summary.mean is not None:
+            points += _metric("test/accuracy", summary.mean, step, end)
+        if summary.sd is not None and summary.ci95 is not None:
+            points.append(Point(f"{part}/accuracy_sd", summary.sd, step, end))
+            points.append(Point(f"{part}/accuracy_ci95_low", summary.ci95[0], step, end))
+            points.append(Point(f"{part}/accuracy_ci95_high", summary.ci95[1], step, end))
+    points.append(Point("seeds/n", validation.n, step, end))
+    points.append(Point("seeds/failed", validation.declared - validation.n, step, end))
+    return points
+
+
+def _parent_note(validation: Summary, test: Summary, children: list[Run]) -> str:
+    lines = [f"Validation accuracy: {validation.percent()}."]
+    if test.declared:
+        lines.insert(0, f"**Test accuracy: {test.percent()}.**")
+    lines.append(f"Curves are means over seeds; limits are the {METHOD}.")
+    lines += [
+        f"- {child.name}: {child.status.lower()}, {child.tags.get('reason', '')}"
+        for child in children
+        if child.status != "FINISHED"
+    ]
+    return "\n\n".join(lines)
+
+
+# --- both ---
+
+
+def _flat(experiment: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        f"{section}.{name}": json.dumps(value) if isinstance(value, list) else str(value)
+        for section, values in experiment.items()
+        for name, value in values.items()
+    }
+
+
+def _dvc_hashes(paths: Paths) -> dict[str, str]:
+    """Return DVC's own hash of each raw data folder, as dvc.lock has it."""
+    lock = paths.root / "dvc.lock"
+    if not lock.exists():
+        return {}
+    outs = yaml.safe_load(lock.read_text()).get("stages", {}).get("download", {}).get("outs", [])
+    return {str(out["path"]): str(out.get("md5")) for out in outs}
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else int(1000 * seconds)

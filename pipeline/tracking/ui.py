@@ -1,0 +1,48 @@
+"""Browse the runs: MLflow's server on this machine alone, in its machine-learning view."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+from pipeline.config import compose
+from pipeline.errors import one_line_errors
+from pipeline.paths import Paths, find_root
+from pipeline.tracking.store import SETTINGS, address, connect
+
+FIRST_PORT = 5000
+
+
+def main() -> None:
+    """Make the store if there is none, say where the server is, and become the server."""
+    with one_line_errors():
+        paths = Paths(find_root())
+        uri = compose(paths, sys.argv[1:]).tracking.uri
+        if uri is not None and uri.startswith("http"):
+            print(f"the runs are at {uri}?workflowType=machine_learning")
+            return
+        connect(uri, paths)
+        port = _free_port()
+        print(f"http://127.0.0.1:{port}/?workflowType=machine_learning  (Ctrl-C ends it)")
+        sys.stdout.flush()
+        # The light set of processes: two instead of fifteen. No login, so this machine only.
+        os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+        words = ["--backend-store-uri", address(uri, paths), "--host", "127.0.0.1"]
+        words += ["--port", str(port), "--workers", "1"]
+        os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *words])  # noqa: S606 - no shell
+
+
+def _free_port() -> int:
+    for port in (*range(FIRST_PORT, FIRST_PORT + 20), 0):
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    raise OSError("no free port")
+
+
+if __name__ == "__main__":
+    main()
