@@ -1,0 +1,69 @@
+"""The whole pipeline on embedded digits, in a folder of its own: `make demo`.
+
+Convention: the demo is a copy of the pipeline with another `params.yaml`. It runs what
+`dvc repro` runs, beside the committed results and without touching them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from pipeline.config import compose, experiment
+from pipeline.errors import UserError, one_line_errors
+from pipeline.files import read_json, write_bytes
+from pipeline.paths import Paths, find_root
+from pipeline.results.statistics import summarise
+
+COPIED = ("pipeline", "conf")
+
+
+def prepare(root: Path, folder: Path) -> None:
+    """Copy the pipeline from `root` to `folder`, with the demo's experiment as `params.yaml`.
+
+    Raises:
+        UserError: DVC cannot be set up there.
+    """
+    folder.mkdir(exist_ok=True)
+    for name in COPIED:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / name, folder / name, ignore=ignored)
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copyfile(root / name, folder / name)
+    config = compose(Paths(root), ["experiment=demo"])
+    params = {"study": config.study, **experiment(config), "seeds": list(config.seeds)}
+    params["tracking"] = asdict(config.tracking)
+    text = OmegaConf.to_yaml(OmegaConf.create(params))
+    write_bytes(folder / "params.yaml", text.encode())
+    if not (folder / ".dvc").exists():
+        _dvc(folder, "init", "--quiet", "--no-scm")
+        _dvc(folder, "config", "core.analytics", "false")
+
+
+def _dvc(folder: Path, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=False)  # noqa: S603 - fixed words, no shell
+    if done.returncode:
+        raise UserError(f"`dvc {' '.join(arguments)}` failed in {folder}; see above")
+
+
+def main() -> None:
+    """Run the demo and say where its results are."""
+    with one_line_errors():
+        paths = Paths(find_root())
+        demo = Paths(paths.root / "demo")
+        prepare(paths.root, demo.root)
+        _dvc(demo.root, "repro")
+        accuracy = read_json(demo.metrics)["test"]["accuracy"]["per_seed"]
+        summary = summarise({int(seed): value for seed, value in accuracy.items()})
+        print(f"\ntest accuracy on scikit-learn's digits: {summary.percent()}")
+        print(f"figures: {demo.figures}\nmetrics: {demo.metrics}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Stage `evaluate`: the test images with every declared seed's model, and the statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.config import Config, experiment
+from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
+from pipeline.errors import UserError
+from pipeline.files import write_csv, write_json
+from pipeline.paths import Paths
+from pipeline.records.record import History, Record
+from pipeline.results.evaluation import Answers, class_scores, confusion
+from pipeline.results.evaluation import evaluate as evaluate_model
+from pipeline.results.statistics import summarise
+from pipeline.stages.entry import run
+
+
+def evaluate(config: Config, paths: Paths) -> None:
+    """Write metrics, histories, class scores, confusions and predictions."""
+    images = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
+    one_hot = prepared.test_one_hot(config, paths)
+    labels = one_hot.argmax(axis=1)
+    results: dict[int, Answers | None] = {}
+    histories: dict[int, History] = {}
+    for seed, record in declared(config, paths):
+        histories[seed] = record.history() if record else []
+        results[seed] = (
+            evaluate_model(record.model(), images, one_hot, config.training.cost)
+            if record
+            else None
+        )
+    write_json(paths.metrics, metrics(config, histories, results))
+    write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], long(histories))
+    found = {seed: result for seed, result in results.items() if result is not None}
+    classes = DATASETS[config.data.name].classes
+    write_csv(
+        paths.classes,
+        ["seed", "class", "precision", "recall", "f1", "support"],
+        (
+            (seed, number, *score)
+            for seed, result in found.items()
+            for number, score in enumerate(class_scores(labels, result.predicted, classes))
+        ),
+    )
+    write_csv(
+        paths.confusion,
+        ["seed", "actual", "predicted", "count"],
+        (
+            (seed, actual, predicted, count)
+            for seed, result in found.items()
+            for (actual, predicted), count in np.ndenumerate(
+                confusion(labels, result.predicted, classes)
+            )
+        ),
+    )
+    write_csv(
+        paths.predictions,
+        ["seed", "image", "actual", "predicted", "margin", "confidence"],
+        (
+            (seed, image, *row)
+            for seed, result in found.items()
+            for image, row in enumerate(
+                zip(labels, result.predicted, result.margin, result.confidence, strict=True)
+            )
+        ),
+    )
+
+
+def declared(config: Config, paths: Paths) -> Iterator[tuple[int, Record | None]]:
+    """Yield every declared seed with its record, or with None if it failed.
+
+    Raises:
+        UserError: a record is missing, damaged, or of another experiment.
+    """
+    for seed in config.seeds:
+        record = Record(paths.run(seed))
+        if record.failure() is not None:
+            yield seed, None
+            continue
+        record.require()
+        described = record.description
+        if described["experiment"] != experiment(config) or described["seed"] != seed:
+            raise UserError(
+                f"{record.folder} is of another experiment; `dvc repro` trains this one"
+            )
+        yield seed, record
+
+
+def metrics(
+    config: Config, histories: dict[int, History], results: dict[int, Answers | None]
+) -> dict[str, object]:
+    """Return statistics over seeds: training and validation of the last epoch, and test."""
+    found: dict[str, object] = {"seeds": list(config.seeds)}
+    for part in ("train", "validation"):
+        found[part] = {
+            metric: summarise(
+                {seed: h[-1][part][metric] if h else None for seed, h in histories.items()}
+            ).as_dict()
+            for metric in ("accuracy", "loss")
+        }
+    found["test"] = {
+        metric: summarise(
+            {seed: getattr(r, metric) if r else None for seed, r in results.items()}
+        ).as_dict()
+        for metric in ("accuracy", "loss")
+    }
+    return found
+
+
+def long(histories: dict[int, History]) -> Iterator[tuple[object, ...]]:
+    """Yield a row a seed, epoch, split and metric."""
+    for seed, history in histories.items():
+        for entry in history:
+            for part in ("train", "validation"):
+                for metric, value in entry[part].items():
+                    yield seed, entry["epoch"], part, metric, value
+
+
+if __name__ == "__main__":
+    run(evaluate)

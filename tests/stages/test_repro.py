@@ -1,0 +1,124 @@
+"""`dvc repro`, end to end, on embedded digits: what a DVC user expects of it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.files import sha256
+from tests.conftest import Checkout
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def set_seeds(checkout: Checkout, seeds: list[int]) -> None:
+    params = yaml.safe_load(checkout.paths.params.read_text())
+    checkout.paths.params.write_text(yaml.safe_dump({**params, "seeds": seeds}, sort_keys=False))
+
+
+def snapshot(checkout: Checkout) -> dict[str, str]:
+    """Return the hash of every result, by path."""
+    folders = (checkout.paths.runs, checkout.paths.results, checkout.paths.root / "reports")
+    return {
+        str(path.relative_to(checkout.paths.root)): sha256(path.read_bytes())
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def reproduced(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    from pipeline.paths import Paths
+
+    root = tmp_path_factory.mktemp("repro") / prepared_checkout.name
+    shutil.copytree(prepared_checkout, root)
+    shutil.rmtree(root / "data")
+    checkout = Checkout(Paths(root))
+    checkout.run("dvc", "repro")
+    return checkout
+
+
+def test_five_seeds_with_their_statistics(reproduced: Checkout) -> None:
+    metrics = read(reproduced.paths.metrics)
+    assert metrics["seeds"] == [0, 1, 2, 3, 4]
+    for part in ("train", "validation", "test"):
+        for metric in ("accuracy", "loss"):
+            found = metrics[part][metric]
+            assert found["n"] == 5
+            assert set(found["per_seed"]) == {"0", "1", "2", "3", "4"}
+            assert found["ci95"][0] <= found["mean"] <= found["ci95"][1]
+    assert metrics["test"]["accuracy"]["mean"] > 0.9
+    history = reproduced.paths.history.read_text().splitlines()
+    assert history[0] == "seed,epoch,split,metric,value"
+    assert len(history) == 1 + 5 * 20 * 2 * 2
+    assert reproduced.paths.learning_curves.read_bytes().startswith(b"\x89PNG")
+
+
+def test_metrics_agree_with_predictions_and_confusions(reproduced: Checkout) -> None:
+    """The three files are written apart; accuracy can be counted from each."""
+    per_seed = read(reproduced.paths.metrics)["test"]["accuracy"]["per_seed"]
+    rows = [row.split(",") for row in reproduced.paths.predictions.read_text().splitlines()[1:]]
+    counts = [row.split(",") for row in reproduced.paths.confusion.read_text().splitlines()[1:]]
+    for seed, accuracy in per_seed.items():
+        right = [row[2] == row[3] for row in rows if row[0] == seed]
+        assert sum(right) / len(right) == pytest.approx(accuracy)
+        diagonal = sum(int(n) for s, a, p, n in counts if s == seed and a == p)
+        assert diagonal / len(right) == pytest.approx(accuracy)
+
+
+def test_the_lifes_of_an_experiment(reproduced: Checkout) -> None:
+    """Nothing new trains nothing; a seed that is added trains alone, and is taken out again."""
+    first = snapshot(reproduced)
+    manifests = {p: p.stat().st_mtime_ns for p in reproduced.paths.records.glob("*/manifest.json")}
+    told = reproduced.run("dvc", "repro").stdout
+    assert "Stage 'train' didn't change, skipping" in told
+    assert snapshot(reproduced) == first
+
+    set_seeds(reproduced, [0, 1, 2, 3, 4, 5])
+    reproduced.run("dvc", "repro")
+    six = list(reproduced.paths.records.glob("*/manifest.json"))
+    assert len(six) == 6
+    assert {p: p.stat().st_mtime_ns for p in manifests} == manifests
+    assert read(reproduced.paths.metrics)["test"]["accuracy"]["n"] == 6
+
+    set_seeds(reproduced, [0, 1, 2, 3, 4])
+    reproduced.run("dvc", "repro")
+    assert snapshot(reproduced) == first
+
+
+@pytest.mark.slow
+def test_results_come_back_byte_for_byte_when_all_is_made_again(reproduced: Checkout) -> None:
+    first, lock = snapshot(reproduced), (reproduced.paths.root / "dvc.lock").read_bytes()
+    for folder in ("records", "runs", "results", "reports", "data", "sweeps", ".dvc/cache"):
+        shutil.rmtree(reproduced.paths.root / folder)
+    reproduced.run("dvc", "repro", "--force")
+    assert snapshot(reproduced) == first
+    assert (reproduced.paths.root / "dvc.lock").read_bytes() == lock
+
+
+def test_dvc_shows_metrics_parameters_plots_and_the_graph(reproduced: Checkout) -> None:
+    graph = reproduced.run("dvc", "dag", "--dot").stdout
+    for edge in ('"train" -> "evaluate"', '"evaluate" -> "report"', '"encode" -> "train"'):
+        assert edge in graph
+    shown = json.loads(reproduced.run("dvc", "metrics", "show", "--json").stdout)
+    assert "results/metrics.json" in shown[""]["data"]
+    page = reproduced.run("dvc", "plots", "show").stdout
+    assert "index.html" in page
+
+
+def test_a_tampered_run_is_refused(reproduced: Checkout) -> None:
+    """DVC trusts what its cache holds; our own hashes do not."""
+    victim = reproduced.paths.run(2) / "model.npz"
+    content = victim.read_bytes()
+    victim.chmod(0o644)
+    victim.write_bytes(content[:-1] + b"!")
+    done = reproduced.run("pipeline.stages.evaluate", check=False)
+    victim.write_bytes(content)
+    assert done.returncode == 2
+    assert "is not what was written: SHA-256 expected" in done.stderr
