@@ -1,0 +1,183 @@
+"""The house keeps its rooms: who may import what, and `dvc.yaml` says what the code says."""
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.paths import Paths, find_root
+
+ROOT = find_root()
+PACKAGE = ROOT / "pipeline"
+# Standard library aside, and rooms of our own below.
+FOREIGN = {
+    "network": {"numpy"},
+    "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
+    "records": {"numpy", "threadpoolctl"},
+    "results": {"numpy", "scipy", "sklearn", "matplotlib"},
+    "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
+    "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
+    "stages": {"numpy", "hydra", "omegaconf"},
+}
+OWN = {
+    "network": {"network"},
+    "data": {"data", "network"},
+    "records": {"records", "data", "network"},
+    "results": {"results", "records", "data", "network"},
+    "sweep": {"sweep", "results", "records", "data", "network", "tracking"},
+    "tracking": {"tracking", "sweep", "results", "records", "data"},
+    "stages": {"stages", "sweep", "tracking", "results", "records", "data"},
+}
+# Modules beside the rooms, which any of them may use, but for the network: it knows no file.
+SHARED = {"config", "errors", "files", "paths"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return the modules that a module imports, anywhere in it, ours by their full name."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {
+                name for alias in node.names if (name := f"{node.module}.{alias.name}") in MODULES
+            }
+    return frozenset(found)
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if module.count(".") else ""
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room(name) in OWN])
+def test_a_room_imports_what_its_row_allows(module: str) -> None:
+    import sys
+
+    for imported in imports(module):
+        top = imported.split(".")[0]
+        if top == "pipeline":
+            target = room(imported)
+            allowed = OWN[room(module)] | (set() if room(module) == "network" else SHARED | {""})
+            assert target in allowed, f"{module} imports {imported}"
+        elif top not in sys.stdlib_module_names:
+            assert top in FOREIGN[room(module)], f"{module} imports {imported}"
+
+
+def test_mlflow_is_imported_in_one_room_only() -> None:
+    users = {m for m in MODULES if any(i.split(".")[0] == "mlflow" for i in imports(m))}
+    assert {room(module) for module in users} == {"tracking"}
+
+
+@pytest.mark.parametrize("heavy", ["mlflow", "sklearn", "matplotlib", "scipy"])
+def test_training_workers_do_not_import_what_takes_longer_than_training(heavy: str) -> None:
+    """What a worker unpickles is `pipeline.stages.train.job`; scipy serves the launcher alone."""
+    import subprocess
+    import sys
+
+    code = (
+        f"import sys; from pipeline.sweep.job import train_seed; sys.exit({heavy!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+# --- dvc.yaml ---
+
+
+def dvc() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    return found
+
+
+STAGES = dvc()["stages"]
+
+
+def closure(module: str) -> set[str]:
+    """Return all modules of ours that a module needs, itself included."""
+    needed, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += [found for found in imports(name) if found in MODULES]
+    return needed
+
+
+def declared_code(stage: str) -> set[str]:
+    return {dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/")}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_the_code_that_it_uses_and_no_other(stage: str) -> None:
+    used = {
+        str(MODULES[name].relative_to(ROOT))
+        for name in closure(f"pipeline.stages.{stage}")
+        if MODULES[name].name != "__init__.py"
+    }
+    declared = declared_code(stage)
+    missing = {path for path in used if not any(covers(dep, path) for dep in declared)}
+    assert missing == set()
+    unused = {dep for dep in declared if not any(covers(dep, path) for path in used)}
+    assert unused == set()
+
+
+def covers(declared: str, path: str) -> bool:
+    return path == declared or path.startswith(f"{declared}/")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_its_own_entry(stage: str) -> None:
+    assert STAGES[stage]["cmd"].split()[:3] == ["python", "-m", f"pipeline.stages.{stage}"]
+
+
+def test_every_path_of_dvc_yaml_is_one_of_paths_py() -> None:
+    paths = Paths(Path())
+    properties = (name for name, value in vars(Paths).items() if isinstance(value, property))
+    known = {str(getattr(paths, name)) for name in properties} | {str(paths.raw("${data.name}"))}
+    for stage in STAGES.values():
+        entries = [*stage.get("outs", []), *stage.get("metrics", [])]
+        written = {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+        read = {dep for dep in stage["deps"] if not dep.startswith("pipeline")}
+        assert written | read <= known
+
+
+def test_every_stage_reads_what_an_earlier_stage_wrote() -> None:
+    written: set[str] = {"conf"}
+    for name, stage in STAGES.items():
+        data = {dep for dep in stage["deps"] if not dep.startswith("pipeline")}
+        assert data <= written, name
+        entries = [*stage.get("outs", []), *stage.get("metrics", [])]
+        written |= {next(iter(e)) if isinstance(e, dict) else e for e in entries}
+
+
+# --- what the project never does ---
+
+FORBIDDEN = {
+    "pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve", "eval", "exec", "system",
+    "instantiate", "popen",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_pickle_no_eval_no_shell(module: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            assert name not in FORBIDDEN, f"{module}:{node.lineno} calls {name}"
+            for keyword in node.keywords:
+                value = getattr(keyword.value, "value", None)
+                assert (keyword.arg, value) not in {("shell", True), ("allow_pickle", True)}
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            assert not set(imports(module)) & FORBIDDEN
