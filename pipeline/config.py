@@ -20,6 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
+from pipeline.numerics import PROFILES
 from pipeline.paths import Paths, find_root
 
 # The names that the numerical code knows; a test holds the two together. Spelled here, since
@@ -110,6 +111,7 @@ class Config:
     network: Network = field(default_factory=Network)
     training: Training = field(default_factory=Training)
     seeds: list[int] = MISSING
+    numerics: str = MISSING
     tracking: Tracking = field(default_factory=Tracking)
     # Asked of one command, so not in params.yaml: the seed of a job, where a sweep puts its
     # runs, whether it evaluates them on the test images, and whether it only tells.
@@ -208,6 +210,7 @@ def check(config: Config) -> None:
     _check_network(config.network)
     _check_training(config)
     _check_seeds("seeds", config.seeds)
+    _one_of("numerics", config.numerics, PROFILES)
     if config.seed is not None:
         _check_seeds("seed", [config.seed])
 

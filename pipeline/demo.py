@@ -6,6 +6,7 @@ Convention: the demo is a copy of the pipeline with another `params.yaml`. It ru
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def prepare(root: Path, folder: Path) -> None:
         shutil.copyfile(root / name, folder / name)
     config = compose(Paths(root), ["experiment=demo"])
     params = {"study": config.study, **experiment(config), "seeds": list(config.seeds)}
+    params["numerics"] = config.numerics
     params["tracking"] = asdict(config.tracking)
     text = OmegaConf.to_yaml(OmegaConf.create(params))
     write_bytes(folder / "params.yaml", text.encode())
@@ -47,7 +49,14 @@ def prepare(root: Path, folder: Path) -> None:
 
 
 def _dvc(folder: Path, *arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=False)  # noqa: S603 - fixed words, no shell
+    # Stages say `python`, which has to be this one, also where nobody activated anything.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(  # noqa: S603 - fixed words, no shell
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        check=False,
+    )
     if done.returncode:
         raise UserError(f"`dvc {' '.join(arguments)}` failed in {folder}; see above")
 

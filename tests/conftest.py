@@ -15,6 +15,9 @@ import pytest
 from pipeline.demo import prepare
 from pipeline.paths import Paths, find_root
 
+# Stages say `python`, which has to be this one, also where nobody activated anything.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
 # A folder's name may hold what shells and URLs trip over.
 AWKWARD = "ein Ordner für Übungen"
 

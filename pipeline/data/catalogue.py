@@ -108,10 +108,10 @@ _ALL = (
         source="E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998; "
         "the 1,797 images that scikit-learn embeds, the last 360 as test file",
         files=_files(
-            "345b449dcbacfcfda18963a86d5cee4ccc0e9244ef0c4cd0c24e014aa12b7a86",
-            "94c94e8810af9e1924dcc2efc43edef3841d5178f614717a9931cb5225c5afa1",
-            "e47198911566e46074c60831a490977423a5b00cde17c84aeac5f7c4c21ad31d",
-            "1080abd50210fed7610b8e684ada5ab1054b0f8c34f9172ca17a8c79a83060aa",
+            "9fc70daaade8d17a044fd5628b448ba07aafc2a189aadc22c8c64f615975290c",
+            "0cb55b4294f78ec222c34fcad42a25cf0626c0e4f06f09b2841e93af322fcdc3",
+            "05c356db9891db3a148590cbfd4dbb36639cfc423ac638e894348af39a67066a",
+            "e9b88976902c14fba0baac90d659b6995f46b21efd7a116df8e2dda9ba5c5020",
         ),
         mirrors=(),
         image_shape=(8, 8),

@@ -8,7 +8,6 @@ believed before it is checked: no array is allocated by it, nothing is inflated 
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
 import zlib
@@ -19,6 +18,9 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 
 UNSIGNED_BYTE = 0x08
+# Deflate, no name, no time, unknown system.
+GZIP_HEADER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))
+LARGEST_BLOCK = 2**16 - 1  # of a stored block
 # Far above any of the data sets here, far below what fills a memory.
 MOST_BYTES = 2**28
 
@@ -49,13 +51,21 @@ def parse_labels(compressed: bytes, *, name: str, classes: int) -> NDArray[np.ui
 
 
 def encode(array: NDArray[np.uint8]) -> bytes:
-    """Return the gzipped IDX file of an array, the same bytes with every zlib.
+    """Return the gzipped IDX file of an array, the same bytes with every Python and zlib.
 
-    The gzip stream stores and does not compress: compressed bytes depend on the zlib that made
-    them, and these files are known by their hash.
+    The stream stores and does not compress, and is put together here (RFC 1952, RFC 1951 3.2.4):
+    what zlib makes of the same values differs between its releases, and these files are known
+    by their hash.
     """
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, UNSIGNED_BYTE, array.ndim, *array.shape)
-    return gzip.compress(header + array.tobytes(), compresslevel=0, mtime=0)
+    values = header + array.tobytes()
+    stream = [GZIP_HEADER]
+    for start in range(0, len(values), LARGEST_BLOCK):
+        block = values[start : start + LARGEST_BLOCK]
+        last = start + LARGEST_BLOCK >= len(values)
+        stream += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+    stream.append(struct.pack("<II", zlib.crc32(values), len(values) % 2**32))
+    return b"".join(stream)
 
 
 def _parse(compressed: bytes, *, name: str, dimensions: int) -> NDArray[np.uint8]:

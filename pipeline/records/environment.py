@@ -12,18 +12,15 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-# Read by the BLAS libraries when NumPy is first imported.
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+from pipeline.numerics import THREADS
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Limit matrix products to one thread, in this process and those it starts.
 
-    The number of threads changes the last bits of float32 products, and two processes with two
-    threads each on two cores take many times as long as with one.
+    Also where NumPy was imported before `pipeline.numerics` could say so.
     """
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = "1"
+    os.environ.update(THREADS)
     return threadpoolctl.threadpool_limits(limits=1, user_api="blas")
 
 

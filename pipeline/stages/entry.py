@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pipeline.config import Config, compose
 from pipeline.errors import one_line_errors
+from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
 
 
@@ -14,4 +15,6 @@ def run(stage: Callable[[Config, Paths], None]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
         paths = Paths(find_root())
-        stage(compose(paths, sys.argv[1:]), paths)
+        config = compose(paths, sys.argv[1:])
+        ensure(config.numerics)
+        stage(config, paths)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from pipeline.config import checked, register
 from pipeline.errors import one_line_errors
+from pipeline.numerics import require
 from pipeline.paths import Paths, find_root
 from pipeline.sweep.job import train_seed
 from pipeline.sweep.launch import concluded
@@ -23,7 +24,9 @@ from pipeline.sweep.launch import concluded
 
 def job(composed: DictConfig) -> float | None:
     """Train one seed; returns its validation accuracy, which a search maximises."""
-    return train_seed(checked(composed), Paths(find_root()))
+    config = checked(composed)
+    require(config.numerics)
+    return train_seed(config, Paths(find_root()))
 
 
 def main() -> None:

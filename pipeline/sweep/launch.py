@@ -23,6 +23,7 @@ from pipeline.config import Config, checked, experiment
 from pipeline.data.catalogue import DATASETS
 from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
+from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
 from pipeline.records.record import Record
 from pipeline.results.statistics import summarise
@@ -73,6 +74,9 @@ def _begin(composed: DictConfig) -> None:
     follow_dvc()
     configs = expand(composed) if is_grid(composed) else []
     asked = configs[0] if configs else checked(composed)
+    if len({config.numerics for config in configs}) > 1:
+        raise UserError("numerics: allowed is one profile a sweep, since its processes share it")
+    ensure(asked.numerics)
     if asked.output is not None:
         _refuse_output(asked.output, configs, paths)
     jobs = _jobs(configs, paths)

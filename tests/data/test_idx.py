@@ -32,6 +32,14 @@ def test_labels_come_back(labels: np.ndarray) -> None:
     np.testing.assert_array_equal(parse_labels(encode(labels), name="x", classes=10), labels)
 
 
+@pytest.mark.parametrize("count", [1, 65_526, 65_527, 65_528, 200_000])
+def test_gzip_itself_reads_what_is_written(count: int) -> None:
+    """Also where the values fill several of the stream's blocks, or just one of them."""
+    values = np.arange(count).astype(np.uint8)
+    expected = struct.pack(">BBBBI", 0, 0, 8, 1, count) + values.tobytes()
+    assert gzip.decompress(encode(values)) == expected
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused(content: bytes) -> None:
     for compressed in (content, gzip.compress(content)):

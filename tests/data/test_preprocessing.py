@@ -1,12 +1,17 @@
 """Standardisation (20) and whitening (21), (22) against scikit-learn and their definitions."""
 
+import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.config import compose
+from pipeline.data.catalogue import DATASETS, TEST_IMAGES
+from pipeline.data.idx import encode, parse_images
 from pipeline.data.preprocessing import (
     PIXEL_UNIT,
     AffineMap,
@@ -14,6 +19,9 @@ from pipeline.data.preprocessing import (
     fit,
     moments,
 )
+from pipeline.files import read_npz, sha256
+from pipeline.stages.preprocess import preprocess
+from tests.conftest import Checkout
 
 METHODS = [
     {"method": "raw"},
@@ -142,3 +150,32 @@ def test_a_training_set_without_any_variation_stays_finite() -> None:
     X = np.full((10, 4), 9, np.uint8)
     for settings in METHODS:
         assert np.all(np.isfinite(fit(X, **settings).map.apply(X)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
+def test_test_pixels_do_not_reach_the_fitted_preprocessor(
+    method: dict[str, Any], checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage, run twice, the second time with every test pixel changed."""
+    paths, dataset = checkout.paths, DATASETS["digits"]
+    overrides = [f"preprocess.{name}={value}" for name, value in method.items()]
+    config = compose(paths, overrides)
+    preprocess(config, paths)
+    fitted = read_npz(paths.preprocessor)
+    told = paths.preprocess_summary.read_bytes()
+
+    path = paths.raw("digits") / TEST_IMAGES
+    changed = 255 - parse_images(path.read_bytes(), name=TEST_IMAGES)
+    content = encode(changed.reshape(-1, *dataset.image_shape))
+    path.chmod(0o644)
+    path.write_bytes(content)
+    files = {**dataset.files, TEST_IMAGES: sha256(content)}
+    monkeypatch.setitem(DATASETS, "digits", dataclasses.replace(dataset, files=files))
+    preprocess(config, paths)
+    again = read_npz(paths.preprocessor)
+    # Which names the files it was made for; all else are the statistics.
+    assert again.pop("made_for").tobytes() != fitted.pop("made_for").tobytes()
+    assert {name: array.tobytes() for name, array in again.items()} == {
+        name: array.tobytes() for name, array in fitted.items()
+    }
+    assert paths.preprocess_summary.read_bytes() != told

@@ -32,7 +32,7 @@ OWN = {
     "stages": {"stages", "sweep", "tracking", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
-SHARED = {"config", "errors", "files", "paths"}
+SHARED = {"config", "errors", "files", "numerics", "paths"}
 
 
 def module_name(path: Path) -> str:

@@ -72,7 +72,7 @@ def test_metrics_agree_with_predictions_and_confusions(reproduced: Checkout) -> 
         assert diagonal / len(right) == pytest.approx(accuracy)
 
 
-def test_the_lifes_of_an_experiment(reproduced: Checkout) -> None:
+def test_an_experiment_grows_by_a_seed_and_shrinks_again(reproduced: Checkout) -> None:
     """Nothing new trains nothing; a seed that is added trains alone, and is taken out again."""
     first = snapshot(reproduced)
     manifests = {p: p.stat().st_mtime_ns for p in reproduced.paths.records.glob("*/manifest.json")}
