@@ -23,6 +23,10 @@ class TrainingFailed(Exception):
     """At least one seed did not finish; its text says which and why."""
 
 
+class NotMirrored(Exception):
+    """The tracking store is not up to date; its text says why. Results do not depend on it."""
+
+
 # Hydra's own switch, as the user set it; a stage that wants Hydra's exceptions sets it later.
 TRACEBACK_WANTED = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
 
@@ -53,7 +57,7 @@ def describe(error: BaseException) -> str:
         return f"{root.full_key}: {str(root.msg).strip().splitlines()[0]}"
     # Hydra adds where it looked, over many lines.
     text = " ".join(str(error).partition("Config search path")[0].split())
-    if _is_bad_input(error) or isinstance(error, TrainingFailed):
+    if _is_bad_input(error) or isinstance(error, (TrainingFailed, NotMirrored)):
         return text
     return f"{text or 'no message'} [{type(error).__name__}; HYDRA_FULL_ERROR=1 shows where]"
 

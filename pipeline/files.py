@@ -95,12 +95,22 @@ def _cell(value: object) -> str:
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of an npz archive of `arrays`, without time stamps or pickle."""
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"{name} holds Python objects; an npz here holds plain arrays")
+    """Return the bytes of an npz archive of `arrays`, without time stamps or pickle.
+
+    Not by `np.savez`: what it writes around the arrays differs between releases of Python.
+    """
+    import zipfile
+
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            if array.dtype.hasobject:
+                raise TypeError(f"{name} holds Python objects; an npz here holds plain arrays")
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o600 << 16
+            archive.writestr(entry, member.getvalue())
     return buffer.getvalue()
 
 

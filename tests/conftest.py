@@ -4,6 +4,8 @@ import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: limits its 
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from pipeline.paths import Paths, find_root
 
 # Stages say `python`, which has to be this one, also where nobody activated anything.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A folder's name may hold what shells and URLs trip over.
 AWKWARD = "ein Ordner für Übungen"
@@ -34,7 +39,11 @@ class Checkout:
     paths: Paths
 
     def run(
-        self, *words: str, env: dict[str, str] | None = None, check: bool = True
+        self,
+        *words: str,
+        env: dict[str, str] | None = None,
+        check: bool = True,
+        timeout: float = 240,
     ) -> subprocess.CompletedProcess[str]:
         """Run `python -m` with `words` in the checkout."""
         done = subprocess.run(
@@ -44,7 +53,7 @@ class Checkout:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=timeout,
         )
         if check and done.returncode:
             raise AssertionError(f"{words} exited {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -53,6 +62,21 @@ class Checkout:
     def train(self, *overrides: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a sweep without its live mirror, which has tests of its own."""
         return self.run("pipeline.stages.train", "tracking.live=false", *overrides, check=check)
+
+
+def copy_of(root: Path, folder: Path) -> Checkout:
+    """Return a copy of the checkout in `root`, below `folder`."""
+    copied = folder / AWKWARD
+    shutil.copytree(root, copied)
+    return Checkout(Paths(copied))
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +94,7 @@ def make_checkout(prepared_checkout: Path, tmp_path: Path) -> Callable[[str], Ch
     """Return a function that makes fresh checkouts by name."""
 
     def make(name: str) -> Checkout:
-        root = tmp_path / name / AWKWARD
-        shutil.copytree(prepared_checkout, root)
-        return Checkout(Paths(root))
+        return copy_of(prepared_checkout, tmp_path / name)
 
     return make
 

@@ -7,6 +7,7 @@ nothing, and a pass after one that was killed completes it.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 import warnings
@@ -17,13 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 import pipeline
 from pipeline.paths import Paths
-from pipeline.tracking.plan import FINAL, Parent, Plan, Point, Run
+from pipeline.tracking.plan import FINAL, SOMETIMES, Parent, Plan, Point, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 KEY, MIRRORED = "pipeline.key", "pipeline.mirrored"
 BATCH = 1000  # of metrics, MLflow's limit
+# A "shared view" of MLflow's runs table, which by itself shows no metric.
+VIEW_KEY = "accuracies"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
+_COLUMNS = [
+    f"metrics.`{key}`"
+    for key in (
+        "test/accuracy_percent",
+        "validation/accuracy_percent",
+        "train/accuracy_percent",
+        "validation/seeds",
+    )
+]
+VIEW = {"selectedColumns": _COLUMNS, "columnWidths": dict.fromkeys(_COLUMNS, 190)}
 
 
 class Mirror:
@@ -53,9 +67,12 @@ class Mirror:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             location = self._paths.artifacts.as_uri() if self._local else None
-            return str(self._client.create_experiment(name, artifact_location=location))
+            view = {VIEW_TAG: json.dumps(VIEW)}
+            return str(self._client.create_experiment(name, location, view))
         if found.lifecycle_stage != "active":
             self._client.restore_experiment(found.experiment_id)
+        if VIEW_TAG not in found.tags:
+            self._client.set_experiment_tag(found.experiment_id, VIEW_TAG, json.dumps(VIEW))
         return str(found.experiment_id)
 
     def _parent(self, experiment: str, parent: Parent) -> int:
@@ -135,7 +152,7 @@ class Mirror:
         for name, content in wanted.artifacts.items():
             self._write_artifact(run_id, name, content)
         if wanted.model is not None:
-            self._write_model(run_id, wanted.model)
+            self._write_model(run_id, wanted.model, wanted.model_inputs)
         if wanted.status in FINAL:
             self._client.set_terminated(run_id, wanted.status, wanted.end)
         elif run.info.status != wanted.status:
@@ -176,6 +193,9 @@ class Mirror:
                 if run.data.tags.get(name) != value
             ],
         )
+        # Other tags may be a user's own.
+        for name in SOMETIMES & (run.data.tags.keys() - tags.keys()):
+            self._client.delete_tag(run_id, name)
 
     def _write_datasets(self, run_id: str, datasets: Mapping[str, str]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -196,16 +216,20 @@ class Mirror:
             below = str(Path(name).parent)
             self._client.log_artifact(run_id, str(path), None if below == "." else below)
 
-    def _write_model(self, run_id: str, weights: Path) -> None:
+    def _write_model(self, run_id: str, weights: Path, inputs: int) -> None:
         import numpy as np
-        from mlflow.models import ModelSignature
-        from mlflow.pyfunc import save_model
-        from mlflow.types import Schema, TensorSpec
+
+        with warnings.catch_warnings():
+            # It warns of classes of its own.
+            warnings.simplefilter("ignore")
+            from mlflow.models import ModelSignature
+            from mlflow.pyfunc import save_model
+            from mlflow.types import Schema, TensorSpec
 
         package = Path(pipeline.__path__[0])
-        # -1: any number of images, and pixels flat or as rows and columns.
+        # -1: any number of images.
         signature = ModelSignature(
-            Schema([TensorSpec(np.dtype(np.uint8), (-1, -1))]),
+            Schema([TensorSpec(np.dtype(np.uint8), (-1, inputs))]),
             Schema([TensorSpec(np.dtype(np.int64), (-1,))]),
         )
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

@@ -30,6 +30,8 @@ from pipeline.sweep.naming import configuration_name
 
 PARTS, METRICS = ("train", "validation"), ("accuracy", "loss")
 FINAL = {"FINISHED", "FAILED", "KILLED"}
+# Tags that a run can lose again, as when a killed one goes on.
+SOMETIMES = {"reason"}
 
 
 class Point(NamedTuple):
@@ -57,6 +59,7 @@ class Run:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
     model: Path | None = None
+    model_inputs: int = 0
 
     def digest(self) -> str:
         """Return the hash of everything above: equal digests, equal runs."""
@@ -157,11 +160,15 @@ def _parents(study: str, seeds: Iterable[Seed], config: Config, paths: Paths) ->
 
 
 def _tell_apart(parents: list[Parent]) -> None:
-    """Add the key to names that several configurations share, as after a change of code."""
-    names = [parent.run.name for parent in parents]
+    """Add to names that several configurations share: the code's hash where that differs."""
+    by_name: dict[str, list[Run]] = {}
     for parent in parents:
-        if names.count(parent.run.name) > 1:
-            parent.run.name += f" · {parent.run.key.rpartition('/')[2][:6]}"
+        by_name.setdefault(parent.run.name, []).append(parent.run)
+    for runs in by_name.values():
+        codes = {run.tags["code"] for run in runs}
+        for run in runs if len(runs) > 1 else []:
+            code, key = run.tags["code"][:6], run.key.rpartition("/")[2][:6]
+            run.name += f" · code {code}" if len(codes) == len(runs) else f" · {key}"
 
 
 # --- a seed ---
@@ -186,7 +193,8 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         tags={
             "seed": str(described["seed"]),
             "identity": identity(described),
-            **_origin_tags(described, origin),
+            **_environment_tags(described),
+            **_origin_tags(origin),
             **{f"sha256 {name}": digest for name, digest in described["data"].items()},
             **{
                 f"dvc {path}": digest
@@ -196,7 +204,7 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         },
         params={**_flat(experiment), "seed": str(described["seed"])},
         points=_seed_points(history, timing, seed.test, _ms(end)),
-        datasets={dataset.title: sha256(canonical_json(described["data"]))[:16]},
+        datasets=_datasets(described),
     )
     if reason:
         run.tags["reason"] = reason
@@ -205,7 +213,7 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
     if status == "FINISHED":
         for name in ("description.json", "history.jsonl", "manifest.json"):
             run.artifacts[name] = (record.folder / name).read_bytes()
-        run.model = record.folder / "model.npz"
+        run.model, run.model_inputs = record.folder / "model.npz", dataset.features
     if seed.test is not None and paths.confusion.exists():
         run.artifacts["confusion.csv"] = _confusion_of(paths.confusion, described["seed"])
     return run
@@ -237,9 +245,9 @@ def _seed_points(
         for part in PARTS:
             for metric in METRICS:
                 points += _metric(f"{part}/{metric}", entry[part][metric], step, time)
-        points.append(Point("training/learning_rate", entry["learning_rate"], step, time))
+        points.append(Point("train/learning_rate", entry["learning_rate"], step, time))
         if "seconds" in known:
-            points.append(Point("training/seconds", known["seconds"], step, time))
+            points.append(Point("train/seconds", known["seconds"], step, time))
     for metric, value in (test or {}).items():
         points += _metric(f"test/{metric}", value, len(history), end)
     return points
@@ -248,18 +256,30 @@ def _seed_points(
 def _metric(key: str, value: float, step: int, time: int | None) -> list[Point]:
     points = [Point(key, value, step, time)]
     if key.endswith("accuracy"):
-        # MLflow's bars round to two decimals, on which accuracies look alike.
-        points.append(Point(f"{key}_percent", 100 * value, step, time))
+        # MLflow's bars round to two decimals, on which accuracies look alike; its tables show
+        # every digit of a product.
+        points.append(Point(f"{key}_percent", round(100 * value, 4), step, time))
     return points
 
 
-def _origin_tags(described: Mapping[str, Any], origin: Mapping[str, Any]) -> dict[str, str]:
+def _datasets(described: Mapping[str, Any]) -> dict[str, str]:
+    title = DATASETS[described["experiment"]["data"]["name"]].title
+    return {title: sha256(canonical_json(described["data"]))[:16]}
+
+
+def _environment_tags(described: Mapping[str, Any]) -> dict[str, str]:
     environment = described["environment"]
     blas = "; ".join(
         f"{library['name']} {library['version']} {library['kernel']}, {library['threads']} thread"
         for library in environment["blas"]
     )
-    tags = {"numpy": environment["numpy"], "blas": blas, "code": described["code"]}
+    return {"numpy": environment["numpy"], "blas": blas, "code": described["code"]}
+
+
+def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
+    tags = {"mlflow.source.name": "python -m pipeline.stages.train"}
+    if origin.get("commit"):
+        tags["mlflow.source.git.commit"] = str(origin["commit"])
     for name in ("commit", "dirty", "lock", "host", "cpu", "python"):
         value = origin.get(name)
         tags[name] = "unknown" if value is None else str(value)
@@ -319,8 +339,12 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
         note=_parent_note(validation, test, children),
         start=min(starts, default=None),
         end=end,
-        tags={"seeds": ", ".join(str(seed.record.seed) for seed in seeds)},
+        tags={
+            "seeds": ", ".join(str(seed.record.seed) for seed in seeds),
+            **_environment_tags(described),
+        },
         params=_flat(experiment),
+        datasets=_datasets(described),
         # While seeds are still training, means over those that have come far enough would
         # change, and a store keeps every value it was ever given.
         points=_parent_points(seeds, validation, test, end) if status in FINAL else [],
@@ -360,8 +384,8 @@ def _parent_points(
             points.append(Point(f"{part}/accuracy_sd", summary.sd, step, end))
             points.append(Point(f"{part}/accuracy_ci95_low", summary.ci95[0], step, end))
             points.append(Point(f"{part}/accuracy_ci95_high", summary.ci95[1], step, end))
-    points.append(Point("seeds/n", validation.n, step, end))
-    points.append(Point("seeds/failed", validation.declared - validation.n, step, end))
+    points.append(Point("validation/seeds", validation.n, step, end))
+    points.append(Point("validation/seeds_failed", validation.declared - validation.n, step, end))
     return points
 
 

@@ -25,11 +25,10 @@ class ServedModel:
         """Return a digit an image.
 
         Args:
-            model_input: raw pixels from 0 to 255, shape (N, n) or (N, height, width).
+            model_input: raw pixels from 0 to 255, shape (N, n).
             params: MLflow's; none are taken.
         """
-        images = np.asarray(model_input)
-        return self._model.predict(images.reshape(len(images), -1).astype(np.uint8))
+        return self._model.predict(np.asarray(model_input, np.uint8))
 
 
 def _load_pyfunc(path: str) -> ServedModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -13,6 +14,7 @@ from pipeline.paths import Paths
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+SQLITE = "sqlite:///"
 # Set before MLflow is imported. Its own defaults wait 250 s for a server that is away.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -25,7 +27,19 @@ SETTINGS = {
 
 def address(uri: str | None, paths: Paths) -> str:
     """Return the store's address: `tracking.uri`, or the sqlite file in the checkout."""
-    return uri or f"sqlite:///{paths.store}"
+    return uri or f"{SQLITE}{paths.store}"
+
+
+def _create(store: Path) -> None:
+    """Make a sqlite store under another name first: cut off in the middle, it is of no use."""
+    import mlflow
+
+    if store.exists():
+        return
+    new = store.with_name(f".{store.name}.new")
+    new.unlink(missing_ok=True)
+    mlflow.MlflowClient(f"{SQLITE}{new}").search_experiments(max_results=1)
+    new.replace(store)
 
 
 def connect(uri: str | None, paths: Paths) -> MlflowClient:
@@ -44,6 +58,8 @@ def connect(uri: str | None, paths: Paths) -> MlflowClient:
     mlflow.set_tracking_uri(where)
     # Processes that create a fresh sqlite store at once can ruin it for good.
     with FileLock(f"{paths.store}.lock"):
+        if where.startswith(SQLITE):
+            _create(Path(where.removeprefix(SQLITE)))
         client = mlflow.MlflowClient(where)
         client.search_experiments(max_results=1)
     return client

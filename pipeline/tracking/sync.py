@@ -7,31 +7,52 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import Config
+from pipeline.errors import NotMirrored
 from pipeline.paths import Paths
 from pipeline.tracking.plan import plan
 from pipeline.tracking.receipt import receipt, receipt_path, write_receipt
 from pipeline.tracking.store import address, connect
 
+if TYPE_CHECKING:
+    from pipeline.tracking.mirror import Mirror
+
 POLL_SECONDS = 2.0
+LONGEST_REASON = 200  # characters; an HTTP error says more than a line
 LATER = "`python -m pipeline.stages.track` mirrors later"
 
 
 def sync(config: Config, paths: Paths) -> int:
-    """Bring the store up to date with all records; returns how many runs had changed."""
-    from pipeline.tracking.mirror import Mirror
+    """Bring the store up to date with all records; returns how many runs had changed.
 
+    Raises:
+        NotMirrored: the store cannot be reached, or refuses.
+    """
     before = receipt(config, paths)
-    client = connect(config.tracking.uri, paths)
-    mirror = Mirror(client, paths, local=config.tracking.uri is None)
-    changed = mirror.bring_up_to_date(plan(config, paths))
+    wanted = plan(config, paths)
+    try:
+        changed = _mirror(config, paths).bring_up_to_date(wanted)
+    except Exception as error:  # MLflow raises what its store's library raises
+        raise NotMirrored(f"{_not_mirrored(error, config, paths)}; {LATER}") from error
     write_receipt(before, config, paths)
     return changed
+
+
+def _mirror(config: Config, paths: Paths) -> Mirror:
+    from pipeline.tracking.mirror import Mirror
+
+    client = connect(config.tracking.uri, paths)
+    return Mirror(client, paths, local=config.tracking.uri is None)
+
+
+def _not_mirrored(error: Exception, config: Config, paths: Paths) -> str:
+    reason = " ".join(str(error).split())[:LONGEST_REASON]
+    return f"nothing is mirrored to {address(config.tracking.uri, paths)} ({reason})"
 
 
 def rebuild(config: Config, paths: Paths) -> None:
@@ -103,22 +124,13 @@ def follow(config: Config, paths: Paths) -> None:
         last = ended.is_set()
         try:
             if mirror is None:
-                from pipeline.tracking.mirror import Mirror
-
-                client = connect(config.tracking.uri, paths)
-                mirror = Mirror(client, paths, local=config.tracking.uri is None)
+                mirror = _mirror(config, paths)
             mirror.bring_up_to_date(plan(config, paths, identities))
         except Exception as error:  # whatever it is, training does not depend on it
             if not told:
                 told = True
-                reason = " ".join(str(error).split())[:200]
-                where = address(config.tracking.uri, paths)
-                print(
-                    f"warning: nothing is mirrored to {where} ({reason}); training goes on, "
-                    f"{LATER}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                why = _not_mirrored(error, config, paths)
+                print(f"warning: {why}; training goes on, {LATER}", file=sys.stderr, flush=True)
             mirror = None
         if last:
             return

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from pipeline.config import compose
 from pipeline.errors import one_line_errors
 from pipeline.paths import Paths, find_root
 from pipeline.tracking.store import SETTINGS, address, connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 FIRST_PORT = 5000
 
@@ -18,19 +22,31 @@ def main() -> None:
     """Make the store if there is none, say where the server is, and become the server."""
     with one_line_errors():
         paths = Paths(find_root())
-        uri = compose(paths, sys.argv[1:]).tracking.uri
+        config = compose(paths, sys.argv[1:])
+        uri = config.tracking.uri
+        page = runs_page(connect(uri, paths), config.study)
         if uri is not None and uri.startswith("http"):
-            print(f"the runs are at {uri}?workflowType=machine_learning")
+            print(f"the runs are at {uri.rstrip('/')}/{page}")
             return
-        connect(uri, paths)
         port = _free_port()
-        print(f"http://127.0.0.1:{port}/?workflowType=machine_learning  (Ctrl-C ends it)")
+        print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)")
         sys.stdout.flush()
         # The light set of processes: two instead of fifteen. No login, so this machine only.
         os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
         words = ["--backend-store-uri", address(uri, paths), "--host", "127.0.0.1"]
         words += ["--port", str(port), "--workers", "1"]
         os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *words])  # noqa: S606 - no shell
+
+
+def runs_page(client: MlflowClient, study: str) -> str:
+    """Return the page of a study's runs, with their accuracies; of all studies if it has none."""
+    from pipeline.tracking.mirror import VIEW_KEY, VIEW_TAG
+
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        return "#/experiments?workflowType=machine_learning"
+    page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    return f"{page}&viewStateShareKey={VIEW_KEY}" if VIEW_TAG in experiment.tags else page
 
 
 def _free_port() -> int:

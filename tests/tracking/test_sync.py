@@ -1,0 +1,234 @@
+"""The store is a mirror: made from the records, made again, never doubled, never half."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.files import sha256
+from pipeline.records.record import Record
+from tests.conftest import Checkout
+from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date
+from tests.tracking.stores import contents, server
+
+# Of each seed: loss, accuracy and accuracy in percent of two parts, step size, seconds.
+POINTS_AN_EPOCH = 2 * 3 + 2
+TEST_POINTS = 3
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def expected(finished: Checkout) -> dict[str, Any]:
+    """Return what the store holds after one undisturbed sync."""
+    bring_up_to_date(finished)
+    return contents(finished.paths)
+
+
+def split_up(found: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    parents = [run for run in found.values() if run["parent"] is None]
+    return parents, sorted(
+        (run for run in found.values() if run["parent"]), key=lambda run: str(run["name"])
+    )
+
+
+def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
+    finished: Checkout, expected: dict[str, Any]
+) -> None:
+    parents, children = split_up(expected)
+    (parent,) = parents
+    assert parent["name"] == "standardise · 64-64-32-10 · sgd 0.1"
+    assert [child["name"] for child in children] == ["seed 0", "seed 1", "seed 2"]
+    for seed, child in zip(SEEDS, children, strict=True):
+        record = Record(finished.paths.run(seed))
+        assert child["status"] == "FINISHED"
+        assert child["tags"]["seed"] == child["params"]["seed"] == str(seed)
+        assert child["params"]["training.epochs"] == str(EPOCHS)
+        assert len(child["points"]) == EPOCHS * POINTS_AN_EPOCH + TEST_POINTS
+        stored = {(key, step): value for key, step, value, _ in child["points"]}
+        for entry in record.history():
+            step = entry["epoch"]
+            for part in ("train", "validation"):
+                accuracy = entry[part]["accuracy"]
+                assert stored[f"{part}/loss", step] == entry[part]["loss"]
+                assert stored[f"{part}/accuracy", step] == accuracy
+                assert stored[f"{part}/accuracy_percent", step] == round(100 * accuracy, 4)
+            assert stored["train/learning_rate", step] == entry["learning_rate"]
+            assert stored["train/seconds", step] > 0
+        for name in ("identity", "commit", "dirty", "lock", "numpy", "blas", "cpu", "host"):
+            assert child["tags"][name], name
+        assert any(name.startswith("dvc data/raw/") for name in child["tags"])
+        assert child["inputs"][0][0] == "scikit-learn's 8x8 digits"
+        assert {"history.jsonl", "confusion.csv", "model/data/model.npz"} <= set(child["artifacts"])
+        assert "test " in child["tags"]["mlflow.note.content"]
+    assert {"metrics.json", "figures/learning_curves.png"} <= set(parent["artifacts"])
+
+
+def test_the_parent_holds_the_means_and_their_statistics(expected: dict[str, Any]) -> None:
+    """Held to NumPy and to Student's table, from the children in the store."""
+    (parent,), children = split_up(expected)
+    stored = {(key, step): value for key, step, value, _ in parent["points"]}
+    for step in range(1, EPOCHS + 1):
+        for name in ("train/accuracy", "train/loss", "validation/accuracy", "validation/loss"):
+            values = [v for c in children for k, s, v, _ in c["points"] if (k, s) == (name, step)]
+            assert len(values) == len(SEEDS)
+            assert stored[name, step] == pytest.approx(np.mean(values), rel=1e-12)
+    values = [v for c in children for k, s, v, _ in c["points"] if k == "test/accuracy"]
+    sd = np.std(values, ddof=1)
+    assert stored["test/accuracy", EPOCHS] == pytest.approx(np.mean(values))
+    assert stored["test/accuracy_sd", EPOCHS] == pytest.approx(sd)
+    half = 4.302653 * sd / np.sqrt(3)  # t at 97.5 % with 2 degrees of freedom
+    assert stored["test/accuracy_ci95_high", EPOCHS] == pytest.approx(np.mean(values) + half)
+    assert stored["test/accuracy_ci95_low", EPOCHS] == pytest.approx(np.mean(values) - half)
+    assert (stored["validation/seeds", EPOCHS], stored["validation/seeds_failed", EPOCHS]) == (3, 0)
+
+
+def test_a_second_sync_changes_nothing(mirrored: Checkout, expected: dict[str, Any]) -> None:
+    before = sha256(mirrored.paths.store.read_bytes())
+    mirrored.run("pipeline.stages.track")
+    # Also where it looks closely, since what it noted of the first one is gone.
+    mirrored.paths.store.with_name("mlflow.db.receipt.json").unlink()
+    mirrored.run("pipeline.stages.track")
+    assert sha256(mirrored.paths.store.read_bytes()) == before
+    assert same_runs(contents(mirrored.paths), expected)
+
+
+def same_runs(found: dict[str, Any], expected: dict[str, Any]) -> bool:
+    assert found.keys() == expected.keys()
+    for key, run in found.items():
+        assert run == expected[key]
+    return True
+
+
+def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str, Any]) -> None:
+    """With its original times, not with today's."""
+    mirrored = unmirrored
+    mirrored.run("pipeline.stages.track")
+    mirrored.paths.store.unlink()
+    shutil.rmtree(mirrored.paths.artifacts)
+    mirrored.run("pipeline.stages.track")
+    assert same_runs(contents(mirrored.paths), expected)
+    started = [run["start"] for run in expected.values()]
+    origins = [Record(p.parent).origin() for p in mirrored.paths.records.glob("*/origin.json")]
+    assert min(started) == min(int(1000 * origin["started"]) for origin in origins)
+
+
+def test_rebuild_makes_the_same_runs_and_status_says_so(
+    mirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    with sqlite3.connect(mirrored.paths.store) as store:
+        store.execute("DELETE FROM tags WHERE key = 'pipeline.mirrored' AND rowid % 2 = 0")
+        store.execute("DELETE FROM metrics WHERE key = 'validation/loss'")
+        store.execute("DELETE FROM tags WHERE key = 'pipeline.mirrored'")
+    told = mirrored.run("pipeline.stages.track", "--status").stdout
+    assert [line.split()[-1] for line in told.splitlines()[1:]] == ["no"] * 4
+    mirrored.run("pipeline.stages.track", "--rebuild")
+    told = mirrored.run("pipeline.stages.track", "--status").stdout
+    assert [line.split()[-1] for line in told.splitlines()[1:]] == ["yes"] * 4
+    assert same_runs(contents(mirrored.paths), expected)
+
+
+def test_another_machine_with_the_published_runs_alone_makes_the_same_curves(
+    unmirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    """As after `dvc pull`: nobody there knows hosts or times, and nobody invents them."""
+    other = unmirrored
+    shutil.rmtree(other.paths.records)
+    other.run("pipeline.stages.track")
+    found = contents(other.paths)
+    assert found.keys() == expected.keys()
+    for key, run in found.items():
+        for field in ("name", "parent", "params", "status"):
+            assert run[field] == expected[key][field]
+        points = [point[:3] for point in run["points"]]
+        assert points == [p[:3] for p in expected[key]["points"] if p[0] != "train/seconds"]
+        assert run["tags"].get("host", "unknown") == "unknown"
+
+
+def test_a_real_server_holds_the_same_runs(
+    unmirrored: Checkout, expected: dict[str, Any], free_port: int
+) -> None:
+    checkout = unmirrored
+    uri = f"http://127.0.0.1:{free_port}"
+    with server(checkout.paths, free_port):
+        for _ in range(2):
+            checkout.run("pipeline.stages.track", f"tracking.uri={uri}")
+        assert same_runs(contents(checkout.paths, uri), expected)
+
+
+def test_a_server_that_is_away_is_told_in_one_line(mirrored: Checkout, free_port: int) -> None:
+    uri = f"http://127.0.0.1:{free_port}"
+    done = mirrored.run("pipeline.stages.track", f"tracking.uri={uri}", check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"nothing is mirrored to {uri}" in done.stderr
+    assert "`python -m pipeline.stages.track` mirrors later" in done.stderr
+
+
+def test_a_store_that_somebody_else_holds_is_waited_for(
+    mirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    mirrored.run("pipeline.stages.train", "tracking.live=false", "study=more", "seed=9")
+    other = sqlite3.connect(mirrored.paths.store, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    sync = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.stages.track"], cwd=mirrored.paths.root
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        sync.wait(6)
+    other.execute("ROLLBACK")
+    other.close()
+    assert sync.wait(60) == 0
+    studies = {run["study"] for run in contents(mirrored.paths).values()}
+    assert studies == {"digits-demo", "more"}
+
+
+def test_failed_seeds_are_failed_with_their_reason(checkout: Checkout) -> None:
+    wild = ("training.learning_rate=1e6", "training.momentum=0.9999", "training.epochs=2")
+    checkout.train(*wild, "seed=0,1", check=False)
+    bring_up_to_date(checkout)
+    (parent,), children = split_up(contents(checkout.paths))
+    failed = [child for child in children if child["status"] == "FAILED"]
+    assert failed
+    for child in failed:
+        assert "the loss is nan after epoch" in child["tags"]["reason"]
+        assert child["tags"]["reason"] in parent["tags"]["mlflow.note.content"]
+    stored = {key: value for key, _, value, _ in parent["points"]}
+    assert stored["validation/seeds_failed"] == len(failed)
+    assert stored["validation/seeds"] == 2 - len(failed)
+
+
+def test_a_seed_that_is_added_joins_its_parent(
+    mirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    mirrored.run("pipeline.stages.train", "tracking.live=false", "seed=3")
+    bring_up_to_date(mirrored)
+    found = contents(mirrored.paths)
+    (parent,), children = split_up(found)
+    assert [child["name"] for child in children] == ["seed 0", "seed 1", "seed 2", "seed 3"]
+    stored = {key: value for key, _, value, _ in parent["points"]}
+    assert stored["validation/seeds"] == 4
+    for key, run in expected.items():
+        if run["parent"]:
+            assert found[key] == run
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_at_any_store_call_and_run_again_it_ends_in_the_same_state(
+    unmirrored: Checkout,
+) -> None:
+    """At each of the first 30 calls, and at every fifth from there on until it gets through."""
+    done = unmirrored.run(
+        "tests.tracking.killed_at_each_call",
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=800,
+    )
+    killed = [line for line in done.stdout.splitlines() if line.startswith("killed at call")]
+    assert len(killed) >= 30
+    assert done.stdout.splitlines()[-1].startswith("through with fewer than")

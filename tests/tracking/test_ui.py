@@ -1,0 +1,115 @@
+"""The UI in a real browser: what a person sees after a sweep."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from pipeline.files import read_json
+from tests.browser import chromium, needs_chromium
+from tests.conftest import Checkout, copy_of
+from tests.tracking.conftest import bring_up_to_date, start_anew
+from tests.tracking.stores import end, wait_for
+
+pytestmark = [needs_chromium, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def tracked(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout with two configurations in its store, one of them evaluated."""
+    checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("ui"))
+    checkout.train("preprocess=raw", "seed=0,1")
+    start_anew(checkout)
+    bring_up_to_date(checkout)
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def page(tracked: Checkout) -> Iterator[str]:
+    """Return the address that `make ui` prints, while its server runs."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tracking.ui"],
+        cwd=tracked.paths.root,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+/#\S+", process.stdout.readline())
+        assert address is not None
+        try:
+            wait_for(address.group(0).partition("/#")[0] + "/health", process)
+            yield address.group(0)
+        finally:
+            end(process)  # type: ignore[arg-type]  # a text stream or not is all one to it
+
+
+@pytest.fixture
+def browser() -> Iterator[Chrome]:
+    with chromium() as started:
+        yield started
+
+
+def wait_for_text(browser: Chrome, *expected: str) -> str:
+    """Wait until the page shows all of it; returns the page's text."""
+    text = ""
+
+    def shows(browser: Chrome) -> bool:
+        nonlocal text
+        text = browser.find_element(By.TAG_NAME, "body").text
+        return all(words in text for words in expected)
+
+    try:
+        WebDriverWait(browser, SECONDS).until(shows)
+    except Exception as error:
+        raise AssertionError(f"expected {expected}, got:\n{text}") from error
+    return text
+
+
+def test_the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
+    tracked: Checkout, page: str, browser: Chrome
+) -> None:
+    browser.get(page)
+    wait_for_text(browser, "standardise · 64-64-32-10 · sgd 0.1", "raw · 64-64-32-10 · sgd 0.1")
+    parent = browser.find_element(By.PARTIAL_LINK_TEXT, "standardise")
+    parent.find_element(By.XPATH, "ancestor::span[starts-with(@id, 'cell-')]//button").click()
+    per_seed = read_json(tracked.paths.metrics)["test"]["accuracy"]["per_seed"]
+    text = wait_for_text(browser, *(f"seed {seed}" for seed in per_seed))
+    assert "test/accuracy_percent" in text
+    for accuracy in per_seed.values():
+        assert f"{round(100 * accuracy, 4)}".rstrip("0").rstrip(".") in text
+
+
+def test_the_chart_page_shows_learning_curves(page: str, browser: Chrome) -> None:
+    browser.get(page + "&compareRunsMode=CHART")
+    wait_for_text(browser, "standardise · 64-64-32-10 · sgd 0.1")
+    # A section is drawn once it is scrolled to.
+    section = "//*[@role='button' or self::h4 or self::div or self::span][text()='validation']"
+    for heading in browser.find_elements(By.XPATH, section):
+        browser.execute_script("arguments[0].scrollIntoView()", heading)
+    wait_for_text(browser, "validation/accuracy")
+
+    def curves(browser: Chrome) -> list[str]:
+        lines = browser.find_elements(By.CSS_SELECTOR, "path.js-line")
+        return [drawn for line in lines if "L" in (drawn := line.get_attribute("d") or "")]
+
+    assert WebDriverWait(browser, SECONDS).until(curves)
+
+
+def test_a_run_says_what_it_is(tracked: Checkout, page: str, browser: Chrome) -> None:
+    browser.get(page)
+    wait_for_text(browser, "standardise")
+    browser.find_element(By.PARTIAL_LINK_TEXT, "standardise").click()
+    mean = read_json(tracked.paths.metrics)["test"]["accuracy"]["mean"]
+    wait_for_text(browser, f"Test accuracy: {100 * mean:.2f} ±", "n = 3 seeds", "digits-demo")
