@@ -28,16 +28,14 @@ BATCH = 1000  # of metrics, MLflow's limit
 # A "shared view" of MLflow's runs table, which by itself shows no metric.
 VIEW_KEY = "accuracies"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
-_COLUMNS = [
-    f"metrics.`{key}`"
-    for key in (
-        "test/accuracy_percent",
-        "validation/accuracy_percent",
-        "train/accuracy_percent",
-        "validation/seeds",
-    )
-]
-VIEW = {"selectedColumns": _COLUMNS, "columnWidths": dict.fromkeys(_COLUMNS, 190)}
+VIEW = {
+    "selectedColumns": [
+        "metrics.`test/accuracy_percent`",
+        "metrics.`validation/accuracy_percent`",
+        "metrics.`train/accuracy_percent`",
+        "metrics.`validation/seeds`",
+    ]
+}
 
 
 class Mirror:
