@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
+LAUNCHERS := $(VENV)/.launchers
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro demo sweep ui test test-slow check format lock clean
+.PHONY: help env launchers repro demo report verify sweep ui test test-slow check format lock clean
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -17,6 +18,8 @@ help: ## explain the targets
 env: $(LOCKED) ## build the environment in .venv from requirements.lock
 
 # uv installs in seconds what pip does in a minute; either checks every hash and compiles.
+INSTALL := $$(command -v uv >/dev/null && echo uv pip install --python $(BIN)/python --compile-bytecode || \
+  echo $(BIN)/python -m pip install) --quiet
 $(LOCKED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than Python 3.11; make PYTHON=python3.11 ..." >&2; exit 1; }
@@ -24,16 +27,18 @@ $(LOCKED): requirements.lock pyproject.toml
 	  { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
 	  echo "uv is not to be had; pip takes longer"
-	@if command -v uv >/dev/null; then \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode --requirement requirements.lock && \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
-	else \
-	  $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock && \
-	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . ; \
-	fi || { echo "error: the packages of requirements.lock could not be installed; is a package index within reach?" >&2; exit 1; }
+	@$(INSTALL) --require-hashes --requirement requirements.lock || \
+	  { echo "error: the packages of requirements.lock could not be installed; is a package index within reach?" >&2; exit 1; }
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then \
 	  $(BIN)/dvc config --local core.no_scm true; fi
 	@touch $(LOCKED)
+
+launchers: $(LAUNCHERS) ## add SLURM, Ray and Optuna to the environment
+
+$(LAUNCHERS): requirements-launchers.lock $(LOCKED)
+	@$(INSTALL) --require-hashes --requirement requirements-launchers.lock
+	@touch $(LAUNCHERS)
 
 repro: env ## run the experiment of params.yaml; without MNIST, say so and show the demo
 	@if dvc repro download; then dvc repro; else $(MAKE) --no-print-directory demo; \
@@ -42,6 +47,12 @@ repro: env ## run the experiment of params.yaml; without MNIST, say so and show 
 
 demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
 	@python -m pipeline.demo
+
+report: env ## write the report's page from the results that are here
+	@python -m pipeline.stages.report && echo reports/index.html
+
+verify: env ## make the committed results again and compare every byte
+	@python -m pipeline.verify $(ARGS)
 
 sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed='range(10)'"
 	@python -m pipeline.stages.train --multirun $(ARGS)
@@ -61,10 +72,12 @@ check: env ## check format, style and types
 format: env ## format the code
 	@ruff format && ruff check --fix
 
-lock: env ## renew requirements.lock within the ranges of pyproject.toml
-	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	  --extra dev pyproject.toml --output-file requirements.lock
+# All extras first, so that what both locks name has one version.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
+lock: env ## renew the lock files within the ranges of pyproject.toml
+	@$(COMPILE) --upgrade --all-extras --output-file requirements-launchers.lock
+	@$(COMPILE) --upgrade --extra dev --constraint requirements-launchers.lock --output-file requirements.lock
 
 clean: ## remove what can be made again; the records of finished runs stay
 	@rm -rf $(VENV) demo sweeps runs data .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 
+# What a process killed in the middle of `write_bytes` leaves behind.
+UNFINISHED = ".*.tmp"
+
 
 def sha256(content: bytes) -> str:
     """Return the SHA-256 of `content` in hexadecimal."""

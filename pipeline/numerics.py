@@ -27,6 +27,7 @@ AVX2 = {
 PROFILES = ("portable", "native")
 # Says which profile a process was started with.
 VARIABLE = "PIPELINE_NUMERICS"
+STARTED_WITH = dict(os.environ)
 
 
 def variables(profile: str) -> dict[str, str]:
@@ -41,16 +42,21 @@ def start() -> None:
     Does nothing once NumPy is imported, and so too late.
     """
     if "numpy" not in sys.modules:
-        _set(os.environ.get(VARIABLE, "portable"))
+        profile = os.environ.get(VARIABLE, "portable")
+        for name in AVX2:
+            os.environ.pop(name, None)
+        os.environ.update(variables(profile))
 
 
 def ensure(profile: str) -> None:
     """Go on with `profile`: if this process was started with another, start it anew."""
     if os.environ.get(VARIABLE) != profile:
-        _set(profile)
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell
+        words = [sys.executable, *sys.orig_argv[1:]]
+        # Without what this process has set since, such as how Hydra reports errors.
+        kept = {name: value for name, value in STARTED_WITH.items() if name not in AVX2}
+        os.execve(sys.executable, words, {**kept, **variables(profile)})  # noqa: S606 - no shell
 
 
 def require(profile: str) -> None:
@@ -62,12 +68,6 @@ def require(profile: str) -> None:
     found = os.environ.get(VARIABLE)
     if found != profile:
         raise RuntimeError(f"numerics = {profile}, but this worker has {VARIABLE} = {found}")
-
-
-def _set(profile: str) -> None:
-    for name in AVX2:
-        os.environ.pop(name, None)
-    os.environ.update(variables(profile))
 
 
 def _has_avx2() -> bool:

@@ -1,7 +1,8 @@
 """A training run's folder: written epoch by epoch, complete once its manifest is there.
 
 While a run trains:   description.json  checkpoint-<epoch>.npz  progress.json  origin.json
-When it has finished: description.json  history.jsonl  model.npz  manifest.json  origin.json
+When it has finished: description.json  history.jsonl  model.npz  manifest.json  origin.json,
+and, where a sweep was asked to read the test images, test.json
 When it has failed:   description.json  failure.json  progress.json  origin.json
 
 Convention: all but `origin.json`, which says when, where and by whom, is a function of the
@@ -13,12 +14,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files import npz_bytes, parse_npz, read_json, sha256, write_bytes, write_json
+from pipeline.files import (
+    UNFINISHED,
+    npz_bytes,
+    parse_npz,
+    read_json,
+    sha256,
+    write_bytes,
+    write_json,
+)
 from pipeline.network.dense import Layer, Network, parameters
 from pipeline.network.training import Epoch, Start
 from pipeline.records.model import (
@@ -124,13 +134,30 @@ class Record:
         found: dict[str, Any] = read_json(path) if path.exists() else {}
         return found
 
+    def test(self) -> dict[str, float] | None:
+        """Return loss and accuracy on the test images, or None if nobody has asked for them."""
+        path = self.folder / "test.json"
+        if not path.exists():
+            return None
+        found: dict[str, float] = read_json(path)
+        return found
+
     # --- writing ---
+
+    def remove_unfinished(self) -> None:
+        """Remove what a process killed in the middle of a write has left."""
+        for path in self.folder.glob(UNFINISHED):
+            path.unlink(missing_ok=True)
 
     def begin(self, description: dict[str, Any]) -> None:
         """Write what is about to be trained, and forget an earlier failure or damage."""
-        for name in ("manifest.json", "failure.json", "history.jsonl", "model.npz"):
+        for name in ("manifest.json", "failure.json", "history.jsonl", "model.npz", "test.json"):
             (self.folder / name).unlink(missing_ok=True)
         write_json(self.folder / "description.json", description)
+
+    def save_test(self, result: Mapping[str, float]) -> None:
+        """Write loss and accuracy on the test images."""
+        write_json(self.folder / "test.json", dict(result))
 
     def save_origin(self, origin: dict[str, Any]) -> None:
         """Write when, where and by whom."""

@@ -41,6 +41,7 @@ def train_seed(config: Config, paths: Paths) -> float | None:
         record.folder.mkdir(parents=True, exist_ok=True)
         # A worker of a sweep just killed may need a moment to notice.
         with FileLock(record.folder / ".lock"):
+            record.remove_unfinished()
             if record.damage() is None:
                 _note_study(record, config.study)
                 return _last_accuracy(record.history())

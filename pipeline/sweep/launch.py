@@ -7,6 +7,7 @@ command ends, also when a worker was killed.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,22 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import Config, checked, experiment
 from pipeline.data.catalogue import DATASETS
+from pipeline.data.prepared import test_file, test_one_hot
 from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
 from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
 from pipeline.records.record import Record
-from pipeline.results.statistics import summarise
+from pipeline.results.statistics import Summary, summarise
 from pipeline.sweep.guard import alone, follow_dvc, no_orphans
 from pipeline.sweep.job import record_of
 from pipeline.sweep.jobs import expand, is_grid
-from pipeline.sweep.naming import configuration_name
+from pipeline.sweep.naming import configuration_names
 from pipeline.sweep.watch import Watched, watching
 from pipeline.tracking.live import mirrored
 
@@ -77,6 +79,7 @@ def _begin(composed: DictConfig) -> None:
     if len({config.numerics for config in configs}) > 1:
         raise UserError("numerics: allowed is one profile a sweep, since its processes share it")
     ensure(asked.numerics)
+    _refuse_launcher(composed.hydra.launcher, asked, len(configs))
     if asked.output is not None:
         _refuse_output(asked.output, configs, paths)
     jobs = _jobs(configs, paths)
@@ -88,7 +91,8 @@ def _begin(composed: DictConfig) -> None:
     sweep.stack.enter_context(alone(paths.records, "a sweep"))
     watched = [Watched(_label(job, jobs), job.record, job.config.training.epochs) for job in jobs]
     if asked.tracking.live:
-        identities = [job.record.folder.name for job in jobs]
+        # A search chooses its jobs as it goes: whichever records there are.
+        identities = [job.record.folder.name for job in jobs] or None
         sweep.stack.enter_context(mirrored(asked, paths, identities))
     # After the mirror, which may outlive this process for as long as its last pass takes.
     sweep.stack.enter_context(no_orphans())
@@ -97,20 +101,29 @@ def _begin(composed: DictConfig) -> None:
 
 
 def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
+    names = configuration_names([experiment(config) for config in configs])
     return [
-        Job(config, record_of(config, paths), _configuration_name(config)) for config in configs
+        Job(config, record_of(config, paths), name)
+        for config, name in zip(configs, names, strict=True)
     ]
-
-
-def _configuration_name(config: Config) -> str:
-    dataset = DATASETS[config.data.name]
-    height, width = dataset.image_shape
-    return configuration_name(experiment(config), height * width, dataset.classes)
 
 
 def _label(job: Job, jobs: Sequence[Job]) -> str:
     several = len({other.configuration for other in jobs}) > 1
     return f"{job.configuration} · seed {job.config.seed}" if several else f"seed {job.config.seed}"
+
+
+def _refuse_launcher(launcher: DictConfig, asked: Config, jobs: int) -> None:
+    engine = str(launcher._target_).rpartition(".")[2]
+    cores = len(os.sched_getaffinity(0))
+    if engine == "LocalLauncher" and jobs > cores:
+        raise UserError(
+            f"hydra/launcher = submitit_local: allowed are {cores} jobs, one a core, since it "
+            f"starts all at once, and these are {jobs}; `local` queues them"
+        )
+    # A record's name has the kernels in it, and nobody knows here what those nodes have.
+    if engine == "SlurmLauncher" and asked.numerics == "native":
+        raise UserError("numerics = native: allowed is portable with hydra/launcher=slurm")
 
 
 def _refuse_output(output: str, configs: Sequence[Config], paths: Paths) -> None:
@@ -183,7 +196,9 @@ def _conclude() -> None:
     sweep = _current.pop()
     sweep.stack.close()
     if not sweep.jobs:
-        return
+        sweep.jobs = _found_by_search(sweep.folder)
+    if any(job.config.test for job in sweep.jobs):
+        _evaluate(sweep.jobs)
     _write_tables(sweep)
     if sweep.jobs[0].config.output is not None:
         _publish(sweep)
@@ -206,51 +221,79 @@ def _publish(sweep: Sweep) -> None:
         job.record.publish(paths.run(_seed(job)))
 
 
+def _found_by_search(folder: Path) -> list[Job]:
+    """Return the jobs that a search made up as it went, the best first."""
+    composed = (OmegaConf.load(path) for path in folder.glob("jobs/*/.hydra/config.yaml"))
+    configs = [checked(config) for config in composed if isinstance(config, DictConfig)]
+    jobs = _jobs(configs, Paths(find_root()))
+    return sorted(jobs, key=lambda job: _accuracy(job) or 0.0, reverse=True)
+
+
+def _evaluate(jobs: Sequence[Job]) -> None:
+    """Read the test images, where that was asked for."""
+    # Imported only now: scikit-learn takes a second.
+    from pipeline.results.evaluation import evaluate
+
+    paths = Paths(find_root())
+    for job in jobs:
+        if job.config.test and job.record.damage() is None and job.record.test() is None:
+            pixels = test_file(paths, job.config.data.name).pixels[: job.config.split.test]
+            one_hot = test_one_hot(job.config, paths)
+            found = evaluate(job.record.model(), pixels, one_hot, job.config.training.cost)
+            job.record.save_test({"accuracy": found.accuracy, "loss": found.loss})
+
+
 def _write_tables(sweep: Sweep) -> None:
     by_configuration: dict[str, list[Job]] = {}
     for job in sweep.jobs:
         key = canonical_json(experiment(job.config)).decode()
         by_configuration.setdefault(key, []).append(job)
-    table = _table("configuration", "seeds", "validation accuracy", "95 % interval (t)")
+    parts = {"validation": _accuracy}
+    if any(job.config.test for job in sweep.jobs):
+        parts["test"] = _test_accuracy
+    heads = [head for part in parts for head in (f"{part} accuracy", "95 % interval (t)")]
+    table = _table("configuration", "seeds", *heads)
     rows: list[list[object]] = []
     for jobs in by_configuration.values():
-        summary = summarise({_seed(job): _accuracy(job) for job in jobs})
-        low, high = summary.ci95 if summary.ci95 else (None, None)
-        rows.append(
-            [jobs[0].configuration, summary.n, len(jobs), summary.mean, summary.sd, low, high]
-        )
-        spread = "" if summary.sd is None else f" ± {100 * summary.sd:.2f}"
-        table.add_row(
-            jobs[0].configuration,
-            f"{summary.n} of {len(jobs)}",
-            "none finished" if summary.mean is None else f"{100 * summary.mean:.2f}{spread} %",
-            "" if low is None or high is None else f"[{100 * low:.2f}, {100 * high:.2f}] %",
-        )
-    header = [
-        "configuration",
-        "n",
-        "declared",
-        "validation_accuracy_mean",
-        "validation_accuracy_sd",
-        "ci95_low",
-        "ci95_high",
-    ]
-    write_csv(sweep.folder / "summary.csv", header, rows)
+        name = jobs[0].configuration
+        summaries = [summarise({_seed(job): of(job) for job in jobs}) for of in parts.values()]
+        n = summaries[0].n
+        rows.append([name, n, len(jobs), *(cell for s in summaries for cell in _cells(s))])
+        table.add_row(name, f"{n} of {len(jobs)}", *(t for s in summaries for t in _texts(s)))
+    columns = ("mean", "sd", "ci95_low", "ci95_high")
+    header = [f"{part}_accuracy_{column}" for part in parts for column in columns]
+    write_csv(sweep.folder / "summary.csv", ["configuration", "n", "declared", *header], rows)
     write_csv(
         sweep.folder / "runs.csv",
-        ["configuration", "seed", "record", "state", "validation_accuracy"],
+        ["configuration", "seed", "record", "state", *(f"{part}_accuracy" for part in parts)],
         (
             [
                 job.configuration,
                 job.config.seed,
                 job.record.folder.name,
                 "failed" if _accuracy(job) is None else "complete",
-                _accuracy(job),
+                *(of(job) for of in parts.values()),
             ]
             for job in sweep.jobs
         ),
     )
     sweep.console.print(table)
+
+
+def _cells(summary: Summary) -> list[object]:
+    return [summary.mean, summary.sd, *(summary.ci95 or (None, None))]
+
+
+def _texts(summary: Summary) -> list[str]:
+    if summary.mean is None:
+        return ["none finished", ""]
+    spread = "" if summary.sd is None else f" ± {100 * summary.sd:.2f}"
+    limits = (
+        ""
+        if summary.ci95 is None
+        else "[{:.2f}, {:.2f}] %".format(*(100 * limit for limit in summary.ci95))
+    )
+    return [f"{100 * summary.mean:.2f}{spread} %", limits]
 
 
 def _seed(job: Job) -> int:
@@ -262,3 +305,8 @@ def _accuracy(job: Job) -> float | None:
     if job.record.damage() is not None:
         return None
     return float(job.record.history()[-1]["validation"]["accuracy"])
+
+
+def _test_accuracy(job: Job) -> float | None:
+    found = job.record.test() if job.record.damage() is None else None
+    return None if found is None else found["accuracy"]

@@ -16,8 +16,8 @@ LAST_SECONDS = 60.0
 
 
 @contextmanager
-def mirrored(config: Config, paths: Paths, identities: Sequence[str]) -> Iterator[None]:
-    """Mirror the records into MLflow for as long as the context lasts.
+def mirrored(config: Config, paths: Paths, identities: Sequence[str] | None) -> Iterator[None]:
+    """Mirror these records, or all, into MLflow for as long as the context lasts.
 
     By a process of its own: importing MLflow takes seconds, and no fault of its store may reach
     the training.
@@ -33,7 +33,7 @@ def mirrored(config: Config, paths: Paths, identities: Sequence[str]) -> Iterato
     )
     assert process.stdin is not None
     try:
-        process.stdin.write(json.dumps(list(identities)) + "\n")
+        process.stdin.write(json.dumps(identities) + "\n")
         process.stdin.flush()
     except BrokenPipeError:
         pass  # it has told why

@@ -108,7 +108,7 @@ def _wait_for_end(ended: threading.Event) -> None:
 
 
 def follow(config: Config, paths: Paths) -> None:
-    """Mirror the records named on standard input until it is closed, then once more.
+    """Mirror the records named on standard input (null: all) until it is closed, then once more.
 
     Runs as a process of its own beside a sweep, at the lowest priority. It outlives Ctrl-C,
     which reaches it with the sweep, for as long as the last pass takes.

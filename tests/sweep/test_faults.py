@@ -10,6 +10,7 @@ import time
 import psutil
 import pytest
 
+from pipeline.files import UNFINISHED
 from tests.conftest import Checkout
 from tests.sweep.test_train import records, undisturbed  # noqa: F401  # a fixture
 
@@ -40,23 +41,30 @@ def processes_of(checkout: Checkout) -> list[psutil.Process]:
     return found
 
 
-def wait_until_nobody_trains(checkout: Checkout) -> None:
-    ends = time.monotonic() + 20
-    while processes_of(checkout):
-        assert time.monotonic() < ends, processes_of(checkout)
+def wait_until_nobody_trains(checkout: Checkout, *, but: str = "-", seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while left := [process for process in processes_of(checkout) if but not in process.name()]:
+        assert time.monotonic() < ends, left
         time.sleep(0.1)
 
 
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+# 30 kills altogether.
+KILLS = {"hydra/launcher=basic": 2, "hydra.launcher.n_jobs=2": 4, "hydra.launcher.n_jobs=3": 4}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", SIGNALS)
+@pytest.mark.parametrize("launcher", KILLS)
 def test_a_sweep_killed_again_and_again_ends_in_the_same_bytes(
+    launcher: str,
     how: signal.Signals,
     checkout: Checkout,
     undisturbed: dict[str, str],  # noqa: F811
 ) -> None:
-    moments = random.Random(int(how))
-    for _ in range(5):
-        sweep = start(checkout, *LONG)
+    moments = random.Random(f"{launcher} {how}")
+    for _ in range(KILLS[launcher]):
+        sweep = start(checkout, launcher, *LONG)
         time.sleep(moments.uniform(0.5, 5.0))
         if how is signal.SIGINT:  # as a terminal sends it: to the whole group
             os.killpg(sweep.pid, how)
@@ -64,11 +72,10 @@ def test_a_sweep_killed_again_and_again_ends_in_the_same_bytes(
             sweep.send_signal(how)
         sweep.communicate(timeout=60)
         wait_until_nobody_trains(checkout)
-    checkout.train(*LONG)
+    checkout.train(launcher, *LONG)
     assert records(checkout) == undisturbed
-    leftovers = [p.name for p in checkout.paths.records.rglob("*") if "tmp" in p.suffix]
     assert list(checkout.paths.records.glob("*/checkpoint-*")) == []
-    assert leftovers == [] or how is signal.SIGKILL
+    assert list(checkout.paths.records.rglob(UNFINISHED)) == []
 
 
 def wait_for_records(checkout: Checkout, pattern: str) -> None:

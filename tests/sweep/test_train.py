@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data import prepared
 from pipeline.files import sha256
 from pipeline.paths import Paths
+from pipeline.records.record import Record
 from tests.conftest import Checkout
 
 SHORT = ("training.epochs=2", "seed=0,1,2")
@@ -128,6 +130,25 @@ def test_a_failing_configuration_does_not_take_the_others_down(checkout: Checkou
     failed = sum(3 - int(row["n"]) for row in rows)
     assert f"{12 - failed} of 12 seeds finished" in done.stderr
     assert states.count("failed") == failed
+
+
+def test_test_images_are_read_when_asked_for_and_no_earlier(checkout: Checkout) -> None:
+    short = ("training.epochs=2", "training.batch_size=20,50", "seed=0,1")
+    told = checkout.train(*short).stdout
+    assert "test accuracy" not in told
+    assert list(checkout.paths.records.glob("*/test.json")) == []
+    before = records(checkout)
+    told = checkout.train(*short, "test=true").stdout
+    assert "test accuracy" in told
+    assert "· batch_size 20" in told
+    assert records(checkout) == before
+    with (max(checkout.paths.sweeps.iterdir()) / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    images = prepared.test_file(checkout.paths, "digits")
+    for row in rows:
+        model = Record(checkout.paths.records / row["record"]).model()
+        right = model.predict(images.pixels) == images.labels
+        assert float(row["test_accuracy"]) == right.mean()
 
 
 def test_publishing_hands_on_just_the_declared_seeds(checkout: Checkout) -> None:

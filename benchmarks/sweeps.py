@@ -1,0 +1,96 @@
+"""How well a sweep uses several cores: seconds for the same seeds with 1 worker and with more.
+
+    python -m benchmarks.sweeps --seeds 8 --rounds 2
+
+Workers of one and of several processes take turns, so that a noisy machine disturbs both alike.
+Seconds are those of the jobs, from the first start to the last end as the records have them:
+imports of the launching process and its summary are not what scales.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import psutil
+
+from pipeline.demo import COPIED
+from pipeline.paths import Paths, find_root
+from pipeline.records.record import Record
+
+
+def sweep(workers: int, seeds: int, overrides: list[str], folder: Path) -> tuple[float, float]:
+    """Run a sweep in a fresh checkout; returns its seconds and its largest worker in MB."""
+    root = find_root()
+    folder.mkdir()
+    for name in COPIED:
+        shutil.copytree(root / name, folder / name)
+    shutil.copyfile(root / "params.yaml", folder / "params.yaml")
+    (folder / "data").symlink_to(root / "data")
+    words = ["-m", "pipeline.stages.train", f"seed=range({seeds})", "tracking.live=false"]
+    process = subprocess.Popen(
+        [sys.executable, *words, f"hydra.launcher.n_jobs={workers}", *overrides],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+    )
+    peaks: list[int] = [0]
+    watcher = threading.Thread(target=_watch, args=(process, peaks))
+    watcher.start()
+    if process.wait():
+        raise SystemExit(process.returncode)
+    watcher.join()
+    origins = [Record(p.parent).origin() for p in Paths(folder).records.glob("*/manifest.json")]
+    assert len(origins) == seeds
+    ends = [origin["ended"] for origin in origins]
+    return max(ends) - min(origin["started"] for origin in origins), peaks[0] / 1e6
+
+
+def _watch(process: subprocess.Popen[bytes], peaks: list[int]) -> None:
+    while process.poll() is None:
+        try:
+            launcher = psutil.Process(process.pid)
+            for each in (launcher, *launcher.children(recursive=True)):
+                peaks[0] = max(peaks[0], each.memory_info().rss)
+        except psutil.Error:
+            pass
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def main() -> None:
+    """Print a table, as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweeps")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("overrides", nargs="*")
+    asked = parser.parse_args()
+    seconds: dict[int, list[float]] = {1: [], asked.workers: []}
+    memory: dict[int, list[float]] = {1: [], asked.workers: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(asked.rounds):
+            for workers in seconds:
+                took, peak = sweep(
+                    workers, asked.seeds, asked.overrides, Path(folder) / f"{number}-{workers}"
+                )
+                seconds[workers].append(took)
+                memory[workers].append(peak)
+    print("| workers | seconds, median | efficiency | largest process, MB |\n|---|---|---|---|")
+    one = statistics.median(seconds[1])
+    for workers, found in seconds.items():
+        median = statistics.median(found)
+        efficiency = one / (workers * median)
+        print(f"| {workers} | {median:.1f} | {efficiency:.2f} | {max(memory[workers]):.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Every engine gives the bytes of one process: processes, SLURM, Ray; and a search finds."""
+
+import csv
+import importlib.util
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Checkout
+from tests.sweep import slurm
+from tests.sweep.test_faults import start, wait_for_records, wait_until_nobody_trains
+from tests.sweep.test_train import SHORT, records, undisturbed  # noqa: F401  # a fixture
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    missing = importlib.util.find_spec(package) is None
+    return pytest.mark.skipif(missing, reason=f"{package} is an extra; `make launchers` adds it")
+
+
+@needs("submitit")
+def test_submitit_on_this_machine_gives_the_same_bytes(
+    checkout: Checkout,
+    undisturbed: dict[str, str],  # noqa: F811
+) -> None:
+    for seeds in ("seed=0", "seed=1,2"):
+        checkout.train("hydra/launcher=submitit_local", "training.epochs=2", seeds)
+    assert records(checkout) == undisturbed
+
+
+@needs("submitit")
+def test_submitit_on_this_machine_takes_no_more_jobs_than_cores(checkout: Checkout) -> None:
+    seeds = ",".join(map(str, range(1 + (os.cpu_count() or 1))))
+    done = checkout.train("hydra/launcher=submitit_local", f"seed={seeds}", check=False)
+    assert done.returncode == 2
+    assert "hydra/launcher = submitit_local: allowed are" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[dict[str, str]]:
+    reason = slurm.why_not()
+    if reason:
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory() as folder, slurm.cluster(Path(folder)) as environment:
+        yield environment
+
+
+ON_SLURM = ("pipeline.stages.train", "hydra/launcher=slurm", "hydra.launcher.partition=debug")
+
+
+@needs("submitit")
+def test_slurm_gives_the_same_bytes(
+    cluster: dict[str, str],
+    checkout: Checkout,
+    undisturbed: dict[str, str],  # noqa: F811
+) -> None:
+    checkout.run(*ON_SLURM, *SHORT, "tracking.live=false", env=cluster)
+    assert records(checkout) == undisturbed
+
+
+@needs("submitit")
+def test_slurm_nodes_may_have_other_kernels_so_they_are_pinned(
+    cluster: dict[str, str], checkout: Checkout
+) -> None:
+    done = checkout.run(*ON_SLURM, "numerics=native", env=cluster, check=False)
+    assert done.returncode == 2
+    assert "numerics = native: allowed is portable with hydra/launcher=slurm" in done.stderr
+
+
+@needs("ray")
+def test_ray_gives_the_same_bytes(
+    checkout: Checkout,
+    undisturbed: dict[str, str],  # noqa: F811
+) -> None:
+    checkout.train("hydra/launcher=ray", *SHORT)
+    assert records(checkout) == undisturbed
+
+
+@needs("ray")
+@pytest.mark.slow
+def test_ray_ends_with_its_launcher(checkout: Checkout) -> None:
+    """Workers at once; Ray's own agents once they notice that it is gone, within a minute."""
+    sweep = start(checkout, "hydra/launcher=ray", "training.epochs=2000", "seed=0,1")
+    wait_for_records(checkout, "*/progress.json")
+    sweep.kill()
+    sweep.communicate(timeout=60)
+    wait_until_nobody_trains(checkout, but="Agent")
+    wait_until_nobody_trains(checkout, seconds=150)
+
+
+@needs("optuna")
+def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: Checkout) -> None:
+    """A step size of a million diverges: that trial failed, and the search goes on."""
+    done = checkout.train(
+        "hydra/sweeper=search",
+        "hydra.sweeper.n_trials=4",
+        "training.epochs=2",
+        "training.learning_rate=choice(0.0001, 0.1, 1e6)",
+        "training.momentum=0.999",
+        "seed=0",
+        check=False,
+    )
+    (folder,) = checkout.paths.sweeps.iterdir()
+    best = yaml.safe_load((folder / "optimization_results.yaml").read_text())
+    with (folder / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    accuracies = [float(row["validation_accuracy"]) for row in rows if row["state"] == "complete"]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert best["best_value"] == accuracies[0]
+    assert "test" not in " ".join(rows[0])
+    assert done.returncode == int(len(accuracies) < 4)
