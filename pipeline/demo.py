@@ -6,19 +6,17 @@ Convention: the demo is a copy of the pipeline with another `params.yaml`. It ru
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from pipeline.config import compose, experiment
-from pipeline.errors import UserError, one_line_errors
+from pipeline.errors import one_line_errors
 from pipeline.files import read_json, write_bytes
 from pipeline.paths import Paths, find_root
+from pipeline.processes import python
 from pipeline.results.statistics import summarise
 
 COPIED = ("pipeline", "conf")
@@ -44,21 +42,8 @@ def prepare(root: Path, folder: Path) -> None:
     text = OmegaConf.to_yaml(OmegaConf.create(params))
     write_bytes(folder / "params.yaml", text.encode())
     if not (folder / ".dvc").exists():
-        _dvc(folder, "init", "--quiet", "--no-scm")
-        _dvc(folder, "config", "core.analytics", "false")
-
-
-def _dvc(folder: Path, *arguments: str) -> None:
-    # Stages say `python`, which has to be this one, also where nobody activated anything.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    done = subprocess.run(  # noqa: S603 - fixed words, no shell
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        check=False,
-    )
-    if done.returncode:
-        raise UserError(f"`dvc {' '.join(arguments)}` failed in {folder}; see above")
+        python(folder, "dvc", "init", "--quiet", "--no-scm")
+        python(folder, "dvc", "config", "core.analytics", "false")
 
 
 def main() -> None:
@@ -67,7 +52,7 @@ def main() -> None:
         paths = Paths(find_root())
         demo = Paths(paths.root / "demo")
         prepare(paths.root, demo.root)
-        _dvc(demo.root, "repro")
+        python(demo.root, "dvc", "repro")
         accuracy = read_json(demo.metrics)["test"]["accuracy"]["per_seed"]
         summary = summarise({int(seed): value for seed, value in accuracy.items()})
         print(f"\ntest accuracy on scikit-learn's digits: {summary.percent()}")

@@ -6,6 +6,7 @@ Convention: everything is read from the libraries that are loaded, nothing from 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -39,3 +40,11 @@ def numeric_environment() -> dict[str, Any]:
         if library["user_api"] == "blas" and "numpy" in library["filepath"]
     ]
     return {"numpy": np.__version__, "blas": blas, "simd": list(simd.get("found", []))}
+
+
+def blas_name(environment: Mapping[str, Any]) -> str:
+    """Return the BLAS of a numeric environment, as a person reads it."""
+    return "; ".join(
+        f"{library['name']} {library['version']} {library['kernel']}, {library['threads']} thread"
+        for library in environment["blas"]
+    )

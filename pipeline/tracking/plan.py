@@ -22,11 +22,12 @@ from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
 from pipeline.files import canonical_json, read_json, sha256
 from pipeline.paths import Paths
+from pipeline.records.environment import blas_name
 from pipeline.records.identity import configuration_identity, identity
 from pipeline.records.record import History, Record
 from pipeline.results.statistics import METHOD, Summary, summarise
 from pipeline.sweep.guard import is_alive
-from pipeline.sweep.naming import configuration_name
+from pipeline.sweep.naming import configuration_names
 
 PARTS, METRICS = ("train", "validation"), ("accuracy", "loss")
 FINAL = {"FINISHED", "FAILED", "KILLED"}
@@ -110,7 +111,7 @@ def plan(config: Config, paths: Paths, identities: Iterable[str] | None = None) 
         if chosen is None or folder.name in chosen:
             record = Record(folder)
             origin = record.origin()
-            seed = Seed(record, origin, None)
+            seed = Seed(record, origin, record.test())
             for study in origin.get("studies", [config.study]):
                 studies.setdefault(study, {})[folder.name] = seed
     if chosen is None:
@@ -130,7 +131,7 @@ def _add_declared(seeds: dict[str, Seed], config: Config, paths: Paths) -> None:
         if (published.folder / "description.json").exists():
             name = identity(published.description)
             known = seeds.get(name, Seed(published, {}, None))
-            seeds[name] = known._replace(test=tests.get(number))
+            seeds[name] = known._replace(test=tests.get(number, known.test))
 
 
 def _test_results(paths: Paths) -> dict[int, dict[str, float]]:
@@ -155,15 +156,17 @@ def _parents(study: str, seeds: Iterable[Seed], config: Config, paths: Paths) ->
         members.sort(key=lambda seed: seed.record.seed)
         children = [_child(study, seed, dvc_hashes, paths) for seed in members]
         parents.append(Parent(_parent(f"{study}/{key}", members, children, paths), children))
-    _tell_apart(parents)
+    _name(parents, [members[0].record for _, members in sorted(by_configuration.items())])
     return parents
 
 
-def _tell_apart(parents: list[Parent]) -> None:
-    """Add to names that several configurations share: the code's hash where that differs."""
+def _name(parents: list[Parent], records: list[Record]) -> None:
+    """Name parents by their configuration; after a change of code, also by the code's hash."""
+    names = configuration_names([record.description["experiment"] for record in records])
     by_name: dict[str, list[Run]] = {}
-    for parent in parents:
-        by_name.setdefault(parent.run.name, []).append(parent.run)
+    for parent, name in zip(parents, names, strict=True):
+        parent.run.name = name
+        by_name.setdefault(name, []).append(parent.run)
     for runs in by_name.values():
         codes = {run.tags["code"] for run in runs}
         for run in runs if len(runs) > 1 else []:
@@ -269,11 +272,11 @@ def _datasets(described: Mapping[str, Any]) -> dict[str, str]:
 
 def _environment_tags(described: Mapping[str, Any]) -> dict[str, str]:
     environment = described["environment"]
-    blas = "; ".join(
-        f"{library['name']} {library['version']} {library['kernel']}, {library['threads']} thread"
-        for library in environment["blas"]
-    )
-    return {"numpy": environment["numpy"], "blas": blas, "code": described["code"]}
+    return {
+        "numpy": environment["numpy"],
+        "blas": blas_name(environment),
+        "code": described["code"],
+    }
 
 
 def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
@@ -320,7 +323,6 @@ def _confusion_of(path: Path, seed: int) -> bytes:
 def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> Run:
     described = seeds[0].record.description
     experiment = described["experiment"]
-    dataset = DATASETS[experiment["data"]["name"]]
     statuses = [child.status for child in children]
     status = (
         "RUNNING" if "RUNNING" in statuses else "FINISHED" if "FINISHED" in statuses else "FAILED"
@@ -334,7 +336,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
     )
     run = Run(
         key=key,
-        name=configuration_name(experiment, dataset.features, dataset.classes),
+        name="",  # once all are known
         status=status,
         note=_parent_note(validation, test, children),
         start=min(starts, default=None),
