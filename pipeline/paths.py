@@ -117,10 +117,19 @@ class Paths:
         """The report's pictures."""
         return self.root / "reports" / "figures"
 
+    def figure(self, name: str) -> Path:
+        """Return one of them."""
+        return self.figures / f"{name}.png"
+
     @property
-    def learning_curves(self) -> Path:
-        """The lecture's last figure, from our own runs."""
-        return self.figures / "learning_curves.png"
+    def page(self) -> Path:
+        """The report as one page; it names the commit it was made at, so DVC does not track it."""
+        return self.root / "reports" / "index.html"
+
+    @property
+    def summary(self) -> Path:
+        """The report's tables, for pasting."""
+        return self.root / "reports" / "summary.md"
 
     @property
     def store(self) -> Path:

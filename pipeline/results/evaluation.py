@@ -87,3 +87,36 @@ def confusion(
     """Return how often each class (row) was taken for each (column): shape (m, m)."""
     counts: NDArray[np.int64] = confusion_matrix(labels, predicted, labels=np.arange(classes))
     return counts
+
+
+class Calibration(NamedTuple):
+    """How often a network is right where it is so and so sure.
+
+    Attributes:
+        confidence: mean of each bin that holds an image, shape (k,).
+        accuracy: share of right answers of each, shape (k,).
+        error: expected calibration error: the mean distance of the two, over all images.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    error: float
+
+
+def calibration(
+    confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_], bins: int = 10
+) -> Calibration:
+    """Return the reliability diagram of one network (Guo et al. 2017, arXiv:1706.04599, (3)).
+
+    Args:
+        confidence: in [0, 1], shape (N,).
+        right: shape (N,).
+        bins: of equal width.
+    """
+    numbers = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    counts = np.bincount(numbers, minlength=bins)
+    sums = np.bincount(numbers, confidence, bins), np.bincount(numbers, right, bins)
+    filled = counts > 0
+    mean, share = (total[filled] / counts[filled] for total in sums)
+    error = float(np.sum(counts[filled] * np.abs(mean - share)) / len(confidence))
+    return Calibration(mean, share, error)

@@ -6,18 +6,23 @@ Convention: each function takes data and returns a figure; saving is `style.save
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from pipeline.results.evaluation import Calibration
 from pipeline.results.statistics import Summary
-from pipeline.results.style import BLUE, GREEN, ORANGE, styled
+from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
+
+Accuracies = Mapping[str, Summary]
+PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
 def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, title: str) -> Figure:
-    """Draw the lecture's last figure: accuracy over epochs, mean and band over seeds.
+    """Draw the lecture's last figure: accuracy over epochs, every seed, mean and band.
 
     Args:
         curves: "train" and "validation" accuracy, each of shape (seeds, epochs).
@@ -27,29 +32,30 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
     with styled():
         figure = Figure(figsize=(7, 4.3), layout="constrained")
         axes = figure.add_subplot()
-        for part, colour in (("train", BLUE), ("validation", ORANGE)):
-            values = curves[part]
+        for part in ("train", "validation"):
+            values, colour = curves[part], PART_COLOURS[part]
             epochs = np.arange(1, values.shape[1] + 1)
             mean = values.mean(axis=0)
             axes.plot(epochs, mean, color=colour, label=f"{part}, mean of {len(values)} seeds")
             if len(values) > 1:
+                axes.plot(epochs, values.T, color=colour, linewidth=0.5, alpha=0.6)
                 sd = values.std(axis=0, ddof=1)
                 axes.fill_between(
                     epochs,
                     mean - sd,
                     mean + sd,
                     color=colour,
-                    alpha=0.25,
+                    alpha=0.2,
                     linewidth=0,
-                    label=f"{part}, ± one standard deviation",
+                    label=f"{part}, ± one standard deviation; thin: each seed",
                 )
         if test.mean is not None:
             axes.errorbar(
-                len(mean),
+                curves["train"].shape[1],
                 test.mean,
                 yerr=test.sd or None,
                 fmt="o",
-                color=GREEN,
+                color=PART_COLOURS["test"],
                 capsize=4,
                 label=f"test {100 * test.mean:.2f} %"
                 + ("" if test.sd is None else " ± one standard deviation"),
@@ -57,5 +63,138 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
         axes.set(xlabel="epoch", ylabel="accuracy", title=title)
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right", fontsize=8)
+        return figure
+
+
+def seed_dots(accuracies: Accuracies) -> Figure:
+    """Draw every seed's last accuracy as a dot, beside the mean and its 95 % interval."""
+    with styled():
+        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        panels = figure.subplots(1, len(accuracies))
+        for axes, (part, summary) in zip(panels, accuracies.items(), strict=True):
+            seeds = list(summary.per_seed)
+            values = [np.nan if v is None else v for v in summary.per_seed.values()]
+            colour = PART_COLOURS[part]
+            axes.plot(range(len(seeds)), values, "o", color=colour, clip_on=False)
+            if summary.mean is not None:
+                axes.axhline(summary.mean, color=colour, linewidth=1)
+            if summary.ci95 is not None:
+                axes.axhspan(*summary.ci95, color=colour, alpha=0.15, linewidth=0)
+            if len(seeds) <= 12:
+                axes.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
+            axes.set(xlabel="seed", title=part)
+            axes.margins(x=0.12)
+        panels[0].set_ylabel("accuracy")
+        return figure
+
+
+def confusion(counts: NDArray[np.float64]) -> Figure:
+    """Draw how often each class was taken for each: shape (m, m), mean over seeds."""
+    with styled():
+        figure = Figure(figsize=(5.6, 5), layout="constrained")
+        axes = figure.add_subplot()
+        wrong = counts - np.diag(np.diag(counts))
+        axes.imshow(wrong, cmap="Blues", vmin=0)
+        for (row, column), count in np.ndenumerate(counts):
+            if count > 0:
+                dark = row != column and wrong[row, column] > 0.6 * wrong.max()
+                text = f"{count:.0f}" if row == column or count >= 10 else f"{count:.1f}"
+                axes.text(
+                    column,
+                    row,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else GREY if row == column else "black",
+                )
+        classes = range(len(counts))
+        axes.set_xticks(classes)
+        axes.set_yticks(classes)
+        axes.grid(visible=False)
+        axes.set(xlabel="answer", ylabel="true class", title="test images, mean over seeds")
+        return figure
+
+
+def class_scores(f1: NDArray[np.float64]) -> Figure:
+    """Draw the F1 score of each class: shape (seeds, classes)."""
+    with styled():
+        figure = Figure(figsize=(7, 3), layout="constrained")
+        axes = figure.add_subplot()
+        classes = np.arange(f1.shape[1])
+        for values in f1:
+            axes.plot(classes, values, "o", color=BLUE, alpha=0.45, markersize=4)
+        axes.plot(classes, f1.mean(axis=0), "_", color=ORANGE, markersize=18, markeredgewidth=2)
+        axes.set_xticks(classes)
+        axes.set(xlabel="class", ylabel="F1", title="dots: each seed; bars: mean")
+        return figure
+
+
+def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
+    """Draw images that most seeds get wrong: shape (k, height, width), a caption each."""
+    with styled():
+        columns = 8
+        rows = max(1, -(-len(images) // columns))
+        figure = Figure(figsize=(7, 1.15 * rows), layout="constrained")
+        for number in range(rows * columns):
+            axes = figure.add_subplot(rows, columns, number + 1)
+            axes.set_axis_off()
+            if number < len(images):
+                axes.imshow(images[number], cmap="gray_r", vmin=0, vmax=255)
+                axes.set_title(captions[number], fontsize=7, loc="center")
+        return figure
+
+
+def reliability(calibrations: Mapping[int, Calibration]) -> Figure:
+    """Draw how often answers are right against how sure the networks were of them."""
+    with styled():
+        figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as sure as right")
+        for number, found in enumerate(calibrations.values()):
+            axes.plot(
+                found.confidence,
+                found.accuracy,
+                "o-",
+                color=BLUE,
+                alpha=0.6,
+                markersize=3,
+                linewidth=0.8,
+                label=None if number else "each seed",
+            )
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.set(xlabel="largest output, mean of the bin", ylabel="share of right answers")
+        axes.legend(loc="upper left")
+        return figure
+
+
+def first_layer(weights: NDArray[np.float64]) -> Figure:
+    """Draw weights of the first layer over the pixels: shape (k, height, width)."""
+    with styled():
+        columns = 8
+        rows = max(1, -(-len(weights) // columns))
+        figure = Figure(figsize=(7, 0.9 * rows), layout="constrained")
+        largest = float(np.abs(weights).max())
+        for number, weight in enumerate(weights):
+            axes = figure.add_subplot(rows, columns, number + 1)
+            axes.set_axis_off()
+            axes.imshow(weight, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        return figure
+
+
+def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Figure:
+    """Draw the values that go into preprocessing and those that come out: any shapes."""
+    with styled():
+        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, values, title, colour in (
+            (panels[0], before.ravel(), "pixels / 255", BLUE),
+            (panels[1], after.ravel(), method, AMBER),
+        ):
+            axes.hist(values, bins=60, color=colour, log=True)
+            told = f"mean {values.mean():.3g}, sd {values.std():.3g}"
+            axes.set(title=f"{title}: {told}", xlabel="value", ylabel="count")
         return figure

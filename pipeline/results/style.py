@@ -20,9 +20,10 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 YELLOW, SKY, AMBER, BLACK = "#F0E442", "#56B4E9", "#E69F00", "#000000"
 GREY = "#666666"
 
+DOTS_AN_INCH = 160
+
 _RC = {
     "figure.dpi": 100,
-    "savefig.dpi": 160,
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
     "font.size": 10,
     "axes.spines.top": False,
@@ -49,7 +50,7 @@ def png(figure: Figure) -> bytes:
     """Return the figure as a PNG file, the same bytes for the same figure."""
     buffer = io.BytesIO()
     # Matplotlib would write its own version into the file.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DOTS_AN_INCH, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +34,46 @@ def read_curves(history: Path, metric: str) -> dict[str, NDArray[np.float64]]:
                 seeds = found.setdefault(row["split"], {})
                 seeds.setdefault(row["seed"], []).append(float(row["value"]))
     return {part: np.array(list(seeds.values())) for part, seeds in found.items()}
+
+
+class Predictions(NamedTuple):
+    """Every seed's answers to the test images.
+
+    Attributes:
+        seeds: those that finished.
+        actual: true classes, shape (N,).
+        predicted: shape (seeds, N).
+        margin: largest output minus the second largest, shape (seeds, N).
+        confidence: largest output, shape (seeds, N).
+    """
+
+    seeds: list[int]
+    actual: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    margin: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Return what the evaluate stage wrote of single images."""
+    table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    seeds = list(dict.fromkeys(table[:, 0].astype(int).tolist()))
+    by_seed = table.reshape(len(seeds), -1, table.shape[1])
+    actual, predicted = by_seed[..., 2].astype(np.int64), by_seed[..., 3].astype(np.int64)
+    return Predictions(seeds, actual[0], predicted, by_seed[..., 4], by_seed[..., 5])
+
+
+def read_confusion(path: Path) -> NDArray[np.float64]:
+    """Return how often each class was taken for each, mean over seeds: shape (m, m)."""
+    table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, dtype=np.int64)
+    seeds = len(np.unique(table[:, 0]))
+    m = int(table[:, 1].max()) + 1
+    return table[:, 3].reshape(seeds, m, m).mean(axis=0)
+
+
+def read_class_scores(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Return precision, recall and F1, each of shape (seeds, classes)."""
+    table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    seeds = len(np.unique(table[:, 0]))
+    names = ("precision", "recall", "f1")
+    return {name: table[:, 2 + i].reshape(seeds, -1) for i, name in enumerate(names)}

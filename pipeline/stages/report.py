@@ -1,22 +1,75 @@
-"""Stage `report`: pictures of the results."""
+"""Stage `report`: figures of the results, a page that needs no other file, a text to paste."""
 
 from __future__ import annotations
 
-from pipeline.config import Config
+from pipeline.config import Config, experiment
+from pipeline.data import prepared
+from pipeline.errors import UserError
+from pipeline.files import read_json, write_bytes
 from pipeline.paths import Paths
-from pipeline.results.figures import learning_curves
-from pipeline.results.style import save
-from pipeline.results.tables import read_curves, read_summary
+from pipeline.records.identity import identity
+from pipeline.records.provenance import provenance
+from pipeline.records.record import Record
+from pipeline.results import tables
+from pipeline.results.report import Experiment, draw, page
+from pipeline.results.style import png
 from pipeline.stages.entry import run
+from pipeline.stages.evaluate import declared
+from pipeline.sweep.naming import configuration_names
+
+PARTS, METRICS = ("train", "validation", "test"), ("accuracy", "loss")
+SAMPLE = 2000  # training images in the figure of preprocessing
 
 
 def report(config: Config, paths: Paths) -> None:
-    """Draw the learning curves."""
-    test = read_summary(paths.metrics, "test", "accuracy")
-    title = f"{config.study}: {test.n} of {len(config.seeds)} seeds"
-    save(
-        learning_curves(read_curves(paths.history, "accuracy"), test, title), paths.learning_curves
+    """Draw every figure, and write the page and the text."""
+    records = [record for _, record in declared(config, paths) if record]
+    if not records:
+        raise UserError(f"{paths.runs}: no declared seed finished, so there is nothing to show")
+    shown = read(config, paths, records)
+    pictures = {name: png(figure) for name, figure in draw(shown).items()}
+    for name, content in pictures.items():
+        write_bytes(paths.figure(name), content)
+    made = page(shown, pictures, made_by(paths))
+    write_bytes(paths.page, made.html().encode())
+    write_bytes(paths.summary, made.markdown().encode())
+
+
+def read(config: Config, paths: Paths, records: list[Record]) -> Experiment:
+    """Return what the stages before have left."""
+    (name,) = configuration_names([experiment(config)])
+    images = prepared.training_file(paths, config.data.name)
+    train = prepared.split_for(config, paths, images.labels).train
+    return Experiment(
+        config=config,
+        configuration=name,
+        summaries={
+            part: {metric: tables.read_summary(paths.metrics, part, metric) for metric in METRICS}
+            for part in PARTS
+        },
+        curves=tables.read_curves(paths.history, "accuracy"),
+        predictions=tables.read_predictions(paths.predictions),
+        confusion=tables.read_confusion(paths.confusion),
+        f1=tables.read_class_scores(paths.classes)["f1"],
+        preprocess=read_json(paths.preprocess_summary),
+        test_pixels=prepared.test_file(paths, config.data.name).pixels[: config.split.test],
+        sample=images.pixels[train[:SAMPLE]],
+        model=records[0].model(),
+        split=read_json(paths.split_summary),
+        descriptions=[record.description for record in records],
+        manifests={record.seed: record.manifest_digest() for record in records},
+        origins=[Record(paths.records / identity(r.description)).origin() for r in records],
     )
+
+
+def made_by(paths: Paths) -> list[tuple[str, str]]:
+    """Return which code made the page, with which packages."""
+    found = provenance(paths.root)
+    changes = " with uncommitted changes" if found["dirty"] else ""
+    return [
+        ("commit", f"{found['commit'] or 'unknown: this is no checkout of git'}{changes}"),
+        ("lock file, SHA-256", found["lock"] or "there is none"),
+    ]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ FOREIGN = {
     "network": {"numpy"},
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
     "records": {"numpy", "threadpoolctl"},
-    "results": {"numpy", "scipy", "sklearn", "matplotlib"},
+    "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
     "stages": {"numpy", "hydra", "omegaconf"},
@@ -32,7 +32,7 @@ OWN = {
     "stages": {"stages", "sweep", "tracking", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
-SHARED = {"config", "errors", "files", "numerics", "paths"}
+SHARED = {"config", "errors", "files", "numerics", "paths", "processes"}
 
 
 def module_name(path: Path) -> str:

@@ -49,5 +49,5 @@ def test_the_demo_runs_without_git_home_or_network_and_touches_nothing_else(
     assert hashes(root) == before
     demo = Paths(root / "demo")
     assert read_json(demo.metrics)["test"]["accuracy"]["n"] == 5
-    assert demo.learning_curves.exists()
+    assert demo.page.exists()
     assert demo.store.exists()

@@ -1,0 +1,149 @@
+"""The report's page, in a real browser: complete, offline, readable by everybody."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_core_python
+import numpy as np
+import pytest
+from selenium.webdriver import Chrome
+
+from pipeline.files import sha256
+from pipeline.results.evaluation import calibration
+from pipeline.results.page import training_flops
+from tests.browser import chromium, needs_chromium
+from tests.conftest import Checkout, copy_of
+
+AXE = (Path(axe_core_python.__path__[0]) / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def reported(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout with a report on five seeds of three epochs."""
+    checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("report"))
+    params = checkout.paths.params
+    params.write_text(params.read_text().replace("epochs: 20", "epochs: 3"))
+    checkout.run("dvc", "repro", "report")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def failed(reported: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout in which one declared seed of five has failed."""
+    checkout = copy_of(reported.paths.root, tmp_path_factory.mktemp("failed"))
+    folder = checkout.paths.run(3)
+    for path in folder.iterdir():
+        if path.name != "description.json":
+            path.unlink()
+    (folder / "failure.json").write_text(json.dumps({"reason": "the loss is nan"}))
+    for stage in ("evaluate", "report"):
+        checkout.run(f"pipeline.stages.{stage}")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chrome]:
+    with chromium(1100, 900) as started:
+        yield started
+
+
+def log(browser: Chrome, kind: str) -> list[Any]:
+    """Return what the browser has noted since the last call."""
+    return list(browser.get_log(kind))  # type: ignore[no-untyped-call]
+
+
+def show(browser: Chrome, page: Path, *, width: int = 1100, scheme: str = "light") -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    for kind in ("browser", "performance"):
+        log(browser, kind)
+    browser.get(page.as_uri())
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (1100, "dark"), (390, "light")])
+def test_the_page_is_whole_offline_and_accessible(
+    width: int, scheme: str, reported: Checkout, browser: Chrome
+) -> None:
+    show(browser, reported.paths.page, width=width, scheme=scheme)
+    assert log(browser, "browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in log(browser, "performance")]
+    requested = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert {url.partition(":")[0] for url in requested} <= {"file", "data"}
+    assert len([url for url in requested if url.startswith("file:")]) == 1
+    images: list[Any] = browser.execute_script(
+        "return [...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt])"
+    )
+    assert len(images) == 8
+    assert all(loaded and len(alt) > 40 for loaded, alt in images)
+    overflow = "return document.documentElement.scrollWidth - window.innerWidth"
+    assert browser.execute_script(overflow) <= 0
+    browser.execute_script(AXE)
+    found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    problems = [(v["id"], [n["html"][:100] for n in v["nodes"]]) for v in found["violations"]]
+    assert problems == []
+
+
+@needs_chromium
+def test_a_failed_seed_is_shown_as_failed(failed: Checkout, browser: Chrome) -> None:
+    show(browser, failed.paths.page)
+    text = browser.find_element("tag name", "body").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "n = 4 of 5 seeds" in text
+    assert "1 of 5 declared seeds did not finish: seed 3" in text
+    assert re.search(r"^3 failed failed failed$", text, re.MULTILINE)
+    assert "n = 4 of 5 seeds" in failed.paths.summary.read_text()
+
+
+def test_a_page_without_any_result_is_refused(failed: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(failed.paths.root, tmp_path)
+    params = checkout.paths.params
+    text = re.sub(r"seeds:(\n- \d+)+", "seeds:\n- 3", params.read_text())
+    params.write_text(text)
+    checkout.run("pipeline.stages.evaluate")
+    done = checkout.run("pipeline.stages.report", check=False)
+    assert done.returncode == 2
+    assert "no declared seed finished" in done.stderr
+
+
+def test_one_seed_has_no_interval_and_says_so(reported: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(reported.paths.root, tmp_path)
+    params = checkout.paths.params
+    params.write_text(re.sub(r"seeds:(\n- \d+)+", "seeds:\n- 2", params.read_text()))
+    for stage in ("evaluate", "report"):
+        checkout.run(f"pipeline.stages.{stage}")
+    assert "n = 1 seed, so no interval" in checkout.paths.summary.read_text()
+
+
+def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkout) -> None:
+    def hashes() -> dict[str, str]:
+        files = [*reported.paths.figures.iterdir(), reported.paths.page, reported.paths.summary]
+        return {path.name: sha256(path.read_bytes()) for path in files}
+
+    before = hashes()
+    assert len(before) == 10
+    reported.run("pipeline.stages.report")
+    assert hashes() == before
+
+
+def test_the_arithmetic_of_a_training_worked_by_hand() -> None:
+    """2-3-1: forward 2·2·3 + 2·3·1 = 18; weights again 18; inputs of the second layer 6."""
+    assert training_flops([2, 3, 1], train=10, evaluated=4, epochs=2) == 2 * (10 * 42 + 4 * 18)
+
+
+def test_calibration_worked_by_hand() -> None:
+    """Two bins: (0.2, 0.4) half right, (0.9, 1.0) all right; error (2·0.2 + 2·0.05) / 4."""
+    found = calibration(np.array([0.2, 0.4, 0.9, 1.0]), np.array([True, False, True, True]), bins=2)
+    np.testing.assert_allclose(found.confidence, [0.3, 0.95])
+    np.testing.assert_allclose(found.accuracy, [0.5, 1.0])
+    assert found.error == pytest.approx(0.125)
