@@ -78,6 +78,11 @@ class Paths:
         return self.root / "sweeps"
 
     @property
+    def comparison(self) -> Path:
+        """The last comparison's table and figure."""
+        return self.sweeps / "comparison"
+
+    @property
     def results(self) -> Path:
         """Small results that git keeps."""
         return self.root / "results"

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from pipeline.results.evaluation import Calibration
-from pipeline.results.statistics import Summary
+from pipeline.results.statistics import Summary, summarise
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 
 Accuracies = Mapping[str, Summary]
@@ -197,4 +197,24 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
             axes.hist(values, bins=60, color=colour, log=True)
             told = f"mean {values.mean():.3g}, sd {values.std():.3g}"
             axes.set(title=f"{title}: {told}", xlabel="value", ylabel="count")
+        return figure
+
+
+def differences(pairs: Mapping[str, list[float]], label: str) -> Figure:
+    """Draw each configuration's differences by seed, their mean and its 95 % interval."""
+    with styled():
+        figure = Figure(figsize=(7, 1.2 + 0.5 * len(pairs)), layout="constrained")
+        axes = figure.add_subplot()
+        for row, values in enumerate(pairs.values()):
+            axes.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.5, markersize=4)
+            summary = summarise(dict(enumerate(values)))
+            if summary.mean is not None:
+                axes.plot(summary.mean, row, "|", color=ORANGE, markersize=18, markeredgewidth=2)
+            if summary.ci95 is not None:
+                axes.plot(summary.ci95, [row, row], color=ORANGE)
+        axes.axvline(0, color=GREY, linewidth=1)
+        axes.set_yticks(range(len(pairs)), list(pairs))
+        axes.set_ylim(len(pairs) - 0.5, -0.5)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
+        axes.set(xlabel=label)
         return figure

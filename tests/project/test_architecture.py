@@ -20,7 +20,7 @@ FOREIGN = {
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
-    "stages": {"numpy", "hydra", "omegaconf"},
+    "stages": {"numpy", "hydra", "omegaconf", "rich"},
 }
 OWN = {
     "network": {"network"},
