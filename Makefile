@@ -8,6 +8,8 @@ LAUNCHERS := $(VENV)/.launchers
 
 .DEFAULT_GOAL := help
 .PHONY: help env launchers repro demo report verify sweep ui test test-slow check format lock clean
+# A process a core; what a file's tests share is made once.
+PARALLEL := --numprocesses auto --dist loadfile
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -60,11 +62,11 @@ sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed=
 ui: env ## browse the runs in MLflow
 	@python -m pipeline.tracking.ui
 
-test: env ## run the tests, fast ones first (some 5 minutes)
-	@pytest -m "not slow"
+test: env ## run the tests (some 5 minutes)
+	@pytest -m "not slow" $(PARALLEL)
 
 test-slow: env ## run the long tests: kills, faults, everything made again
-	@pytest -m slow
+	@pytest -m slow $(PARALLEL)
 
 check: env ## check format, style and types
 	@ruff format --check && ruff check && mypy

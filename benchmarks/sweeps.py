@@ -11,34 +11,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
 import psutil
 
-from pipeline.demo import COPIED
-from pipeline.paths import Paths, find_root
+from benchmarks.checkouts import fresh, run
 from pipeline.records.record import Record
 
 
 def sweep(workers: int, seeds: int, overrides: list[str], folder: Path) -> tuple[float, float]:
     """Run a sweep in a fresh checkout; returns its seconds and its largest worker in MB."""
-    root = find_root()
-    folder.mkdir()
-    for name in COPIED:
-        shutil.copytree(root / name, folder / name)
-    shutil.copyfile(root / "params.yaml", folder / "params.yaml")
-    (folder / "data").symlink_to(root / "data")
-    words = ["-m", "pipeline.stages.train", f"seed=range({seeds})", "tracking.live=false"]
-    process = subprocess.Popen(
-        [sys.executable, *words, f"hydra.launcher.n_jobs={workers}", *overrides],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
+    paths = fresh(folder)
+    process = run(
+        paths,
+        *("pipeline.stages.train", f"seed=range({seeds})", "tracking.live=false"),
+        *(f"hydra.launcher.n_jobs={workers}", *overrides),
     )
     peaks: list[int] = [0]
     watcher = threading.Thread(target=_watch, args=(process, peaks))
@@ -46,7 +37,7 @@ def sweep(workers: int, seeds: int, overrides: list[str], folder: Path) -> tuple
     if process.wait():
         raise SystemExit(process.returncode)
     watcher.join()
-    origins = [Record(p.parent).origin() for p in Paths(folder).records.glob("*/manifest.json")]
+    origins = [Record(p.parent).origin() for p in paths.records.glob("*/manifest.json")]
     assert len(origins) == seeds
     ends = [origin["ended"] for origin in origins]
     return max(ends) - min(origin["started"] for origin in origins), peaks[0] / 1e6

@@ -144,10 +144,14 @@ class Record:
 
     # --- writing ---
 
-    def remove_unfinished(self) -> None:
-        """Remove what a process killed in the middle of a write has left."""
+    def tidy(self, *, complete: bool) -> None:
+        """Remove what an interruption has left: half-written files, and what led to results."""
         for path in self.folder.glob(UNFINISHED):
             path.unlink(missing_ok=True)
+        if complete:
+            for name in ("progress.json", "failure.json"):
+                (self.folder / name).unlink(missing_ok=True)
+            self._remove_checkpoints()
 
     def begin(self, description: dict[str, Any]) -> None:
         """Write what is about to be trained, and forget an earlier failure or damage."""
@@ -203,8 +207,7 @@ class Record:
         write_bytes(self.folder / "model.npz", model_bytes(model))
         hashes = {name: sha256((self.folder / name).read_bytes()) for name in PUBLISHED[:-1]}
         write_json(self.folder / "manifest.json", {"sha256": hashes})
-        (self.folder / "progress.json").unlink(missing_ok=True)
-        self._remove_checkpoints()
+        self.tidy(complete=True)
 
     def fail(self, reason: str) -> None:
         """Write why the run failed."""

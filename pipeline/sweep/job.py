@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,9 @@ def train_seed(config: Config, paths: Paths) -> float | None:
         record.folder.mkdir(parents=True, exist_ok=True)
         # A worker of a sweep just killed may need a moment to notice.
         with FileLock(record.folder / ".lock"):
-            record.remove_unfinished()
-            if record.damage() is None:
+            complete = record.damage() is None
+            record.tidy(complete=complete)
+            if complete:
                 _note_study(record, config.study)
                 return _last_accuracy(record.history())
             try:
@@ -51,7 +53,7 @@ def train_seed(config: Config, paths: Paths) -> float | None:
                 record.fail(str(error))
             except Exception as error:  # told by the launching process, once all seeds are done
                 record.fail(f"{type(error).__name__}: {error}")
-                raise
+                record.save_origin({**record.origin(), "traceback": traceback.format_exc()})
             return None
 
 

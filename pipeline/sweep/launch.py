@@ -197,6 +197,8 @@ def _conclude() -> None:
     sweep.stack.close()
     if not sweep.jobs:
         sweep.jobs = _found_by_search(sweep.folder)
+    if not sweep.jobs:
+        return
     if any(job.config.test for job in sweep.jobs):
         _evaluate(sweep.jobs)
     _write_tables(sweep)

@@ -94,6 +94,8 @@ class Seed(NamedTuple):
     record: Record
     origin: Mapping[str, Any]
     test: Mapping[str, float] | None
+    declared: bool = False
+    """Whether results and figures are of it."""
 
 
 def plan(config: Config, paths: Paths, identities: Iterable[str] | None = None) -> Plan:
@@ -131,7 +133,7 @@ def _add_declared(seeds: dict[str, Seed], config: Config, paths: Paths) -> None:
         if (published.folder / "description.json").exists():
             name = identity(published.description)
             known = seeds.get(name, Seed(published, {}, None))
-            seeds[name] = known._replace(test=tests.get(number, known.test))
+            seeds[name] = known._replace(test=tests.get(number, known.test), declared=True)
 
 
 def _test_results(paths: Paths) -> dict[int, dict[str, float]]:
@@ -217,7 +219,7 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         for name in ("description.json", "history.jsonl", "manifest.json"):
             run.artifacts[name] = (record.folder / name).read_bytes()
         run.model, run.model_inputs = record.folder / "model.npz", dataset.features
-    if seed.test is not None and paths.confusion.exists():
+    if seed.declared and seed.test is not None and paths.confusion.exists():
         run.artifacts["confusion.csv"] = _confusion_of(paths.confusion, described["seed"])
     return run
 
@@ -351,7 +353,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
         # change, and a store keeps every value it was ever given.
         points=_parent_points(seeds, validation, test, end) if status in FINAL else [],
     )
-    if test.n and status in FINAL:
+    if test.n and status in FINAL and any(seed.declared for seed in seeds):
         for figure in sorted(paths.figures.glob("*.png")):
             run.artifacts[f"figures/{figure.name}"] = figure.read_bytes()
         run.artifacts["metrics.json"] = paths.metrics.read_bytes()

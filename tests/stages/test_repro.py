@@ -110,6 +110,11 @@ def test_dvc_shows_metrics_parameters_plots_and_the_graph(reproduced: Checkout) 
     assert "results/metrics.json" in shown[""]["data"]
     page = reproduced.run("dvc", "plots", "show").stdout
     assert "index.html" in page
+    drawn = json.loads(reproduced.run("dvc", "plots", "show", "curves", "--show-vega").stdout)
+    assert len(drawn["data"]["values"]) == 5 * 20 * 2 * 2
+    assert "<DVC" not in json.dumps(drawn)
+    drawn = json.loads(reproduced.run("dvc", "plots", "show", "confusion", "--show-vega").stdout)
+    assert {"actual", "predicted"} <= set(drawn["data"]["values"][0])
 
 
 def test_a_tampered_run_is_refused(reproduced: Checkout) -> None:

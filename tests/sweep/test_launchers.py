@@ -71,6 +71,7 @@ def test_slurm_nodes_may_have_other_kernels_so_they_are_pinned(
 
 
 @needs("ray")
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes(
     checkout: Checkout,
     undisturbed: dict[str, str],  # noqa: F811

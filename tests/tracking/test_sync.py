@@ -118,6 +118,7 @@ def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str,
     assert min(started) == min(int(1000 * origin["started"]) for origin in origins)
 
 
+@pytest.mark.slow
 def test_rebuild_makes_the_same_runs_and_status_says_so(
     mirrored: Checkout, expected: dict[str, Any]
 ) -> None:
@@ -216,6 +217,21 @@ def test_a_seed_that_is_added_joins_its_parent(
     for key, run in expected.items():
         if run["parent"]:
             assert found[key] == run
+
+
+def test_a_sweep_that_read_the_test_images_shows_them_and_nobody_elses_results(
+    mirrored: Checkout,
+) -> None:
+    mirrored.train("preprocess=raw", "seed=0", "test=true")
+    bring_up_to_date(mirrored)
+    found = contents(mirrored.paths).values()
+    (raw,) = (
+        run for run in found if run["params"].get("preprocess.method") == "raw" and run["parent"]
+    )
+    assert [key for key, *_ in raw["points"] if key == "test/accuracy"]
+    assert "confusion.csv" not in raw["artifacts"]
+    parents = [run for run in found if not run["parent"]]
+    assert ["metrics.json" in run["artifacts"] for run in parents].count(True) == 1
 
 
 @pytest.mark.slow

@@ -1,0 +1,37 @@
+"""Fresh checkouts to measure in: the code and the raw data of this one, nothing made yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.demo import COPIED
+from pipeline.paths import Paths, find_root
+
+
+def fresh(folder: Path) -> Paths:
+    """Make a checkout in `folder`, for `python -m` and `dvc` to run in."""
+    root = find_root()
+    folder.mkdir(parents=True)
+    for name in COPIED:
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore"):
+        shutil.copyfile(root / name, folder / name)
+    (folder / "data").mkdir()
+    shutil.copytree(root / "data" / "raw", folder / "data" / "raw")
+    return Paths(folder)
+
+
+def run(paths: Paths, *words: str) -> subprocess.Popen[bytes]:
+    """Start `python -m` with `words` in a checkout, its output thrown away."""
+    folder = str(Path(sys.executable).parent)
+    path = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", *words],
+        cwd=paths.root,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,63 @@
+"""What the mirror in MLflow costs a cold `dvc repro`.
+
+    python -m benchmarks.tracking --rounds 3
+
+With and without it take turns. What any use of MLflow costs, its import and the creation of a
+store, is measured apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.checkouts import fresh, run
+from pipeline.paths import Paths
+
+IMPORT = "pipeline.stages.track"
+
+
+def timed(paths: Paths, *commands: tuple[str, ...]) -> float:
+    """Return the seconds that commands take, one after the other."""
+    started = time.perf_counter()
+    for words in commands:
+        process = run(paths, *words)
+        if process.wait():
+            raise SystemExit(process.returncode)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print a table, as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tracking")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    found: dict[str, list[float]] = {"without": [], "with": [], "import and empty store": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(asked.rounds):
+            for name, seconds in found.items():
+                paths = fresh(Path(folder) / f"{name} {number}")
+                timed(paths, ("dvc", "init", "--quiet", "--no-scm"))
+                if name == "import and empty store":
+                    # Nothing to mirror yet, so this is all it does.
+                    seconds.append(timed(paths, (IMPORT,)))
+                    continue
+                if name == "without":
+                    text = paths.params.read_text()
+                    paths.params.write_text(text.replace("live: true", "live: false"))
+                stage = ("report",) if name == "without" else ()
+                seconds.append(timed(paths, ("dvc", "repro", *stage)))
+    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+    added = medians["with"] - medians["without"]
+    print("| cold `dvc repro` | seconds, median |\n|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {median:.1f} |")
+    print(f"| added by the mirror | {added:.1f} ({added / medians['with']:.0%}) |")
+    print(f"| of that beyond import and store | {added - medians['import and empty store']:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""A write that fails at any of its steps loses nothing: a plain rerun gives the same files."""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config, compose
+from pipeline.files import UNFINISHED, sha256
+from pipeline.paths import Paths
+from pipeline.stages.encode import encode
+from pipeline.stages.evaluate import evaluate
+from pipeline.stages.preprocess import preprocess
+from pipeline.stages.report import report
+from pipeline.stages.split import split
+from pipeline.sweep.job import record_of, train_seed
+from tests.conftest import Checkout
+from tests.faults.harness import faults
+from tests.sweep.test_train import records
+
+# Beside what a record says of when and where, which no two runs share.
+VOLATILE = {"origin.json", ".lock", "index.html"}
+
+
+@pytest.fixture
+def config(checkout: Checkout) -> Config:
+    composed = compose(checkout.paths, ["training.epochs=2", "seeds=[0]"])
+    return dataclasses.replace(composed, seed=0)
+
+
+@pytest.fixture
+def fresh(checkout: Checkout, tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that makes folders like the checkout, without its code."""
+
+    def make(name: str) -> Path:
+        folder = tmp_path / name
+        ignored = shutil.ignore_patterns("pipeline", "conf", ".dvc")
+        shutil.copytree(checkout.paths.root, folder, ignore=ignored)
+        return folder
+
+    return make
+
+
+def look(folder: Path) -> dict[str, str]:
+    """Return the hash of everything that lies there; nothing unfinished may."""
+    assert list(folder.rglob(UNFINISHED)) == []
+    return {
+        str(path.relative_to(folder)): sha256(path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in VOLATILE
+    }
+
+
+Stage = Callable[[Config, Paths], None]
+
+
+@pytest.mark.parametrize("stage", [split, preprocess, encode])
+def test_a_stage(stage: Stage, config: Config, fresh: Callable[[str], Path]) -> None:
+    assert faults(lambda folder: stage(config, Paths(folder)), fresh, look) >= 4
+
+
+def test_training(config: Config, fresh: Callable[[str], Path]) -> None:
+    """Two epochs of one seed: a failed run is recorded as failed, and trained on by a rerun."""
+    assert faults(lambda folder: train_seed(config, Paths(folder)), fresh, look) >= 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("stage", "fewest"), [(evaluate, 20), (report, 40)])
+def test_a_stage_behind_training(
+    stage: Stage, fewest: int, config: Config, checkout: Checkout, fresh: Callable[[str], Path]
+) -> None:
+    paths = checkout.paths
+    for earlier in (split, preprocess, encode):
+        earlier(config, paths)
+    train_seed(config, paths)
+    record_of(config, paths).publish(paths.run(0))
+    if stage is report:
+        evaluate(config, paths)
+    assert faults(lambda folder: stage(config, Paths(folder)), fresh, look) >= fewest
+
+
+def test_a_disk_that_takes_no_larger_file(checkout: Checkout) -> None:
+    """A real limit of the kernel's, below the size of a checkpoint; both seeds are tried."""
+    words = ["tracking.live=false", "hydra/launcher=basic", "training.epochs=2", "seed=0,1"]
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
+        "sys.argv[0] = 'train'; from pipeline.stages import train; train.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *words],
+        cwd=checkout.paths.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert records(checkout) == {}
+    failures = list(checkout.paths.records.glob("*/failure.json"))
+    assert ["File too large" in path.read_text() for path in failures] == [True, True]
+    assert "save_epoch" in (failures[0].parent / "origin.json").read_text()
+    checkout.train("training.epochs=2", "seed=0,1")
+    assert len(records(checkout)) == 2
