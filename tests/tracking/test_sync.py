@@ -236,15 +236,16 @@ def test_a_sweep_that_read_the_test_images_shows_them_and_nobody_elses_results(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_at_any_store_call_and_run_again_it_ends_in_the_same_state(
-    unmirrored: Checkout,
+@pytest.mark.parametrize("how", ["kill", "fail"])
+def test_disturbed_at_any_store_call_and_run_again_it_ends_in_the_same_state(
+    how: str, unmirrored: Checkout
 ) -> None:
     """At each of the first 30 calls, and at every fifth from there on until it gets through."""
     done = unmirrored.run(
-        "tests.tracking.killed_at_each_call",
+        *("tests.tracking.fault_at_each_call", how),
         env={"PYTHONPATH": str(Path(__file__).parents[2])},
         timeout=800,
     )
-    killed = [line for line in done.stdout.splitlines() if line.startswith("killed at call")]
-    assert len(killed) >= 30
-    assert done.stdout.splitlines()[-1].startswith("through with fewer than")
+    told = done.stdout.splitlines()
+    assert len([line for line in told if line.startswith("disturbed at call")]) >= 30
+    assert told[-1].startswith("through with fewer than")

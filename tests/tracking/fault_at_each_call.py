@@ -1,7 +1,8 @@
-"""Kill the mirror at its k-th store call, k = 1, 2, ..., then sync and compare.
+"""Disturb the mirror at its k-th store call, k = 1, 2, ..., then sync and compare.
 
-Run in a checkout, as `python -m tests.tracking.killed_at_each_call`. A process of its own, which
-imports MLflow once and forks: each k costs a second instead of ten.
+Run in a checkout, as `python -m tests.tracking.fault_at_each_call kill`, or `fail`: the process
+is killed when it is about to make the call, or the call fails. A process of its own, which imports
+MLflow once and forks: each k costs a second instead of ten.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ import json
 import os
 import shutil
 import signal
+import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+# What every child would otherwise import by itself.
+import mlflow.pyfunc
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 from mlflow import MlflowClient
 
 from pipeline.config import compose
+from pipeline.errors import NotMirrored
 from pipeline.paths import Paths
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
@@ -25,11 +32,12 @@ from tests.tracking.stores import contents
 
 EACH_UP_TO, THEN_EVERY = 30, 5
 PATHS = Paths(Path.cwd())
+NOT_MIRRORED = 3
 EMPTY, EXPECTED = PATHS.root / "empty.db", PATHS.root / "expected.json"
 
 
-def main() -> None:
-    """Kill until the mirror gets through."""
+def main(how: str) -> None:
+    """Disturb until the mirror gets through."""
     assert forked(make_empty) == 0
     start_anew()
     assert forked(bring_up_to_date) == 0
@@ -37,12 +45,15 @@ def main() -> None:
     call = 1
     while True:
         start_anew()
-        status = forked(partial(kill_at, call), bring_up_to_date)
+        status = forked(partial(disturb_at, call, how), bring_up_to_date)
         if status == 0:
             print(f"through with fewer than {call} calls", flush=True)
             return
-        assert os.WTERMSIG(status) == signal.SIGKILL, status
-        print(f"killed at call {call}", flush=True)
+        if how == "kill":
+            assert os.WTERMSIG(status) == signal.SIGKILL, status
+        else:
+            assert os.waitstatus_to_exitcode(status) == NOT_MIRRORED, status
+        print(f"disturbed at call {call}", flush=True)
         assert forked(bring_up_to_date, compare) == 0, call
         call += 1 if call < EACH_UP_TO else THEN_EVERY
 
@@ -51,8 +62,14 @@ def forked(*works: Callable[[], object]) -> int:
     """Do the works in a child, so that this process never opens a store; returns its status."""
     pid = os.fork()
     if pid == 0:
-        for work in works:
-            work()
+        try:
+            for work in works:
+                work()
+        except NotMirrored:
+            os._exit(NOT_MIRRORED)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
     return os.waitpid(pid, 0)[1]
 
@@ -69,16 +86,18 @@ def start_anew() -> None:
     shutil.copyfile(EMPTY, PATHS.store)
 
 
-def kill_at(call: int) -> None:
-    """Let this process kill itself when it is about to make its `call`-th store call."""
+def disturb_at(call: int, how: str) -> None:
+    """Let this process's `call`-th store call be its end, or fail."""
     made = 0
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:
         def calling(*arguments: Any, **named: Any) -> Any:
             nonlocal made
             made += 1
-            if made == call:
+            if made == call and how == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if made == call:
+                raise OSError("the store is away")
             return function(*arguments, **named)
 
         return calling
@@ -110,4 +129,4 @@ def compare() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
