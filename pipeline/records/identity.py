@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from inspect import getfile
 from pathlib import Path
 from typing import Any
 
 import pipeline.data
 import pipeline.network
+from pipeline import files
 from pipeline.config import Config, experiment
 from pipeline.data.catalogue import DATASETS
 from pipeline.files import canonical_json, sha256
+from pipeline.records import model, record
 from pipeline.records.environment import numeric_environment
 
 # What computes nothing that a result depends on: changing it trains nothing again.
@@ -24,8 +27,8 @@ NOT_NUMERICAL = {"catalogue.py", "effect.py", "estimators.py", "sources.py"}
 
 @cache
 def code_digest() -> str:
-    """Return the SHA-256 of the numerical code, from raw files to a trained network."""
-    sources: list[Path] = []
+    """Return the SHA-256 of the numerical code, from raw files to a finished record's bytes."""
+    sources = [Path(getfile(module)) for module in (files, model, record)]
     for package in (pipeline.data, pipeline.network):
         sources += Path(package.__path__[0]).glob("*.py")
     digests = {
