@@ -59,7 +59,7 @@ def test_a_record_comes_back_byte_for_byte_from_its_commit(in_git: Checkout) -> 
 
 
 def test_what_was_uncommitted_is_made_again_too(copied: Checkout) -> None:
-    """A scale of the first weights, changed and never committed."""
+    """A change of the numerical code that was never committed, and is gone from the checkout."""
     path = copied.paths.root / "pipeline" / "network" / "initialisers.py"
     path.write_text(path.read_text() + "\n# another day\n")
     shutil.rmtree(copied.paths.records)
