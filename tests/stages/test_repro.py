@@ -22,13 +22,16 @@ def set_seeds(checkout: Checkout, seeds: list[int]) -> None:
 
 
 def snapshot(checkout: Checkout) -> dict[str, str]:
-    """Return the hash of every result, by path."""
+    """Return the hash of every result, by path.
+
+    The page is left out: it tells the commit and the seconds that training took.
+    """
     folders = (checkout.paths.runs, checkout.paths.results, checkout.paths.root / "reports")
     return {
         str(path.relative_to(checkout.paths.root)): sha256(path.read_bytes())
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path != checkout.paths.page
     }
 
 
