@@ -100,6 +100,12 @@ class Record:
         lines = (self.folder / "history.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def validation_accuracy(self) -> float | None:
+        """Return the last epoch's validation accuracy, or None if the record is not complete."""
+        if self.damage() is not None:
+            return None
+        return float(self.history()[-1]["validation"]["accuracy"])
+
     def model(self) -> Model:
         """Return the trained model of a complete record.
 

@@ -78,10 +78,9 @@ def _settings(records: Sequence[Record], *, test: bool) -> dict[str, Setting]:
 
 
 def _value(record: Record, *, test: bool) -> float | None:
-    if record.damage() is not None:
-        return None
-    if not test:
-        return float(record.history()[-1]["validation"]["accuracy"])
+    validation = record.validation_accuracy()
+    if validation is None or not test:
+        return validation
     found = record.test()
     if found is None:
         raise UserError(

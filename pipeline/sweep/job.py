@@ -21,7 +21,7 @@ from pipeline.records.environment import numeric_environment, one_blas_thread
 from pipeline.records.identity import description, identity
 from pipeline.records.model import Model
 from pipeline.records.provenance import provenance
-from pipeline.records.record import History, Record, entry
+from pipeline.records.record import Record, entry
 from pipeline.sweep.guard import own_name
 
 
@@ -46,9 +46,10 @@ def train_seed(config: Config, paths: Paths) -> float | None:
             record.tidy(complete=complete)
             if complete:
                 _note_study(record, config.study)
-                return _last_accuracy(record.history())
+                return record.validation_accuracy()
             try:
-                return _last_accuracy(_train(config, paths, record))
+                _train(config, paths, record)
+                return record.validation_accuracy()
             except Diverged as error:
                 record.fail(str(error))
             except Exception as error:  # told by the launching process, once all seeds are done
@@ -64,11 +65,7 @@ def _note_study(record: Record, study: str) -> None:
         record.save_origin({**origin, "studies": [*origin.get("studies", []), study]})
 
 
-def _last_accuracy(history: History) -> float:
-    return float(history[-1]["validation"]["accuracy"])
-
-
-def _train(config: Config, paths: Paths, record: Record) -> History:
+def _train(config: Config, paths: Paths, record: Record) -> None:
     prepared = prepare(config, paths)
     settings, seed = config.training, config.seed
     assert seed is not None
@@ -102,7 +99,6 @@ def _train(config: Config, paths: Paths, record: Record) -> History:
         record.save_epoch(epoch, history, momentum=settings.momentum > 0)
     record.finish(Model(prepared.preprocessor, network), history)
     record.save_origin({**origin, "ended": time.time()})
-    return history
 
 
 def _first_network(config: Config, prepared: Prepared) -> Any:

@@ -304,9 +304,7 @@ def _seed(job: Job) -> int:
 
 
 def _accuracy(job: Job) -> float | None:
-    if job.record.damage() is not None:
-        return None
-    return float(job.record.history()[-1]["validation"]["accuracy"])
+    return job.record.validation_accuracy()
 
 
 def _test_accuracy(job: Job) -> float | None:

@@ -332,7 +332,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
     starts = [child.start for child in children if child.start is not None]
     ends = [child.end for child in children if child.end is not None]
     end = max(ends, default=None) if status in FINAL else None
-    validation = summarise({seed.record.seed: _final(seed) for seed in seeds})
+    validation = summarise({seed.record.seed: seed.record.validation_accuracy() for seed in seeds})
     test = summarise(
         {seed.record.seed: seed.test["accuracy"] for seed in seeds if seed.test is not None}
     )
@@ -358,12 +358,6 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
             run.artifacts[f"figures/{figure.name}"] = figure.read_bytes()
         run.artifacts["metrics.json"] = paths.metrics.read_bytes()
     return run
-
-
-def _final(seed: Seed) -> float | None:
-    if seed.record.damage() is not None:
-        return None
-    return float(seed.record.history()[-1]["validation"]["accuracy"])
 
 
 def _parent_points(
