@@ -12,6 +12,7 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
 from pipeline.files import write_csv, write_json
 from pipeline.paths import Paths
+from pipeline.records.published import refuse_damaged
 from pipeline.records.record import History, Record
 from pipeline.results.evaluation import Answers, class_scores, confusion
 from pipeline.results.evaluation import evaluate as evaluate_model
@@ -76,6 +77,7 @@ def declared(config: Config, paths: Paths) -> Iterator[tuple[int, Record | None]
     Raises:
         UserError: a record is missing, damaged, or of another experiment.
     """
+    refuse_damaged(paths)
     for seed in config.seeds:
         record = Record(paths.run(seed))
         if record.failure() is not None:

@@ -13,6 +13,7 @@ import argparse
 from pipeline.config import compose
 from pipeline.errors import one_line_errors
 from pipeline.paths import Paths, find_root
+from pipeline.records.published import refuse_damaged
 from pipeline.tracking.receipt import is_up_to_date
 
 
@@ -29,8 +30,11 @@ def main() -> None:
         paths = Paths(find_root())
         config = compose(paths, asked.overrides)
         plain = not (asked.follow or asked.status or asked.rebuild)
-        if plain and is_up_to_date(config, paths):
-            return
+        if plain:
+            # This stage runs in every `dvc repro`, also where DVC takes all others as unchanged.
+            refuse_damaged(paths)
+            if is_up_to_date(config, paths):
+                return
         # Imported only now: this takes seconds, and most often nothing is new.
         from pipeline.tracking import sync
 

@@ -1,5 +1,6 @@
 """`dvc repro`, end to end, on embedded digits: what a DVC user expects of it."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline.files import sha256
-from tests.conftest import Checkout
+from tests.conftest import Checkout, copy_of
 
 
 def read(path: Path) -> Any:
@@ -120,13 +121,40 @@ def test_dvc_shows_metrics_parameters_plots_and_the_graph(reproduced: Checkout) 
     assert {"actual", "predicted"} <= set(drawn["data"]["values"][0])
 
 
-def test_a_tampered_run_is_refused(reproduced: Checkout) -> None:
-    """DVC trusts what its cache holds; our own hashes do not."""
+def test_a_tampered_run_is_refused_and_made_again(reproduced: Checkout) -> None:
+    first = snapshot(reproduced)
     victim = reproduced.paths.run(2) / "model.npz"
-    content = victim.read_bytes()
-    victim.chmod(0o644)
-    victim.write_bytes(content[:-1] + b"!")
+    damaged(victim)
     done = reproduced.run("pipeline.stages.evaluate", check=False)
-    victim.write_bytes(content)
     assert done.returncode == 2
     assert "is not what was written: SHA-256 expected" in done.stderr
+    reproduced.run("dvc", "repro")
+    assert snapshot(reproduced) == first
+
+
+def damaged(path: Path) -> None:
+    """Change the last byte of a file, and nothing of what is known about it."""
+    mode = path.stat().st_mode
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    path.chmod(mode)
+
+
+@pytest.mark.parametrize("with_records", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
+    with_records: bool, reproduced: Checkout, tmp_path: Path
+) -> None:
+    """DVC trusts its cache and checks the damaged model out; every repro ends with our own hash."""
+    checkout = copy_of(reproduced.paths.root, tmp_path)
+    first = snapshot(checkout)
+    model = checkout.paths.run(2) / "model.npz"
+    name = hashlib.md5(model.read_bytes(), usedforsecurity=False).hexdigest()
+    damaged(checkout.paths.cache / name[:2] / name[2:])
+    shutil.rmtree(checkout.paths.runs)
+    if not with_records:
+        shutil.rmtree(checkout.paths.records)
+    done = checkout.run("dvc", "repro", check=False)
+    assert "seed-2/model.npz is not what was written: SHA-256 expected" in done.stderr
+    assert done.returncode != 0
+    checkout.run("dvc", "repro")
+    assert snapshot(checkout) == first

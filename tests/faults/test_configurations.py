@@ -1,0 +1,118 @@
+"""Whole configurations, drawn at random: each trains, or says in one line why it cannot."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import (
+    BIAS_INITIALISERS,
+    DTYPES,
+    PREPROCESS_METHODS,
+    ROTATIONS,
+    SCHEDULES,
+    STATISTICS,
+    WEIGHT_INITIALISERS,
+    compose,
+)
+from pipeline.errors import describe
+from pipeline.paths import Paths
+from pipeline.sweep.job import record_of, train_seed
+from tests.conftest import copy_of
+
+# What may go wrong in each key, beside what is right.
+WRONG = st.sampled_from(
+    ["nan", "-1", "[]", "2.5", "true", "null", "inf", "abc", "''", "1e99", "{}"]
+)
+
+
+def key(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
+    return values.map(lambda value: f"{name}={value}")
+
+
+RIGHT = [
+    key("preprocess.method", st.sampled_from(PREPROCESS_METHODS)),
+    key("preprocess.statistics", st.sampled_from(STATISTICS)),
+    key("preprocess.rotation", st.sampled_from(ROTATIONS)),
+    key("preprocess.epsilon", st.sampled_from([0, 1e-8, 0.1, 10])),
+    key("network.hidden", st.lists(st.integers(1, 20), min_size=1, max_size=3)),
+    key("network.activation", st.sampled_from(["relu", "sigmoid", "identity"])),
+    key("network.weights", st.sampled_from(WEIGHT_INITIALISERS)),
+    key("network.biases", st.sampled_from(BIAS_INITIALISERS)),
+    key("training.batch_size", st.integers(1, 1200)),
+    key("training.learning_rate", st.sampled_from([1e-6, 0.01, 0.3, 50, 1e6])),
+    key("training.momentum", st.sampled_from([0, 0.5, 0.99])),
+    key("training.schedule", st.sampled_from(SCHEDULES)),
+    key("training.dtype", st.sampled_from(DTYPES)),
+    key("training.cost", st.sampled_from(["cross_entropy", "squared_error"])),
+    key("split.train", st.integers(400, 1300)),
+    key("split.method", st.sampled_from(["stratified", "first"])),
+]
+KEYS = [f"{section}.{name}" for section, name in (
+    ("preprocess", "epsilon"), ("network", "hidden"), ("network", "activation"),
+    ("training", "batch_size"), ("training", "learning_rate"), ("training", "epochs"),
+    ("training", "dtype"), ("split", "train"), ("split", "seed"), ("data", "name"),
+)] + ["seeds", "seed", "study"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folders(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """Return checkouts to train in, a fresh one each time."""
+    base = tmp_path_factory.mktemp("drawn")
+
+    def made() -> Iterator[Paths]:
+        for number in itertools.count():
+            checkout = copy_of(prepared_checkout, base / str(number))
+            yield checkout.paths
+            shutil.rmtree(checkout.paths.root)
+
+    return made()
+
+
+@given(overrides=st.lists(st.one_of(RIGHT), max_size=6, unique_by=lambda text: text.split("=")[0]))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(600)
+@pytest.mark.slow
+def test_whatever_is_accepted_trains_or_fails_as_a_record(
+    folders: Iterator[Paths], overrides: list[str]
+) -> None:
+    """Finite numbers and a complete record, or a record that says why; the same a second time."""
+    paths = next(folders)
+    try:
+        config = compose(paths, [*overrides, "training.epochs=1", "seed=3"])
+    except Exception as error:
+        assert "\n" not in describe(error)
+        return
+    with np.errstate(all="ignore"):
+        accuracy = train_seed(config, paths)
+    record = record_of(config, paths)
+    if accuracy is None:
+        assert "the loss is" in str(record.failure())
+    else:
+        assert 0 <= accuracy <= 1
+        assert record.damage() is None
+        assert train_seed(config, paths) == accuracy
+
+
+@given(overrides=st.lists(st.tuples(st.sampled_from(KEYS), WRONG), min_size=1, max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_whatever_is_wrong_is_one_line(
+    prepared_checkout: Path, overrides: list[tuple[str, str]]
+) -> None:
+    words = [f"{name}={value}" for name, value in overrides]
+    try:
+        config = compose(Paths(prepared_checkout), words)
+    except Exception as error:
+        told = describe(error)
+        assert told
+        assert "\n" not in told
+        assert "Traceback" not in told
+    else:
+        assert config.training.epochs >= 1
+        assert config.network.hidden
