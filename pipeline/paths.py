@@ -73,9 +73,18 @@ class Paths:
         return self.runs / f"seed-{seed}"
 
     @property
+    def cache(self) -> Path:
+        """DVC's cache of outputs, by their hash."""
+        return self.root / ".dvc" / "cache" / "files" / "md5"
+
+    @property
     def sweeps(self) -> Path:
         """Hydra's output and the tables of each sweep."""
         return self.root / "sweeps"
+
+    def sweep(self, name: str) -> Path:
+        """Return the folder of a sweep that a study reads."""
+        return self.sweeps / name
 
     @property
     def comparison(self) -> Path:
@@ -125,6 +134,44 @@ class Paths:
     def figure(self, name: str) -> Path:
         """Return one of them."""
         return self.figures / f"{name}.png"
+
+    @property
+    def lecture_figures(self) -> Path:
+        """The lecture's pictures."""
+        return self.root / "reports" / "lecture"
+
+    def lecture_figure(self, name: str) -> Path:
+        """Return one of them."""
+        return self.lecture_figures / f"{name}.png"
+
+    @property
+    def cosine(self) -> Path:
+        """The denoised cosines, measured."""
+        return self.results / "cosine.json"
+
+    @property
+    def studies(self) -> Path:
+        """The lecture's results on MNIST, published and ours, and the study of preprocessing."""
+        return self.results / "lecture.json"
+
+    @property
+    def studies_runs(self) -> Path:
+        """Every accuracy of every run behind them."""
+        return self.results / "lecture_runs.csv"
+
+    @property
+    def studies_figures(self) -> Path:
+        """Their pictures."""
+        return self.root / "reports" / "studies"
+
+    def studies_figure(self, name: str) -> Path:
+        """Return one of them."""
+        return self.studies_figures / f"{name}.png"
+
+    @property
+    def lecture_page(self) -> Path:
+        """The lecture as one page; it names the commit it was made at, as `page` does."""
+        return self.root / "reports" / "lecture.html"
 
     @property
     def page(self) -> Path:

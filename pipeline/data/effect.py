@@ -31,6 +31,7 @@ def effect(fitted: Fitted, parts: Mapping[str, NDArray[np.uint8]]) -> dict[str, 
         "constant_pixels": fitted.constant,
         "null_directions": fitted.null,
         "null_floor": fitted.floor,
+        "weakest_deviation": fitted.weakest,
         "covariance_distance_from_identity": _distance_from_identity(fitted.map, parts["train"]),
         "parts": described,
     }

@@ -141,12 +141,14 @@ class Fitted(NamedTuple):
     `constant` counts features that never change in the training set. `null` counts directions
     in which the training set has no extent beyond rounding: PCA drops them, ZCA sets them to 0.
     `floor` is the singular value, in units², at or below which a direction counts as null.
+    `weakest` is the smallest deviation, in units, that the data were divided by (ε comes on top).
     """
 
     map: AffineMap
     constant: int
     null: int
     floor: float
+    weakest: float
 
 
 def rescaling(unit: float) -> AffineMap:
@@ -172,7 +174,8 @@ def standardisation(found: Moments, statistics: str, unit: float = 1.0) -> Fitte
     else:
         mean, deviation = found.mean, np.sqrt(found.variance)
     divisor = np.where(deviation > 0, deviation, 1.0)
-    return Fitted(AffineMap(mean * unit, 1 / (divisor * unit)), constant, 0, 0.0)
+    weakest = float(np.min(divisor))
+    return Fitted(AffineMap(mean * unit, 1 / (divisor * unit)), constant, 0, 0.0, weakest)
 
 
 def whitening(mean: Float64, C: Float64, rotation: str, epsilon: float, unit: float) -> Fitted:
@@ -200,7 +203,8 @@ def whitening(mean: Float64, C: Float64, rotation: str, epsilon: float, unit: fl
         matrix = matrix @ U.T
     constant = int(np.count_nonzero(C.diagonal() == 0))
     null = int(np.count_nonzero(~kept))
-    return Fitted(AffineMap(mean * unit, np.ones(()), matrix), constant, null, floor)
+    weakest = float(np.sqrt(s[-1])) if len(s) else 1.0
+    return Fitted(AffineMap(mean * unit, np.ones(()), matrix), constant, null, floor, weakest)
 
 
 def fit(
@@ -223,7 +227,7 @@ def fit(
         unit: the raw value that counts as one.
     """
     if method == "raw":
-        return Fitted(rescaling(unit), 0, 0, 0.0)
+        return Fitted(rescaling(unit), 0, 0, 0.0, 1.0)
     found = moments(X, unit)
     if method == "standardise":
         return standardisation(found, statistics, unit)

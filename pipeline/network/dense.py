@@ -44,6 +44,18 @@ class Forward(NamedTuple):
     outputs: Array
 
 
+class Backward(NamedTuple):
+    """What a backward pass finds, first layer to last.
+
+    `gradients[l]` are δW and δb of layer l; `deltas[l]` of shape (b, m) is its δH_bar;
+    `inputs` of shape (b, n) is δX of the first layer.
+    """
+
+    gradients: tuple[Layer, ...]
+    deltas: list[Array]
+    inputs: Array
+
+
 def initialise(
     sizes: Sequence[int],
     rng: np.random.Generator,
@@ -77,12 +89,15 @@ def initialise(
 
 
 def dense(layer: Layer, X: Array) -> Array:
-    """Return H_bar = X Wᵀ + b of shape (b, m), equation (2), for inputs X of shape (b, n)."""
+    """Return H_bar = X Wᵀ + b of shape (b, m), for inputs X of shape (b, n).
+
+    Equation (2), which the derivation of the gradients prints again as (9) and (11).
+    """
     return X @ layer.W.T + layer.b
 
 
 def dense_gradients(layer: Layer, X: Array, delta: Array) -> tuple[Layer, Array]:
-    """Return the gradients of a dense layer, equations (5) and (6).
+    """Return the gradients of a dense layer, equations (5) and (6), derived as (10) and (12).
 
     Args:
         layer: the layer's parameters.
@@ -98,7 +113,10 @@ def dense_gradients(layer: Layer, X: Array, delta: Array) -> tuple[Layer, Array]
 
 
 def forward(network: Network, X: Array) -> Forward:
-    """Run inputs X of shape (b, n) through all layers."""
+    """Run inputs X of shape (b, n) through all layers: (2), then H = f(H_bar), equation (7).
+
+    The slide prints (7) as h_bar = f(h_bar); it means h on the left.
+    """
     inputs, pre_activations = [], []
     for layer, name in zip(network.layers, network.activations, strict=True):
         inputs.append(X)
@@ -108,22 +126,23 @@ def forward(network: Network, X: Array) -> Forward:
     return Forward(inputs, pre_activations, X)
 
 
-def backward(network: Network, passed: Forward, delta: Array) -> tuple[Layer, ...]:
-    """Return the gradients of all layers, by (5) and (6) from the last to the first.
+def backward(network: Network, passed: Forward, delta: Array) -> Backward:
+    """Run a gradient back through all layers, by (5), (6) and (8) from the last to the first.
 
     Args:
         network: the network that `passed` came from.
         passed: the forward pass.
         delta: δH_bar of the last layer, shape (b, m); see `pipeline.network.costs`.
     """
-    gradients: list[Layer] = []
+    gradients, deltas = [], []
     for index in reversed(range(len(network.layers))):
         gradient, delta_X = dense_gradients(network.layers[index], passed.inputs[index], delta)
         gradients.append(gradient)
+        deltas.append(delta)
         if index:
             f = ACTIVATIONS[network.activations[index - 1]]
             delta = f.derivative(passed.pre_activations[index - 1]) * delta_X  # (8)
-    return tuple(reversed(gradients))
+    return Backward(tuple(reversed(gradients)), deltas[::-1], delta_X)
 
 
 def cost_and_gradients(
@@ -141,7 +160,7 @@ def cost_and_gradients(
     f, H_bar = ACTIVATIONS[network.activations[-1]], passed.pre_activations[-1]
     value = float(np.mean(COSTS[cost].value(H_bar, Y, f)))
     delta = COSTS[cost].gradient(H_bar, Y, f) / H_bar.dtype.type(len(X))
-    return value, backward(network, passed, delta)
+    return value, backward(network, passed, delta).gradients
 
 
 def parameters(network: Network) -> dict[str, np.ndarray[Any, Any]]:

@@ -1,7 +1,7 @@
-"""The report as one page that needs no other file, and as a text to paste.
+"""A page that needs no other file, and the same as a text to paste.
 
-Convention: this module says what is on the page; `report.html.j2` says how it looks. Everything
-shown comes from files that stages wrote, but for `Provenance.commit` and what goes with it.
+Convention: this module says what a page is made of, `page.html.j2` how it looks, and `report` and
+`pipeline.lecture.studies` what is on one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
-from pipeline.results.statistics import METHOD, Summary, binomial_standard_error
+from pipeline.results.statistics import METHOD, Summary
 from pipeline.results.style import DOTS_AN_INCH
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 @dataclass
@@ -72,46 +72,26 @@ class Page:
     """All that is on the page.
 
     Attributes:
-        study: its name.
-        configuration: its name.
-        dataset: its title.
-        test: test accuracy over the declared seeds.
-        test_images: their number.
+        subject: what the page is about, in a few words.
+        title: the question.
+        headline: the answer.
+        warnings: what a reader must not miss.
+        notes: paragraphs below the headline.
         sections: in order.
-        checklist: questions and answers.
+        checklist: questions and answers; may be empty.
         provenance: names and values.
+        again: the commands that make it all again.
     """
 
-    study: str
-    configuration: str
-    dataset: str
-    test: Summary
-    test_images: int
+    subject: str
+    title: str
+    headline: str
+    warnings: list[str]
+    notes: list[str]
     sections: list[Section]
     checklist: list[tuple[str, str]]
     provenance: list[tuple[str, str]]
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a reader must not miss."""
-        failed = [str(seed) for seed, value in self.test.per_seed.items() if value is None]
-        if not failed:
-            return []
-        return [
-            f"{len(failed)} of {self.test.declared} declared seeds did not finish: "
-            f"seed {', '.join(failed)}. Everything below is about the other {self.test.n}."
-        ]
-
-    @property
-    def sampling(self) -> str:
-        """What the test set's own size means."""
-        if self.test.mean is None:
-            return "No seed finished, so there is nothing to show."
-        error = 100 * binomial_standard_error(self.test.mean, self.test_images)
-        return (
-            f"The test set's own sampling error ({self.test_images:,} images, binomial) is about "
-            f"{error:.2f} percentage points; no number of seeds makes it smaller."
-        )
+    again: list[str]
 
     def html(self) -> str:
         """Return the page; whatever is put into it is escaped."""
@@ -122,24 +102,13 @@ class Page:
             lstrip_blocks=True,
         )
         template = environment.from_string(TEMPLATE.read_text())
-        names = ("study", "configuration", "dataset", "sections", "checklist", "provenance")
-        shown = {name: getattr(self, name) for name in names}
-        html = template.render(
-            **shown,
-            headline=self.test.percent(),
-            warnings=self.warnings,
-            sampling=self.sampling,
-        )
+        html = template.render(page=self)
         return html.replace(" %", "\N{NO-BREAK SPACE}%")
 
     def markdown(self) -> str:
         """Return the headline and the tables, for pasting."""
-        lines = [
-            f"# {self.study}: {self.configuration}",
-            "",
-            f"Test accuracy: {self.test.percent()}",
-        ]
-        lines += ["", *self.warnings, self.sampling, ""]
+        lines = [f"# {self.subject}", "", f"{self.title}: {self.headline}"]
+        lines += ["", *self.warnings, *self.notes, ""]
         for section in self.sections:
             for table in section.tables:
                 lines += [f"## {table.caption}", "", *_markdown(table), ""]

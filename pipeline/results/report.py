@@ -30,7 +30,7 @@ from pipeline.results.page import (
     seeds_table,
     training_flops,
 )
-from pipeline.results.statistics import METHOD, Summary
+from pipeline.results.statistics import METHOD, Summary, binomial_standard_error
 from pipeline.results.tables import Predictions
 
 HARDEST = 24  # images that fit a figure
@@ -158,16 +158,36 @@ def page(
         pictures: the PNG files of `draw`'s figures.
         provenance: what is known of the code that made the page.
     """
-    dataset = DATASETS[shown.config.data.name]
+    test = shown.accuracies["test"]
     return Page(
-        study=shown.config.study,
-        configuration=shown.configuration,
-        dataset=dataset.title,
-        test=shown.accuracies["test"],
-        test_images=shown.config.split.test,
+        subject=f"{shown.config.study}: {shown.configuration}",
+        title=f"Test accuracy on {DATASETS[shown.config.data.name].title}",
+        headline=test.percent(),
+        warnings=_warnings(test),
+        notes=[_sampling(test, shown.config.split.test)],
         sections=_sections(shown, pictures),
         checklist=_checklist(shown),
         provenance=[*provenance, *_provenance(shown)],
+        again=["make repro", "make verify"],
+    )
+
+
+def _warnings(test: Summary) -> list[str]:
+    failed = [str(seed) for seed, value in test.per_seed.items() if value is None]
+    if not failed:
+        return []
+    return [
+        f"{len(failed)} of {test.declared} declared seeds did not finish: "
+        f"seed {', '.join(failed)}. Everything below is about the other {test.n}."
+    ]
+
+
+def _sampling(test: Summary, images: int) -> str:
+    assert test.mean is not None, "a page without any result is refused"
+    error = 100 * binomial_standard_error(test.mean, images)
+    return (
+        f"The test set's own sampling error ({images:,} images, binomial) is about "
+        f"{error:.2f} percentage points; no number of seeds makes it smaller."
     )
 
 

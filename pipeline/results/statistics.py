@@ -228,7 +228,8 @@ def agreement(
     """Compare our runs with a published mean of `published_n` runs.
 
     Our mean of n runs is expected within published ± t · s · √(1/n + 1/m), with s pooled from
-    both standard deviations and n + m − 2 degrees of freedom (Student 1908).
+    both standard deviations and n + m − 2 degrees of freedom (Student 1908). With m = 1 the
+    published number has no deviation of its own, and s is ours.
     """
     values = np.asarray(ours, np.float64)
     n, m = len(values), published_n

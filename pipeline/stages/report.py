@@ -8,7 +8,7 @@ from pipeline.errors import UserError
 from pipeline.files import read_json, write_bytes
 from pipeline.paths import Paths
 from pipeline.records.identity import identity
-from pipeline.records.provenance import provenance
+from pipeline.records.provenance import made_by
 from pipeline.records.record import Record
 from pipeline.results import tables
 from pipeline.results.report import Experiment, draw, page
@@ -30,7 +30,7 @@ def report(config: Config, paths: Paths) -> None:
     pictures = {name: png(figure) for name, figure in draw(shown).items()}
     for name, content in pictures.items():
         write_bytes(paths.figure(name), content)
-    made = page(shown, pictures, made_by(paths))
+    made = page(shown, pictures, made_by(paths.root))
     write_bytes(paths.page, made.html().encode())
     write_bytes(paths.summary, made.markdown().encode())
 
@@ -60,16 +60,6 @@ def read(config: Config, paths: Paths, records: list[Record]) -> Experiment:
         manifests={record.seed: record.manifest_digest() for record in records},
         origins=[Record(paths.records / identity(r.description)).origin() for r in records],
     )
-
-
-def made_by(paths: Paths) -> list[tuple[str, str]]:
-    """Return which code made the page, with which packages."""
-    found = provenance(paths.root)
-    changes = " with uncommitted changes" if found["dirty"] else ""
-    return [
-        ("commit", f"{found['commit'] or 'unknown: this is no checkout of git'}{changes}"),
-        ("lock file, SHA-256", found["lock"] or "there is none"),
-    ]
 
 
 if __name__ == "__main__":

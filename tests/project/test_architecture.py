@@ -18,6 +18,7 @@ FOREIGN = {
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
     "records": {"numpy", "threadpoolctl"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
+    "lecture": {"numpy", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
     "stages": {"numpy", "hydra", "omegaconf", "rich"},
@@ -27,9 +28,10 @@ OWN = {
     "data": {"data", "network"},
     "records": {"records", "data", "network"},
     "results": {"results", "records", "data", "network"},
+    "lecture": {"lecture", "results", "data", "network"},
     "sweep": {"sweep", "results", "records", "data", "network", "tracking"},
     "tracking": {"tracking", "sweep", "results", "records", "data"},
-    "stages": {"stages", "sweep", "tracking", "results", "records", "data"},
+    "stages": {"stages", "sweep", "tracking", "lecture", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
 SHARED = {"config", "errors", "files", "numerics", "paths", "processes"}
@@ -96,12 +98,19 @@ def test_training_workers_do_not_import_what_takes_longer_than_training(heavy: s
 # --- dvc.yaml ---
 
 
-def dvc() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+def stages(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / path).read_text())["stages"]
     return found
 
 
-STAGES = dvc()["stages"]
+# A pipeline of its own comes after the one it builds on.
+STAGES = {**stages("dvc.yaml"), **stages("studies/dvc.yaml")}
+
+
+def commands(stage: str) -> list[list[str]]:
+    """Return the words of each command of a stage."""
+    found = STAGES[stage]["cmd"]
+    return [command.split() for command in ([found] if isinstance(found, str) else found)]
 
 
 def closure(module: str) -> set[str]:
@@ -123,7 +132,8 @@ def declared_code(stage: str) -> set[str]:
 def test_a_stage_declares_the_code_that_it_uses_and_no_other(stage: str) -> None:
     used = {
         str(MODULES[name].relative_to(ROOT))
-        for name in closure(f"pipeline.stages.{stage}")
+        for command in commands(stage)
+        for name in closure(command[2])
         if MODULES[name].name != "__init__.py"
     }
     declared = declared_code(stage)
@@ -139,13 +149,17 @@ def covers(declared: str, path: str) -> bool:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_its_own_entry(stage: str) -> None:
-    assert STAGES[stage]["cmd"].split()[:3] == ["python", "-m", f"pipeline.stages.{stage}"]
+    *sweeps, last = commands(stage)
+    assert last[:3] == ["python", "-m", f"pipeline.stages.{stage}"]
+    assert all(sweep[:3] == ["python", "-m", "pipeline.stages.train"] for sweep in sweeps)
 
 
 def test_every_path_of_dvc_yaml_is_one_of_paths_py() -> None:
     paths = Paths(Path())
     properties = (name for name, value in vars(Paths).items() if isinstance(value, property))
-    known = {str(getattr(paths, name)) for name in properties} | {str(paths.raw("${data.name}"))}
+    known = {str(getattr(paths, name)) for name in properties} | {
+        str(paths.raw(name)) for name in ("${data.name}", "mnist")
+    }
     for stage in STAGES.values():
         entries = [*stage.get("outs", []), *stage.get("metrics", [])]
         written = {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
@@ -154,7 +168,7 @@ def test_every_path_of_dvc_yaml_is_one_of_paths_py() -> None:
 
 
 def test_every_stage_reads_what_an_earlier_stage_wrote() -> None:
-    written: set[str] = {"conf"}
+    written: set[str] = {"conf", "data/raw/mnist"}
     for name, stage in STAGES.items():
         data = {dep for dep in stage["deps"] if not dep.startswith("pipeline")}
         assert data <= written, name

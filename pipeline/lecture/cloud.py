@@ -1,0 +1,47 @@
+"""The lecture's cloud of 500 points, before and after (20), and after (21), (22).
+
+Convention: X has a row a point, shape (500, 2).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.data.preprocessing import fit
+from pipeline.network.activations import Array
+from pipeline.network.randomness import generator
+
+POINTS = 500
+STRETCH = 4.0
+TURN = -0.5  # radians
+CENTRE = (-5.0, 5.0)
+EPSILON = 1e-8
+
+
+def cloud(seed: int = 0) -> Array:
+    """Return a normal cloud, halved, its second axis stretched by 4, turned, and moved."""
+    X = 0.5 * generator(seed, "noise").normal(size=(POINTS, 2)) * (1.0, STRETCH)
+    cos, sin = np.cos(TURN), np.sin(TURN)
+    # Rows are points, so the rotation stands to the right, transposed.
+    return X @ np.array([[cos, -sin], [sin, cos]]).T + CENTRE
+
+
+class Effect(NamedTuple):
+    """A cloud before and after a preprocessor that was fitted to it."""
+
+    before: Array
+    after: Array
+
+
+def normalised(X: Array) -> Effect:
+    """Return the cloud after (20), with mean and deviation of each axis."""
+    fitted = fit(X, method="standardise", statistics="per_feature", unit=1.0)
+    return Effect(X, fitted.map.apply(X))
+
+
+def whitened(X: Array) -> Effect:
+    """Return the cloud after (21) and (22), turned onto its principal axes as in the figure."""
+    fitted = fit(X, method="whiten", rotation="pca", epsilon=EPSILON, unit=1.0)
+    return Effect(X, fitted.map.apply(X))

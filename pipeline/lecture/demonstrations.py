@@ -1,0 +1,68 @@
+"""Which figures the lecture has, and what each is drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pipeline.data.onehot import one_hot
+from pipeline.data.preprocessing import PIXEL_UNIT, rescaling
+from pipeline.lecture import cloud, cosine, figures, perceptron
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import cross_entropy_gradient
+from pipeline.network.dense import backward, forward, initialise
+from pipeline.network.randomness import generator
+
+DIGITS = 8  # as many as the lecture's first figure shows
+HIDDEN = (256, 128)  # of the network whose gradients are drawn
+LAYER_SHAPES = ((16, 16), (16, 8), (10, 1))
+
+
+def without_data(denoised: cosine.Denoised) -> dict[str, Figure]:
+    """Return the figures of functions, perceptrons, the cosine and the cloud, by name."""
+    X = cloud.cloud()
+    return {
+        "activations": figures.activations(),
+        "derivatives": figures.derivatives(),
+        "perceptron": figures.planes(perceptron.single("sigmoid"), "a perceptron (1), sigmoid"),
+        "perceptrons": figures.planes(perceptron.array("relu"), "three perceptrons (2), ReLU"),
+        "cross_entropy": figures.cross_entropy(),
+        "cosine": figures.cosine(*cosine.cosine(), denoised),
+        "normalisation": figures.preprocessing(cloud.normalised(X), "after (20)"),
+        "whitening": figures.preprocessing(cloud.whitened(X), "after (21), (22)"),
+    }
+
+
+def of_digits(
+    pixels: NDArray[np.uint8], labels: NDArray[np.uint8], shape: tuple[int, int]
+) -> dict[str, Figure]:
+    """Return the figures of the first training images, by name.
+
+    Args:
+        pixels: raw, shape (8, n).
+        labels: shape (8,), of ten classes.
+        shape: height and width of an image.
+    """
+    encoded = one_hot(labels, 10)
+    network = initialise(
+        (pixels.shape[1], *HIDDEN, 10),
+        generator(0, "initialisation"),
+        activation="relu",
+        output="sigmoid",
+        weights="he_normal",
+        weight_limit=0.0,
+        biases="zeros",
+    )
+    X = rescaling(PIXEL_UNIT).apply(pixels[:1])
+    passed = forward(network, X)
+    delta = cross_entropy_gradient(
+        passed.pre_activations[-1], encoded[:1].astype(np.float64), ACTIVATIONS["sigmoid"]
+    )
+    return {
+        "digits": figures.strip(pixels.reshape(-1, *shape), labels),
+        "one_hot": figures.one_hot(labels, encoded),
+        "backpropagation": figures.backpropagation(
+            X.reshape(shape), passed, backward(network, passed, delta), LAYER_SHAPES
+        ),
+    }

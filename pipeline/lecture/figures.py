@@ -1,0 +1,288 @@
+"""The lecture's figures, drawn from computed data.
+
+Convention: each function takes data and returns a figure; equal colours mean equal things, and
+lines differ in style as well, for those who print in grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
+
+from pipeline.lecture import perceptron
+from pipeline.lecture.cloud import Effect
+from pipeline.lecture.cosine import Denoised
+from pipeline.lecture.perceptron import Plane
+from pipeline.lecture.published import Point
+from pipeline.network.activations import ACTIVATIONS, Array
+from pipeline.network.costs import cross_entropy_of_outputs
+from pipeline.network.dense import Backward, Forward
+from pipeline.results.style import BLUE, GREEN, GREY, ORANGE, styled
+
+DASHED = (0, (5, 2))
+
+
+def activations() -> Figure:
+    """Draw sigmoid and ReLU on [−10, 10]."""
+    return _two_functions(
+        [
+            ("sigmoid σ(x)", ACTIVATIONS["sigmoid"].function),
+            ("ReLU(x)", ACTIVATIONS["relu"].function),
+        ],
+        "h",
+    )
+
+
+def derivatives() -> Figure:
+    """Draw their derivatives, (13) and (14)."""
+    return _two_functions(
+        [
+            ("σ'(x) = σ(x) (1 − σ(x)), (13)", ACTIVATIONS["sigmoid"].derivative),
+            ("ReLU'(x) = H(x), (14)", ACTIVATIONS["relu"].derivative),
+        ],
+        "slope",
+    )
+
+
+def _two_functions(functions: Sequence[tuple[str, Any]], label: str) -> Figure:
+    x = np.linspace(-10, 10, 801)
+    with styled():
+        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        panels = figure.subplots(1, len(functions))
+        for axes, (title, function), colour in zip(panels, functions, (BLUE, ORANGE), strict=True):
+            axes.plot(x, function(x), color=colour)
+            axes.set(title=title, xlabel="x")
+        panels[0].set_ylabel(label)
+        return figure
+
+
+def cross_entropy() -> Figure:
+    """Draw (18) of one output, as a function of it, for label 0 and for label 1."""
+    outputs = np.linspace(0.001, 0.999, 999)
+    with styled():
+        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, label, colour in zip(panels, (0, 1), (BLUE, ORANGE), strict=True):
+            axes.plot(
+                outputs,
+                cross_entropy_of_outputs(outputs, np.full_like(outputs, label)),
+                color=colour,
+            )
+            axes.set(title=f"label y = {label}", xlabel="output o")
+        panels[0].set_ylabel("cross-entropy")
+        return figure
+
+
+def planes(plane: Plane, title: str) -> Figure:
+    """Draw perceptrons of two inputs over a grid, with the line on which wᵀx + b = 0."""
+    with styled():
+        count = len(plane.outputs)
+        figure = Figure(figsize=(2.9 * count + 0.9, 3), layout="constrained")
+        panels = np.atleast_1d(figure.subplots(1, count, sharey=True))
+        extent = (plane.axis[0], plane.axis[-1]) * 2
+        for number, (axes, H) in enumerate(zip(panels, plane.outputs, strict=True)):
+            drawn = axes.imshow(
+                H, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=plane.outputs.max()
+            )
+            w, b = perceptron.WEIGHTS[number], perceptron.BIASES[number]
+            line = -(w[0] * plane.axis + b) / w[1]
+            axes.plot(plane.axis, line, color="white", linestyle=DASHED, linewidth=1.2)
+            axes.set(ylim=extent[2:], xlabel="x₁", title=_formula(w, float(b)))
+            axes.grid(visible=False)
+        panels[0].set_ylabel("x₂")
+        figure.colorbar(drawn, ax=panels, label="h")
+        figure.suptitle(title, fontsize=11)
+        return figure
+
+
+def _formula(w: Array, b: float) -> str:
+    told = ""
+    for value, name in ((w[0], " x₁"), (w[1], " x₂"), (b, "")):
+        if value:
+            size = "" if name and abs(value) == 1 else f" {abs(value):g}"
+            told += f" {'−' if value < 0 else '+'}{size}{name}"
+    return f"h̄ ={told.replace(' +', '', 1) if told.startswith(' +') else told}"
+
+
+def cosine(points: Array, target: Array, found: Denoised) -> Figure:
+    """Draw a noisy cosine, what the network makes of it, and the cost over the steps."""
+    with styled():
+        figure = Figure(figsize=(7, 5), layout="constrained")
+        signals, costs = figure.subplots(2, 1, height_ratios=(2, 1))
+        signals.plot(points, found.noisy, color=ORANGE, linewidth=0.9, label="noisy input")
+        signals.plot(points, target, color=BLUE, linewidth=3, alpha=0.5, label="cosine")
+        signals.plot(points, found.output, color=GREEN, linestyle=DASHED, label="network's output")
+        signals.set(xlabel="x", ylim=(-1.35, 1.75))
+        signals.legend(loc="upper center", ncols=3)
+        costs.semilogy(np.arange(len(found.costs)), found.costs, color=BLUE)
+        costs.set(xlabel="step of (17)", ylabel="cost (3)")
+        return figure
+
+
+def preprocessing(effect: Effect, title: str) -> Figure:
+    """Draw a cloud before and after, on axes from −10 to 10."""
+    with styled():
+        figure = Figure(figsize=(6.6, 3.4), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        drawn = ((effect.before, "before", BLUE), (effect.after, title, ORANGE))
+        for axes, (X, told, colour) in zip(panels, drawn, strict=True):
+            axes.plot(X[:, 0], X[:, 1], ".", color=colour, markersize=2.5)
+            axes.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal", title=told, xlabel="x₁")
+        panels[0].set_ylabel("x₂")
+        return figure
+
+
+def one_hot(labels: NDArray[Any], encoded: NDArray[np.uint8]) -> Figure:
+    """Draw labels as columns with a single one, (23)."""
+    with styled():
+        figure = Figure(figsize=(0.55 * len(labels) + 1, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(encoded.T, cmap="Blues", vmin=0, vmax=1.4)
+        for (column, row), value in np.ndenumerate(encoded):
+            axes.text(column, row, str(value), ha="center", va="center", fontsize=9)
+        axes.set_xticks(range(len(labels)), [str(label) for label in labels])
+        axes.set_yticks(range(encoded.shape[1]))
+        axes.grid(visible=False)
+        axes.set(xlabel="label", ylabel="output neuron")
+        return figure
+
+
+def strip(images: NDArray[np.uint8], labels: NDArray[Any]) -> Figure:
+    """Draw the first images of the training file, of shape (k, height, width), in one row."""
+    with styled():
+        figure = Figure(figsize=(7, 1.2), layout="constrained")
+        panels = figure.subplots(1, len(images))
+        for axes, image, label in zip(panels, images, labels, strict=True):
+            axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
+            axes.set_title(str(label), loc="center")
+            axes.set_axis_off()
+        return figure
+
+
+def backpropagation(
+    image: NDArray[Any], passed: Forward, back: Backward, shapes: Sequence[tuple[int, int]]
+) -> Figure:
+    """Draw one sample's way forward and the gradients' way back.
+
+    Args:
+        image: the sample, (height, width).
+        passed: its forward pass, b = 1.
+        back: its backward pass.
+        shapes: rows and columns to draw each layer's neurons in.
+    """
+    layers = len(shapes)
+    outputs = [*passed.inputs[1:], passed.outputs]
+    above = [image, *(h.reshape(s) for h, s in zip(outputs, shapes, strict=True))]
+    below = [
+        back.inputs.reshape(image.shape),
+        *(delta.reshape(s) for delta, s in zip(back.deltas, shapes, strict=True)),
+    ]
+    heads = ["input x"] + [f"layer {n}: h" for n in range(1, layers)] + ["output o"]
+    tails = ["δx, (6)"] + [f"layer {n}: δh̄, (8)" for n in range(1, layers)] + ["σ(h̄) − y, (19)"]
+    with styled():
+        figure = Figure(figsize=(8.4, 4.6), layout="constrained")
+        panels = figure.subplots(2, layers + 1)
+        for column in range(layers + 1):
+            _image(panels[0, column], above[column], "cividis", heads[column], signed=False)
+            _image(panels[1, column], below[column], "RdBu_r", tails[column], signed=True)
+        figure.suptitle("forward → (above), and back ← (below; each on its own scale)", fontsize=11)
+        return figure
+
+
+def _image(axes: Axes, values: NDArray[Any], cmap: str, title: str, *, signed: bool) -> None:
+    largest = float(np.abs(values).max()) or 1.0
+    axes.imshow(values, cmap=cmap, vmin=-largest if signed else 0, vmax=largest)
+    axes.set_title(title, fontsize=9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.set_xlabel(f"largest {largest:.2g}", fontsize=8)
+
+
+def five_runs(
+    published: Sequence[Point], ours: Mapping[str, NDArray[np.float64]], runs: int
+) -> Figure:
+    """Draw the lecture's last figure and ours over it: means with bands of ± one deviation.
+
+    Args:
+        published: the lecture's points.
+        ours: accuracy by part, shape (seeds, epochs); test after the last epoch alone.
+        runs: number of the lecture's runs.
+    """
+    with styled():
+        figure = Figure(figsize=(7, 4.6), layout="constrained")
+        axes = figure.add_subplot()
+        for part, colour in (("train", BLUE), ("validation", ORANGE)):
+            points = [point for point in published if point.part == part]
+            epochs = [point.epoch for point in points]
+            low, high = [p.low for p in points], [p.high for p in points]
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
+            means = [point.mean for point in points]
+            axes.plot(epochs, means, color=colour, label=f"{part}, the lecture's {runs} runs")
+            values = ours[part]
+            axes.errorbar(
+                epochs,
+                values.mean(axis=0),
+                yerr=values.std(axis=0, ddof=1),
+                color=colour,
+                linestyle="none",
+                marker="o",
+                markerfacecolor="white",
+                markersize=4,
+                capsize=3,
+                linewidth=1,
+                label=f"{part}, our {len(values)} seeds",
+            )
+        (test,) = (point for point in published if point.part == "test")
+        for shift, mean, sd, told, face in (
+            (0.25, test.mean, test.sd, "test, the lecture's", GREEN),
+            (0.45, float(ours["test"].mean()), float(ours["test"].std(ddof=1)), "test, ours", "w"),
+        ):
+            axes.errorbar(
+                test.epoch + shift, mean, yerr=sd, fmt="D", color=GREEN, markerfacecolor=face,
+                markersize=5, capsize=3, label=told,
+            )  # fmt: skip
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.set_xticks(range(1, test.epoch + 1))
+        axes.set(
+            xlabel="epoch", ylabel="accuracy", title="bands and bars: ± one standard deviation"
+        )
+        axes.legend(loc="lower right", fontsize=8)
+        return figure
+
+
+def study(
+    accuracies: Mapping[str, NDArray[np.float64]], largest: Mapping[str, tuple[float, float]]
+) -> Figure:
+    """Draw test accuracies of configurations, and the largest inputs that each of them makes.
+
+    Args:
+        accuracies: by configuration, shape (seeds,).
+        largest: by configuration, the largest absolute input in training and in test images.
+    """
+    names = list(accuracies)
+    rows = np.arange(len(names))
+    with styled():
+        figure = Figure(figsize=(7.6, 1 + 0.34 * len(names)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+        for row, values in enumerate(accuracies.values()):
+            left.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.4, markersize=4)
+            left.plot(values.mean(), row, "|", color=ORANGE, markersize=14, markeredgewidth=2)
+        left.set_yticks(rows, names)
+        left.set_ylim(len(names) - 0.5, -0.5)
+        left.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        left.set(xlabel="test accuracy; dots: seeds, bars: means")
+        train, test = (np.array([largest[name][i] for name in names]) for i in (0, 1))
+        right.hlines(rows, train, test, color=GREY, linewidth=1)
+        right.plot(train, rows, "o", color=BLUE, markersize=5, label="training")
+        right.plot(test, rows, "D", color=ORANGE, markersize=5, label="test")
+        right.set_xscale("log")
+        right.set(xlabel="largest input")
+        right.legend(loc="upper right", fontsize=8)
+        return figure

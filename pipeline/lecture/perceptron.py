@@ -1,0 +1,60 @@
+"""A single perceptron, and what it makes of a plane of inputs.
+
+Convention: as on the slide, one sample at a time: w and x have shape (n,).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.network.activations import ACTIVATIONS, Array
+from pipeline.network.dense import Layer, Network, forward
+
+
+def perceptron(w: Array, x: Array, b: float, activation: str) -> float:
+    """Return h = f(wᵀ x + b), equation (1).
+
+    Args:
+        w: weights, shape (n,).
+        x: inputs, shape (n,).
+        b: bias.
+        activation: f; a name in `ACTIVATIONS`.
+    """
+    return float(ACTIVATIONS[activation].function(w @ x + b))
+
+
+class Plane(NamedTuple):
+    """Outputs over a grid of two inputs.
+
+    Attributes:
+        axis: values of either input, shape (k,).
+        outputs: h at (x₁, x₂) in `outputs[neuron, index of x₂, index of x₁]`.
+    """
+
+    axis: Array
+    outputs: Array
+
+
+AXIS = np.linspace(-4, 4, 81)
+# Weights to look at: each neuron's boundary wᵀx + b = 0 has another direction and distance.
+WEIGHTS = np.array([[1.0, 2.0], [-2.0, 1.0], [1.5, -1.5]])
+BIASES = np.array([-1.0, 0.0, 2.0])
+
+
+def single(activation: str) -> Plane:
+    """Return a perceptron (1) of two inputs, evaluated at every point of a grid."""
+    outputs = [
+        [perceptron(WEIGHTS[0], np.array([x1, x2]), float(BIASES[0]), activation) for x1 in AXIS]
+        for x2 in AXIS
+    ]
+    return Plane(AXIS, np.array([outputs]))
+
+
+def array(activation: str) -> Plane:
+    """Return an array of three perceptrons (2), evaluated on the same grid at once."""
+    x1, x2 = np.meshgrid(AXIS, AXIS)
+    X = np.column_stack([x1.ravel(), x2.ravel()])
+    H = forward(Network((Layer(WEIGHTS, BIASES),), (activation,)), X).outputs
+    return Plane(AXIS, H.T.reshape(-1, len(AXIS), len(AXIS)))

@@ -1,0 +1,65 @@
+"""Denoising a cosine, (15) to (17): the network, its descent, and what it reaches."""
+
+import numpy as np
+import pytest
+
+from pipeline.files import read_json
+from pipeline.lecture import cosine
+from pipeline.lecture.published import COSINE_NOISE, COSINE_OUTPUT
+from pipeline.network.dense import forward
+from pipeline.paths import Paths, find_root
+
+COMMITTED = read_json(Paths(find_root()).cosine)
+
+
+def test_the_network_is_the_slides_two_products() -> None:
+    """h = σ(W x + b), y_net = W_y h, for a column x: written out, without our network."""
+    network = cosine.network(0, hidden=7)
+    (first, last), x = network.layers, np.linspace(-1, 1, cosine.N)
+    h = 1 / (1 + np.exp(-(first.W @ x + first.b)))
+    np.testing.assert_allclose(forward(network, x[np.newaxis]).outputs[0], last.W @ h)
+    assert first.W.shape == (7, 200)
+    assert last.W.shape == (200, 7)
+    assert max(np.abs(first.W).max(), np.abs(last.W).max()) <= 0.1
+    assert not last.b.any()
+
+
+def test_the_descent_is_the_slides_with_a_minus() -> None:
+    """Three steps with every product written out, for columns as on the slides."""
+    _, y = cosine.cosine()
+    found = cosine.denoise(3, hidden=4, learning_rate=0.01)
+    (first, last), x = cosine.network(3, hidden=4).layers, found.noisy
+    W, b, W_y, costs = first.W, first.b, last.W, []
+    for _ in range(3):
+        h = 1 / (1 + np.exp(-(W @ x + b)))
+        delta = W_y @ h - y
+        costs.append(0.5 * delta @ delta)
+        delta_h = h * (1 - h) * (W_y.T @ delta)
+        W_y = W_y - 0.01 * np.outer(delta, h)
+        W, b = W - 0.01 * np.outer(delta_h, x), b - 0.01 * delta_h
+    np.testing.assert_allclose(found.costs[:3], costs)
+    assert len(found.costs) == 500
+
+
+def test_noise_has_the_slides_deviation() -> None:
+    _, y = cosine.cosine()
+    noise = np.concatenate([cosine.denoise(seed).noisy - y for seed in range(4)])
+    # 800 values: the standard error of their deviation is 0.1 / √1600 = 0.0025.
+    assert noise.std() == pytest.approx(0.1, abs=0.01)
+
+
+def test_every_seed_is_at_least_as_good_as_the_slide() -> None:
+    """On the slide's own terms, and on noise that no network has seen."""
+    for terms in ("own", "fresh"):
+        errors = COMMITTED["mean_squared_error"][terms]["per_seed"]
+        assert len(errors) == 10
+        assert max(errors.values()) <= COSINE_OUTPUT
+
+
+def test_the_committed_numbers_come_back() -> None:
+    found = cosine.denoise(cosine.SEEDS[0])
+    committed = COMMITTED["mean_squared_error"]
+    for name in ("fresh", "nothing", "noise"):
+        assert getattr(found, name) == pytest.approx(committed[name]["per_seed"]["0"])
+    assert found.own < 1e-25
+    assert COMMITTED["slide"] == {"output": COSINE_OUTPUT, "noise": COSINE_NOISE}

@@ -1,0 +1,148 @@
+"""Published numbers beside ours: the arithmetic on made-up runs, and what is committed."""
+
+import csv
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline.errors import UserError
+from pipeline.files import read_json
+from pipeline.lecture.published import AUTHOR_TEST, FIVE_RUNS, Point
+from pipeline.lecture.studies import (
+    BASELINE,
+    Preprocessed,
+    Setting,
+    against_author,
+    against_five_runs,
+    label,
+    preprocessing_as_dict,
+)
+from pipeline.paths import Paths, find_root
+from tests.conftest import Checkout
+
+PATHS = Paths(find_root())
+COMMITTED = read_json(PATHS.studies)
+
+
+def setting(test: list[float]) -> Setting:
+    curves = {
+        part: {seed: [value - 0.1, value] for seed, value in enumerate(test)}
+        for part in ("train", "validation")
+    }
+    experiment: dict[str, dict[str, object]] = {
+        "preprocess": {"method": "raw"},
+        "training": {"epochs": 2},
+    }
+    return Setting(experiment, curves, dict(enumerate(test)))
+
+
+def test_the_interval_is_the_two_sample_t_interval() -> None:
+    """Ours lies inside just if Student's test of two samples gives p above 0.05."""
+    ours = [0.90, 0.91, 0.93, 0.92]
+    for mean in (0.90, 0.915, 0.95):
+        for sd in (0.004, 0.02):
+            points = [Point("test", 2, mean, mean - sd, mean + sd)]
+            ((_, found),) = against_five_runs(setting(ours), points)
+            p = stats.ttest_ind_from_stats(np.mean(ours), np.std(ours, ddof=1), 4, mean, sd, 5)
+            assert found.agrees == (p.pvalue > 0.05)
+
+
+def test_epochs_count_from_one() -> None:
+    ours = setting([0.9, 0.92])
+    points = [Point("train", 1, 0.81, 0.8, 0.82), Point("train", 2, 0.91, 0.9, 0.92)]
+    (_, first), (_, second) = against_five_runs(ours, points)
+    assert first.ours == pytest.approx(0.81)
+    assert second.ours == pytest.approx(0.91)
+
+
+def test_a_single_published_number_is_one_more_run_of_ours() -> None:
+    """ours ± t(4) s √(1 + 1/5) around it, worked by hand."""
+    ours = [0.97, 0.972, 0.974, 0.976, 0.978]
+    half = stats.t.ppf(0.975, 4) * np.std(ours, ddof=1) * np.sqrt(1.2)
+    found = against_author(setting(ours))
+    np.testing.assert_allclose(found.ci95, (AUTHOR_TEST - half, AUTHOR_TEST + half))
+
+
+def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> None:
+    effect = {
+        "inputs": 4, "constant_pixels": 0, "null_directions": 0, "weakest_deviation": 1.0,
+        "covariance_distance_from_identity": 0.5,
+        "parts": {part: {"largest": 2.0} for part in ("train", "validation", "test")},
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    base = (0.98 + 0.001 * rng.normal(size=10)).tolist()
+    ways = [
+        Preprocessed(name, setting([value + shift for value in base]), effect)
+        for name, shift in ((BASELINE, 0.0), ("worse", -0.01), ("much worse", -0.1))
+    ]
+    rows = preprocessing_as_dict(ways)
+    assert "against_baseline" not in rows[0]
+    for row, shift in zip(rows[1:], (-0.01, -0.1), strict=True):
+        found = row["against_baseline"]
+        assert found["mean_difference"] == pytest.approx(shift)
+        assert found["p"] == 2 / 2**10
+        assert found["p_holm"] == pytest.approx(2 * 2 / 2**10)
+        assert found["verdict"] == "smaller"
+
+
+def test_names_of_preprocessors() -> None:
+    assert label({"method": "raw"}) == "raw"
+    assert label({"method": "standardise", "statistics": "scalar"}) == BASELINE
+    whiten = {"method": "whiten", "rotation": "zca", "epsilon": 0.01}
+    assert label(whiten) == "ZCA, ε = 0.01"
+
+
+def test_a_study_without_its_sweeps_says_what_to_do(checkout: Checkout) -> None:
+    done = checkout.run("pipeline.stages.studies", check=False)
+    assert done.returncode == 2
+    assert "runs.csv is missing; `make lecture` runs the sweep" in done.stderr
+
+
+# --- what is committed ---
+
+
+def test_the_five_runs_follow_the_lectures() -> None:
+    """21 intervals of 95 %: one is expected to miss, four or more would be 2 % of the cases."""
+    five = COMMITTED["five_runs"]
+    assert [(p["part"], p["epoch"]) for p in five["points"]] == [
+        (point.part, point.epoch) for point in FIVE_RUNS
+    ]
+    assert five["agree"] >= 18
+    test = five["points"][-1]
+    assert (test["part"], test["agrees"]) == ("test", True)
+
+
+def test_the_committed_means_are_those_of_the_committed_runs() -> None:
+    with PATHS.studies_runs.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def mean(study: str, name: str, part: str, epoch: int) -> float:
+        key = (study, name, part, str(epoch))
+        fields = ("study", "configuration", "split", "epoch")
+        found = [float(r["accuracy"]) for r in rows if tuple(r[f] for f in fields) == key]
+        return float(np.mean(found))
+
+    for point in COMMITTED["five_runs"]["points"]:
+        found = mean("five runs", "lecture", point["part"], point["epoch"])
+        assert found == pytest.approx(point["ours"])
+    assert mean("author", "author", "test", 5) == pytest.approx(COMMITTED["author"]["ours"])
+    assert len(COMMITTED["preprocessing"]) == 11
+    for row in COMMITTED["preprocessing"]:
+        assert row["test"]["n"] == 10
+        found = mean("preprocessing", row["name"], "test", 10)
+        assert found == pytest.approx(row["test"]["mean"])
+
+
+def test_the_study_contains_the_cosine_as_it_was_measured() -> None:
+    assert COMMITTED["cosine"] == read_json(PATHS.cosine)
+
+
+def test_a_failed_run_is_refused_by_name(checkout: Checkout) -> None:
+    from pipeline.stages.studies import settings
+
+    folder = checkout.paths.sweep("five_runs")
+    folder.mkdir(parents=True)
+    (folder / "runs.csv").write_text("record\nabc\n")
+    with pytest.raises(UserError, match="abc is not complete"):
+        settings(checkout.paths, "five_runs")

@@ -1,0 +1,156 @@
+"""docs/lecture.md says where each equation is, and what the committed results say."""
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pipeline.files import read_json
+from pipeline.lecture.page import DEMONSTRATIONS, STUDIES
+from pipeline.paths import Paths, find_root
+
+PATHS = Paths(find_root())
+TEXT = (PATHS.root / "docs" / "lecture.md").read_text()
+RESULTS = read_json(PATHS.studies)
+ROWS = [
+    [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+    for line in TEXT.splitlines()
+    if re.match(r"\| [^|]+ \| \(\d+\) \|", line)
+]
+
+
+def test_every_equation_has_a_row() -> None:
+    assert [row[1] for row in ROWS] == [f"({number})" for number in range(1, 24)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[1] for row in ROWS])
+def test_the_function_cites_its_equation(row: list[str]) -> None:
+    module, _, name = row[2].rpartition(".")
+    docstring = inspect.getdoc(getattr(importlib.import_module(module), name))
+    assert docstring is not None
+    assert row[1] in docstring, f"{row[2]} does not cite {row[1]}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[1] for row in ROWS])
+def test_the_test_is_there(row: list[str]) -> None:
+    path, _, name = row[3].partition("::")
+    tree = ast.parse((PATHS.root / path).read_text())
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_everything_named_in_the_code_is_there() -> None:
+    for name in re.findall(r"`(pipeline\.[\w.]+)`", TEXT):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_every_figure_has_its_slide() -> None:
+    named = set(re.findall(r"\| `(\w+)` \|$", TEXT, re.MULTILINE))
+    assert named == {*DEMONSTRATIONS, "five_runs"}
+    assert set(STUDIES) == {path.stem for path in PATHS.studies_figures.glob("*.png")}
+    for path in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT):
+        assert (PATHS.root / "docs" / path).exists(), path
+
+
+# --- tables: the committed results ---
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def cosine() -> list[list[str]]:
+    named = {
+        "own": ("output, for the noisy cosine it was trained on (as on the slide)", "output"),
+        "fresh": ("output, for 100 noisy cosines it was not trained on", ""),
+        "nothing": ("output, for zeros", ""),
+        "noise": ("the noisy cosine itself", "noise"),
+    }
+    found = RESULTS["cosine"]
+    rows = [["mean squared error against the cosine", "slide", "mean", "smallest", "largest"]]
+    for name, (told, slide) in named.items():
+        error = found["mean_squared_error"][name]
+        published = f"{found['slide'][slide]:.2e}" if slide else "–"
+        rows.append([told, published, *(f"{error[k]:.2e}" for k in ("mean", "min", "max"))])
+    return rows
+
+
+def five_runs() -> list[list[str]]:
+    rows = [["accuracy", "published", "ours", "interval", "verdict"]]
+    for point in RESULTS["five_runs"]["points"]:
+        low, high = point["ci95"]
+        rows.append(
+            [
+                f"{point['part']}, epoch {point['epoch']}",
+                percent(point["published"]),
+                percent(point["ours"]),
+                f"{percent(low)} to {percent(high)}",
+                "agrees" if point["agrees"] else "differs",
+            ]
+        )
+    return rows
+
+
+def author() -> list[list[str]]:
+    found = RESULTS["author"]
+    test, (low, high) = found["test"], found["ci95"]
+    return [
+        ["test accuracy", "published", "ours", "smallest", "largest", "interval", "verdict"],
+        [
+            f"784-256-128-10, {test['n']} seeds",
+            percent(found["published"]),
+            f"{percent(test['mean'])} ± {100 * test['sd']:.2f}",
+            percent(test["min"]),
+            percent(test["max"]),
+            f"{percent(low)} to {percent(high)}",
+            "agrees" if found["agrees"] else "differs",
+        ],
+    ]
+
+
+def preprocessing() -> list[list[str]]:
+    rows = [
+        [
+            *("inputs", "validation", "test ± sd", "difference", "95 %", "p (Holm)", "verdict"),
+            *("weakest deviation", "largest input, training", "test"),
+        ]
+    ]
+    for row in RESULTS["preprocessing"]:
+        rows.append(
+            [
+                row["name"],
+                percent(row["validation"]["mean"]),
+                f"{percent(row['test']['mean'])} ± {100 * row['test']['sd']:.2f}",
+                *difference(row.get("against_baseline")),
+                f"{row['weakest_deviation']:.1e}",
+                *(f"{row['largest_input'][part]:.3g}" for part in ("train", "test")),
+            ]
+        )
+    return rows
+
+
+def difference(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return ["–"] * 4
+    limits = "{:+.2f} to {:+.2f}".format(*(100 * limit for limit in found["ci95"]))
+    mean = f"{100 * found['mean_difference']:+.2f}"
+    return [mean, limits, f"{found['p_holm']:.3g}", found["verdict"]]
+
+
+@pytest.mark.parametrize("table", [cosine, five_runs, author, preprocessing])
+def test_the_tables_are_the_committed_results(table: Any) -> None:
+    header, *rows = table()
+    lines = [header, ["---"] * len(header), *rows]
+    expected = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    expected = expected.replace("| --- ", "|---").replace("|--- |", "|---|")
+    mark = table.__name__.replace("_", " ")
+    stated = re.search(rf"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", TEXT, re.DOTALL)
+    assert stated is not None
+    assert stated.group(1) == expected, f"put this there:\n{expected}"
