@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 LAUNCHERS := $(VENV)/.launchers
+BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help env launchers repro demo report verify sweep ui test test-slow check format lock clean
+.PHONY: help env launchers rivals repro demo report lecture verify sweep ui test test-slow bench check format lock clean
 # A process a core; what a file's tests share is made once.
 PARALLEL := --numprocesses auto --dist loadfile
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
@@ -42,6 +43,13 @@ $(LAUNCHERS): requirements-launchers.lock $(LOCKED)
 	@$(INSTALL) --require-hashes --requirement requirements-launchers.lock
 	@touch $(LAUNCHERS)
 
+rivals: $(BENCHMARKS) ## add PyTorch and JAX to the environment, to be measured beside
+
+$(BENCHMARKS): pyproject.toml $(LOCKED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	  --editable '.[benchmarks]'
+	@touch $(BENCHMARKS)
+
 repro: env ## run the experiment of params.yaml; without MNIST, say so and show the demo
 	@if dvc repro download; then dvc repro; else $(MAKE) --no-print-directory demo; \
 	  printf '\n%s\n' "That was the demo on scikit-learn's digits: MNIST could not be obtained (see the error above)." >&2; \
@@ -52,6 +60,9 @@ demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
 
 report: env ## write the report's page from the results that are here
 	@python -m pipeline.stages.report && echo reports/index.html
+
+lecture: env ## draw the lecture's figures, and make its results on MNIST (some twenty minutes)
+	@dvc repro lecture studies/dvc.yaml && python -m pipeline.stages.lecture_page
 
 verify: env ## make the committed results again and compare every byte
 	@python -m pipeline.verify $(ARGS)
@@ -68,17 +79,20 @@ test: env ## run the tests (some 5 minutes)
 test-slow: env ## run the long tests: kills, faults, everything made again
 	@pytest -m slow $(PARALLEL)
 
+bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (half an hour)
+	@python -m benchmarks.training $(ARGS)
+
 check: env ## check format, style and types
 	@ruff format --check && ruff check && mypy
 
 format: env ## format the code
 	@ruff format && ruff check --fix
 
-# All extras first, so that what both locks name has one version.
+# The launchers first, so that what both locks name has one version.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 lock: env ## renew the lock files within the ranges of pyproject.toml
-	@$(COMPILE) --upgrade --all-extras --output-file requirements-launchers.lock
+	@$(COMPILE) --upgrade --extra dev --extra slurm --extra ray --extra optuna --output-file requirements-launchers.lock
 	@$(COMPILE) --upgrade --extra dev --constraint requirements-launchers.lock --output-file requirements.lock
 
 clean: ## remove what can be made again; the records of finished runs stay

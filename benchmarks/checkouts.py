@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from pipeline.demo import COPIED
@@ -35,3 +36,13 @@ def run(paths: Paths, *words: str) -> subprocess.Popen[bytes]:
         env={**os.environ, "PATH": path},
         stdout=subprocess.DEVNULL,
     )
+
+
+def timed(paths: Paths, *commands: tuple[str, ...]) -> float:
+    """Return the seconds that commands take, one after the other."""
+    started = time.perf_counter()
+    for words in commands:
+        process = run(paths, *words)
+        if process.wait():
+            raise SystemExit(process.returncode)
+    return time.perf_counter() - started

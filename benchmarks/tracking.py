@@ -11,23 +11,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
-from benchmarks.checkouts import fresh, run
-from pipeline.paths import Paths
+from benchmarks.checkouts import fresh, timed
 
 IMPORT = "pipeline.stages.track"
-
-
-def timed(paths: Paths, *commands: tuple[str, ...]) -> float:
-    """Return the seconds that commands take, one after the other."""
-    started = time.perf_counter()
-    for words in commands:
-        process = run(paths, *words)
-        if process.wait():
-            raise SystemExit(process.returncode)
-    return time.perf_counter() - started
 
 
 def main() -> None:

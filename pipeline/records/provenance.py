@@ -34,6 +34,16 @@ def provenance(root: Path) -> dict[str, Any]:
     }
 
 
+def made_by(root: Path) -> list[tuple[str, str]]:
+    """Return which code this process runs, with which packages, for a person to read."""
+    found = provenance(root)
+    changes = " with uncommitted changes" if found["dirty"] else ""
+    return [
+        ("commit", f"{found['commit'] or 'unknown: this is no checkout of git'}{changes}"),
+        ("lock file, SHA-256", found["lock"] or "there is none"),
+    ]
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     # A checkout may lie, without git, inside somebody else's repository.
     if not (root / ".git").exists():

@@ -1,5 +1,8 @@
 """The benchmarks run, on a tiny size; what they measure is nobody's test."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from pipeline.paths import find_root
@@ -22,3 +25,59 @@ def test_the_benchmark_of_tracking_prints_its_table(checkout: Checkout) -> None:
     told = checkout.run(*words, env={"PYTHONPATH": str(find_root())}).stdout
     assert told.startswith("| cold `dvc repro` | seconds, median |")
     assert "added by the mirror" in told
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_training_prints_its_tables(checkout: Checkout) -> None:
+    """On embedded digits; ours and what needs no package beyond the locked ones."""
+    words = ("benchmarks.training", "--rounds=1", "--epochs=2", "--several=2")
+    peers = ("ours", "limit", "readable", "scikit-learn", "sample by sample")
+    told = checkout.run(
+        *words, "--several-epochs=1", "--peers", *peers, env={"PYTHONPATH": str(find_root())}
+    ).stdout
+    assert "| one seed, 2 epochs | seconds | ours / theirs | validation |" in told
+    assert "\n| ours | " in told
+    assert "\n| scikit-learn, MLPClassifier | " in told
+    assert "\n| ours, 2 processes | " in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("package", "peers"),
+    [("torch", ("torch eager", "torch fused", "torch by hand")), ("jax", ("jax",))],
+)
+def test_rivals_learn_what_ours_learns(
+    package: str, peers: tuple[str, ...], checkout: Checkout
+) -> None:
+    """The same first weights, batches and steps: nearly the same accuracy after two epochs."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed; `make bench` adds it")
+    words = ("benchmarks.training", "--rounds=1", "--epochs=2", "--several=2")
+    told = checkout.run(
+        *words, "--several-epochs=2", "--peers", "ours", *peers,
+        env={"PYTHONPATH": str(find_root())},
+    ).stdout  # fmt: skip
+    found = [
+        float(line.split("|")[-2].strip().rstrip("%"))
+        for line in told.splitlines()
+        if line.endswith("% |")
+    ]
+    assert len(found) > len(peers)
+    assert max(found) - min(found) < 3
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_growth_prints_and_draws(checkout: Checkout, tmp_path: Path) -> None:
+    sizes = ("--hidden", "8", "16", "--batches", "10", "20", "--seeds", "1", "2")
+    words = ("benchmarks.growth", "--figure", str(tmp_path / "growth.png"), *sizes)
+    told = checkout.run(*words, env={"PYTHONPATH": str(find_root())}).stdout
+    assert told.count("\n|---|") == 3
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_whole_prints_its_table(checkout: Checkout) -> None:
+    told = checkout.run("benchmarks.whole", env={"PYTHONPATH": str(find_root())}).stdout
+    assert "× training |" in told
+    assert "× status |" in told
+    assert "| importing stage `track` | " in told

@@ -14,7 +14,7 @@ def expected() -> str:
     """Return what stands between the README's markers: what the report's text says, too."""
     text = PATHS.summary.read_text()
     headline = read_summary(PATHS.metrics, "test", "accuracy").percent()
-    assert f"Test accuracy: {headline}\n" in text
+    assert f"Test accuracy on MNIST: {headline}\n" in text
     rows = re.findall(r"^\| (?:metric|---|\w+ accuracy) \|(?:[^|\n]+\|){6}$", text, re.MULTILINE)
     return "\n".join([f"Test accuracy: **{headline}**", "", *rows])
 

@@ -1,0 +1,146 @@
+"""How cost grows with layers, batches, seeds and workers: a table and a figure.
+
+    python -m benchmarks.growth --figure benchmarks/growth.png
+
+Sizes are measured in this process, an epoch of training and evaluation each, beside the matrix
+products of the same shapes; seeds and workers by sweeps of one epoch in fresh checkouts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
+
+from matplotlib.figure import Figure
+
+from benchmarks.peers import Job, limit, load, ours
+from benchmarks.sweeps import sweep
+from pipeline.results.page import training_flops
+from pipeline.results.style import BLUE, GREY, ORANGE, save, styled
+
+HIDDEN = (32, 64, 128, 256, 512, 1024, 2048)
+BATCHES = (25, 50, 100, 200, 400, 800, 1600)
+SEEDS = (1, 2, 4, 8, 16, 32)
+
+Row = tuple[int, float, float]
+"""A size, seconds of ours, seconds of the products alone."""
+
+
+def seconds(task: Callable[[], object]) -> float:
+    """Return how long a task takes, the shorter of two times."""
+    found = []
+    for _ in range(2):
+        start = time.perf_counter()
+        task()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def sized(job: Job, hidden: int, batch: int) -> Job:
+    """Return the job with other layers and batches, one epoch of it."""
+    config = replace(
+        job.config,
+        network=replace(job.config.network, hidden=[hidden, max(1, hidden // 2)]),
+        training=replace(job.config.training, batch_size=batch),
+    )
+    return replace(job, config=config, epochs=1)
+
+
+def measured(jobs: dict[int, Job]) -> list[Row]:
+    """Return an epoch's seconds of each job, and of its products."""
+    return [
+        (size, seconds(lambda job=job: ours(job)), seconds(lambda job=job: limit(job)))  # type: ignore[misc]
+        for size, job in jobs.items()
+    ]
+
+
+def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
+    """Print a table of sizes, as Markdown."""
+    print(f"\n| {name} | s an epoch | products alone | share | GFLOP/s |\n|---|---|---|---|---|")
+    for size, took, products in rows:
+        job = jobs[size]
+        widths = [job.X.shape[1], *job.config.network.hidden, job.Y.shape[1]]
+        operations = training_flops(widths, len(job.X), len(job.X) + len(job.X_v), 1)
+        share, rate = products / took, operations / took / 1e9
+        print(f"| {size} | {took:.2f} | {products:.2f} | {share:.0%} | {rate:.0f} |")
+
+
+def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> dict[int, list[Row]]:
+    """Sweep, and print a table, as Markdown; returns rows by number of workers."""
+    found: dict[int, list[Row]] = {1: [], workers: []}
+    print(f"\n| seeds, 1 epoch | 1 worker, s | {workers} workers, s | efficiency |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for count in counts:
+            took = {
+                number: sweep(
+                    number,
+                    count,
+                    ["training.epochs=1", *overrides],
+                    Path(folder) / f"{count}-{number}",
+                )[0]
+                for number in found
+            }
+            for number, value in took.items():
+                found[number].append((count, value, float("nan")))
+            efficiency = took[1] / took[workers] / min(workers, count)
+            print(
+                f"| {count} | {took[1]:.1f} | {took[workers]:.1f} | {efficiency:.2f} |", flush=True
+            )
+    return found
+
+
+def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: dict[int, list[Row]]) -> Figure:
+    """Draw all three."""
+    with styled():
+        figure = Figure(figsize=(9, 3), layout="constrained")
+        panels = figure.subplots(1, 3)
+        for axes, rows, name in (
+            (panels[0], hidden, "first hidden layer"),
+            (panels[1], batches, "batch size"),
+        ):
+            sizes, took, products = zip(*rows, strict=True)
+            axes.loglog(sizes, took, "o-", color=BLUE, label="training and evaluation")
+            axes.loglog(sizes, products, "--", color=GREY, label="matrix products alone")
+            axes.set(xlabel=name, ylabel="seconds an epoch")
+            axes.legend(fontsize=8)
+        for (workers, rows), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
+            counts, took, _ = zip(*rows, strict=True)
+            told = f"{workers} worker" + ("s" if workers > 1 else "")
+            panels[2].loglog(counts, took, "o-", color=colour, label=told)
+        panels[2].set(xlabel="seeds, an epoch each", ylabel="seconds")
+        panels[2].legend(fontsize=8)
+        return figure
+
+
+def main() -> None:
+    """Print tables, draw a figure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth")
+    parser.add_argument("--hidden", type=int, nargs="*", default=HIDDEN)
+    parser.add_argument("--batches", type=int, nargs="*", default=BATCHES)
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("overrides", nargs="*")
+    asked = parser.parse_args()
+    job = load([0], 1)
+    by_hidden = {size: sized(job, size, job.batch) for size in asked.hidden}
+    layers = job.config.network.hidden[0]
+    by_batch = {size: sized(job, layers, size) for size in asked.batches}
+    hidden, batches = measured(by_hidden), measured(by_batch)
+    print_sizes("first hidden layer (the second has half of it)", hidden, by_hidden)
+    print_sizes("batch size", batches, by_batch)
+    workers = len(os.sched_getaffinity(0))
+    sweeps = print_sweeps(asked.seeds, workers, asked.overrides)
+    if asked.figure is not None:
+        save(draw(hidden, batches, sweeps), asked.figure)
+
+
+if __name__ == "__main__":
+    main()

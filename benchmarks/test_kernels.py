@@ -1,0 +1,58 @@
+"""The inner loop's parts, for pytest-benchmark: `pytest benchmarks`, and compare releases by it.
+
+Sizes are the default experiment's; pixels are random, since products do not care.
+"""
+
+import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.data.preprocessing import fit
+from pipeline.network.dense import initialise
+from pipeline.network.descent_in_place import EVALUATION_ROWS, DescentInPlace
+from pipeline.network.inputs import Inputs
+
+IMAGES, BATCH, SIZES = 5000, 100, (784, 256, 128, 10)
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (IMAGES, SIZES[0]), dtype=np.uint8)
+LABELS = RNG.integers(0, SIZES[-1], IMAGES)
+Y = np.eye(SIZES[-1], dtype=np.float32)[LABELS]
+
+
+@pytest.fixture
+def descent() -> DescentInPlace:
+    network = initialise(
+        SIZES,
+        np.random.default_rng(0),
+        activation="relu",
+        output="sigmoid",
+        weights="he_normal",
+        weight_limit=0.0,
+        biases="zeros",
+        dtype=np.float32,
+    )
+    return DescentInPlace(network, cost="cross_entropy", batch_size=BATCH)
+
+
+@pytest.fixture
+def inputs() -> Inputs:
+    return fit(PIXELS, method="standardise").map.inputs(PIXELS, np.float32, EVALUATION_ROWS)
+
+
+def test_fifty_steps(benchmark: Any, descent: DescentInPlace, inputs: Inputs) -> None:
+    order = np.random.default_rng(1).permutation(IMAGES)
+    benchmark(descent.epoch, inputs, Y, order, 1e-6)
+
+
+def test_evaluation_of_five_thousand_images(
+    benchmark: Any, descent: DescentInPlace, inputs: Inputs
+) -> None:
+    benchmark(descent.score, inputs, Y, LABELS)
+
+
+@pytest.mark.parametrize("method", ["standardise", "whiten"])
+def test_fitting_a_preprocessor(benchmark: Any, method: str) -> None:
+    benchmark.pedantic(fit, (PIXELS,), {"method": method}, rounds=3)

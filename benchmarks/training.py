@@ -1,0 +1,157 @@
+"""How fast training is, beside others: `make bench`.
+
+    python -m benchmarks.training --rounds 3
+
+Everybody does the unit of work of `benchmarks.peers` in processes of their own, taking turns, so
+that a noisy machine disturbs all alike. Prints medians, and ratios to ours, as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from pipeline.numerics import variables
+from pipeline.paths import find_root
+from pipeline.records.environment import blas_name, numeric_environment
+from pipeline.records.provenance import provenance
+
+CORES = sorted(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to do the work.
+
+    Attributes:
+        name: for the table.
+        peer: see `benchmarks.peers`.
+        processes: how many share the seeds; the cores are shared among them.
+        threads: of each process.
+        numerics: the profile of NumPy's kernels.
+    """
+
+    name: str
+    peer: str
+    processes: int = 1
+    threads: int = 1
+    numerics: str = "native"
+
+
+ONE_SEED = (
+    Way("matrix products alone", "limit"),
+    Way("ours", "ours"),
+    Way("ours, `numerics: portable`", "ours", numerics="portable"),
+    Way("the same network, readable version", "readable"),
+    Way("JAX, jit and scan", "jax"),
+    Way("scikit-learn, MLPClassifier", "scikit-learn"),
+    Way("PyTorch, nn and SGD", "torch eager"),
+    Way("PyTorch, nn and fused SGD", "torch fused"),
+    Way("PyTorch, compiled", "torch compiled"),
+    Way("PyTorch, by hand", "torch by hand"),
+    Way("NumPy sample by sample, float64", "sample by sample"),
+)
+ONE_SEED_TWO_THREADS = (
+    Way("JAX, jit and scan, 2 threads", "jax", threads=2),
+    Way("PyTorch, nn and fused SGD, 2 threads", "torch fused", threads=2),
+    Way("PyTorch, by hand, 2 threads", "torch by hand", threads=2),
+)
+SEVERAL_SEEDS = (
+    Way("ours, 2 processes", "ours", processes=2),
+    Way("PyTorch by hand, 2 processes", "torch by hand alone", processes=2),
+    Way("PyTorch by hand, all seeds at once (bmm), 2 threads", "torch by hand", threads=2),
+    Way("PyTorch by hand, half of the seeds at once (bmm), 2 processes", "torch by hand", 2),
+    Way("JAX, 2 processes", "jax alone", processes=2),
+    Way("JAX, vmap over seeds, 2 threads", "jax", threads=2),
+)
+
+
+def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
+    """Do the work one way; returns the seconds of the slowest process, and accuracy."""
+    peer, alone = way.peer.removesuffix(" alone"), way.peer.endswith(" alone")
+    started = []
+    for number in range(way.processes):
+        share = seeds[number :: way.processes]
+        cores = CORES[number * way.threads :][: way.threads] or CORES[:1]
+        words = ["--epochs", str(epochs), "--cores", *map(str, cores), "--seeds"]
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.peers", peer, *words, *map(str, share)]
+                + (["--one-by-one"] if alone else []),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=_environment(way),
+            )
+        )
+    for process in started:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise SystemExit(f"{way.name}: could not start")
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [json.loads(process.communicate()[0]) for process in started]
+    return max(each["seconds"] for each in told), told[-1]["accuracy"]
+
+
+def _environment(way: Way) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in variables("portable")}
+    path = os.pathsep.join([str(find_root()), os.environ.get("PYTHONPATH", "")])
+    return {**kept, **variables(way.numerics), "PYTHONPATH": path}
+
+
+def table(ways: tuple[Way, ...], seeds: list[int], epochs: int, rounds: int) -> None:
+    """Measure all ways in turns, and print medians and ratios to ours."""
+    found: dict[Way, list[tuple[float, float]]] = {way: [] for way in ways}
+    for number in range(rounds):
+        for way in ways:
+            found[way].append(measure(way, seeds, epochs))
+            seconds, accuracy = found[way][-1]
+            told = f"round {number + 1}: {way.name}: {seconds:.2f} s, {accuracy:.2%}"
+            print(told, file=sys.stderr, flush=True)
+    medians = {way: statistics.median(s for s, _ in values) for way, values in found.items()}
+    base = next(medians[way] for way in ways if way.peer == "ours")
+    what = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    print(f"\n| {what}, {epochs} epochs | seconds | ours / theirs | validation |")
+    print("|---|---|---|---|")
+    for way in ways:
+        accuracy = found[way][-1][1]
+        shown = "–" if accuracy != accuracy else f"{accuracy:.1%}"
+        print(f"| {way.name} | {medians[way]:.2f} | {base / medians[way]:.2f} | {shown} |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=10, help="of one seed")
+    parser.add_argument("--several", type=int, nargs="*", default=[5, 20], help="numbers of seeds")
+    parser.add_argument("--several-epochs", type=int, default=2)
+    parser.add_argument("--peers", nargs="*", help="only these; all if not given")
+    asked = parser.parse_args()
+
+    def chosen(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+        return tuple(
+            way
+            for way in ways
+            if asked.peers is None or way.peer.removesuffix(" alone") in asked.peers
+        )
+
+    found = numeric_environment()
+    print(f"{len(CORES)} cores of {provenance(find_root())['cpu']}; {blas_name(found)}")
+    two = ONE_SEED_TWO_THREADS if len(CORES) > 1 else ()
+    table(chosen(ONE_SEED + two), [0], asked.epochs, asked.rounds)
+    for count in asked.several:
+        table(chosen(SEVERAL_SEEDS), list(range(count)), asked.several_epochs, asked.rounds)
+
+
+if __name__ == "__main__":
+    main()

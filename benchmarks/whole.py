@@ -1,0 +1,70 @@
+"""What surrounds training: a cold `dvc repro`, one with nothing to do, the start of each stage.
+
+python -m benchmarks.whole
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from benchmarks.checkouts import fresh, timed
+from pipeline.paths import Paths
+from pipeline.records.record import Record
+
+
+def start_of(paths: Paths, stage: str) -> float:
+    """Return how long Python takes to start and to import a stage."""
+    start = time.perf_counter()
+    code = f"import pipeline.stages.{stage}"
+    subprocess.run([sys.executable, "-c", code], cwd=paths.root, check=True)
+    return time.perf_counter() - start
+
+
+def training_seconds(paths: Paths) -> float:
+    """Return the seconds from the first seed's start to the last one's end."""
+    origins = [Record(path.parent).origin() for path in paths.records.glob("*/manifest.json")]
+    return max(o["ended"] for o in origins) - min(o["started"] for o in origins)
+
+
+def add_a_seed(paths: Paths) -> None:
+    """Declare one more seed."""
+    params = yaml.safe_load(paths.params.read_text())
+    seeds = [*params["seeds"], max(params["seeds"]) + 1]
+    paths.params.write_text(yaml.safe_dump({**params, "seeds": seeds}, sort_keys=False))
+
+
+def main() -> None:
+    """Print a table, as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.whole")
+    parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = fresh(Path(folder) / "whole")
+        timed(paths, ("dvc", "init", "--quiet", "--no-scm"))
+        timed(paths, ("dvc", "config", "core.analytics", "false"))
+        cold = timed(paths, ("dvc", "repro"))
+        training = training_seconds(paths)
+        nothing = min(timed(paths, ("dvc", "repro")) for _ in range(3))
+        status = min(timed(paths, ("dvc", "status")) for _ in range(3))
+        add_a_seed(paths)
+        one_more = timed(paths, ("dvc", "repro"))
+        stages = yaml.safe_load((paths.root / "dvc.yaml").read_text())["stages"]
+        starts = {name: min(start_of(paths, name) for _ in range(3)) for name in stages}
+    print("| | seconds | |\n|---|---|---|")
+    print(f"| training, first start to last end | {training:.1f} | |")
+    print(f"| cold `dvc repro` | {cold:.1f} | {cold / training:.2f} × training |")
+    print(f"| `dvc status` | {status:.1f} | |")
+    print(f"| `dvc repro` with nothing to do | {nothing:.1f} | {nothing / status:.2f} × status |")
+    print(f"| `dvc repro` with one more seed | {one_more:.1f} | {one_more / cold:.2f} × cold |")
+    for stage, took in starts.items():
+        print(f"| importing stage `{stage}` | {took:.2f} | |")
+
+
+if __name__ == "__main__":
+    main()
