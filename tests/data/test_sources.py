@@ -60,6 +60,14 @@ class Misbehaving(BaseHTTPRequestHandler):
     def cut_silently(self) -> None:
         self._answer(200, CONTENT[:100], None)
 
+    # Of all requests since they were set to 0, the one with this number has this fault.
+    requests, failing, fault = 0, 0, "good"
+
+    def kth(self) -> None:
+        Misbehaving.requests += 1
+        failing = Misbehaving.requests == Misbehaving.failing
+        getattr(self, Misbehaving.fault if failing else "good")()
+
     def drip(self) -> None:
         self._answer(200, b"", len(CONTENT))
         for value in CONTENT[:200]:
@@ -121,6 +129,26 @@ def test_a_source_that_drips_is_left_when_time_is_up(server: str, tmp_path: Path
         obtain(dataset(f"{server}/drip", f"{server}/good"), tmp_path, deadline=1.0)
     assert time.monotonic() - began < 8  # the drip itself lasts 10 s
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", ["missing", "html", "cut", "cut_silently", "elsewhere"])
+def test_a_request_that_fails_loses_nothing(fault: str, server: str, tmp_path: Path) -> None:
+    """The k-th request fails, k = 1, 2, ... until all get through; a plain rerun has every file."""
+    names = (NAME, "t10k-labels-idx1-ubyte.gz", "train-images-idx3-ubyte.gz")
+    wanted = Dataset("mnist", "a test", "nowhere", dict.fromkeys(names, SHA), (f"{server}/kth",))
+    for number in range(1, 10):
+        folder = tmp_path / str(number)
+        Misbehaving.fault, Misbehaving.failing, Misbehaving.requests = fault, number, 0
+        try:
+            obtain(wanted, folder)
+        except UserError:
+            assert left_in(folder) == sorted(names[: number - 1])
+        if Misbehaving.requests < number:
+            break
+        obtain(wanted, folder)
+        assert {(folder / name).read_bytes() for name in left_in(folder)} == {CONTENT}
+        assert left_in(folder) == sorted(names)
+    assert number == len(names) + 1
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
