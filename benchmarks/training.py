@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from pipeline.numerics import variables
 from pipeline.paths import find_root
-from pipeline.records.environment import blas_name, numeric_environment
 from pipeline.records.provenance import provenance
 
 CORES = sorted(os.sched_getaffinity(0))
@@ -145,8 +144,7 @@ def main() -> None:
             if asked.peers is None or way.peer.removesuffix(" alone") in asked.peers
         )
 
-    found = numeric_environment()
-    print(f"{len(CORES)} cores of {provenance(find_root())['cpu']}; {blas_name(found)}")
+    print(f"{len(CORES)} cores of {provenance(find_root())['cpu']}")
     two = ONE_SEED_TWO_THREADS if len(CORES) > 1 else ()
     table(chosen(ONE_SEED + two), [0], asked.epochs, asked.rounds)
     for count in asked.several:
