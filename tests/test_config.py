@@ -62,15 +62,20 @@ def group_choices() -> list[str]:
     return sorted(f"{path.parent.name}={path.stem}" for path in files)
 
 
+def said_by(group: str, option: str) -> dict[str, Any]:
+    """Return what a file of a group says, by section."""
+    path = PATHS.conf / group / f"{option}.yaml"
+    found: dict[str, Any] = read(path)
+    return found if "@package _global_" in path.read_text() else {group: found}
+
+
 @pytest.mark.parametrize("choice", group_choices())
 def test_every_named_variation_composes_and_differs_only_where_it_says(choice: str) -> None:
     name, _, option = choice.partition("=")
-    path = PATHS.conf / name / f"{option}.yaml"
-    said = read(path)
-    if "defaults" in said:
-        said |= read(PATHS.conf / "data" / "digits.yaml")  # what experiment=demo builds on
-    elif "@package _global_" not in path.read_text():
-        said = {name: said}
+    said = said_by(name, option)
+    for entry in said.get("defaults", []):  # the choices that an experiment builds on
+        for group, other in entry.items():
+            said = {**said_by(group.removeprefix("override /"), other), **said}
     plain = dataclasses.asdict(compose(PATHS))
     for section, values in dataclasses.asdict(compose(PATHS, [choice])).items():
         if section in said and isinstance(values, dict):

@@ -140,7 +140,8 @@ def damaged(path: Path) -> None:
     path.chmod(mode)
 
 
-@pytest.mark.parametrize("with_records", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("with_records", [True, False])
 def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
     with_records: bool, reproduced: Checkout, tmp_path: Path
 ) -> None:
