@@ -1,6 +1,7 @@
 """The benchmarks run, on a tiny size; what they measure is nobody's test."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -52,18 +53,24 @@ def test_rivals_learn_what_ours_learns(
     """The same first weights, batches and steps: nearly the same accuracy after two epochs."""
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed; `make bench` adds it")
+    # In whole batches, which is all that rivals take.
+    params = checkout.paths.params
+    params.write_text(re.sub(r"(?<=\n  train: )\d+", "1200", params.read_text()))
     words = ("benchmarks.training", "--rounds=1", "--epochs=2", "--several=2")
     told = checkout.run(
         *words, "--several-epochs=2", "--peers", "ours", *peers,
         env={"PYTHONPATH": str(find_root())},
     ).stdout  # fmt: skip
+    one, several = told.split("| 2 seeds, 2 epochs")
     found = [
         float(line.split("|")[-2].strip().rstrip("%"))
-        for line in told.splitlines()
+        for line in one.splitlines()
         if line.endswith("% |")
     ]
     assert len(found) > len(peers)
-    assert max(found) - min(found) < 3
+    # Of 100 validation images; sums in another order may change an answer or two.
+    assert max(found) - min(found) <= 2
+    assert several.count("% |") >= 3
 
 
 @pytest.mark.slow
