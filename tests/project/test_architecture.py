@@ -180,7 +180,7 @@ def test_every_stage_reads_what_an_earlier_stage_wrote() -> None:
 
 FORBIDDEN = {
     "pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve", "eval", "exec", "system",
-    "instantiate", "popen",
+    "instantiate", "popen", "unsafe_load", "full_load",
 }  # fmt: skip
 
 
@@ -190,6 +190,7 @@ def test_no_pickle_no_eval_no_shell(module: str) -> None:
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             assert name not in FORBIDDEN, f"{module}:{node.lineno} calls {name}"
+            assert ast.unparse(node.func) != "yaml.load", f"{module}:{node.lineno}: safe_load"
             for keyword in node.keywords:
                 value = getattr(keyword.value, "value", None)
                 assert (keyword.arg, value) not in {("shell", True), ("allow_pickle", True)}
