@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
@@ -31,6 +32,8 @@ SEEDS = (1, 2, 4, 8, 16, 32)
 
 Row = tuple[int, float, float]
 """A size, seconds of ours, seconds of the products alone."""
+Sweeps = dict[int, list[tuple[int, float]]]
+"""Numbers of seeds and seconds, by number of workers."""
 
 
 def seconds(task: Callable[[], object]) -> float:
@@ -56,7 +59,7 @@ def sized(job: Job, hidden: int, batch: int) -> Job:
 def measured(jobs: dict[int, Job]) -> list[Row]:
     """Return an epoch's seconds of each job, and of its products."""
     return [
-        (size, seconds(lambda job=job: ours(job)), seconds(lambda job=job: limit(job)))  # type: ignore[misc]
+        (size, seconds(partial(ours, job)), seconds(partial(limit, job)))
         for size, job in jobs.items()
     ]
 
@@ -72,9 +75,9 @@ def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
         print(f"| {size} | {took:.2f} | {products:.2f} | {share:.0%} | {rate:.0f} |")
 
 
-def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> dict[int, list[Row]]:
-    """Sweep, and print a table, as Markdown; returns rows by number of workers."""
-    found: dict[int, list[Row]] = {1: [], workers: []}
+def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> Sweeps:
+    """Sweep, and print a table, as Markdown."""
+    found: Sweeps = {1: [], workers: []}
     print(f"\n| seeds, 1 epoch | 1 worker, s | {workers} workers, s | efficiency |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +92,7 @@ def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> d
                 for number in found
             }
             for number, value in took.items():
-                found[number].append((count, value, float("nan")))
+                found[number].append((count, value))
             efficiency = took[1] / took[workers] / min(workers, count)
             print(
                 f"| {count} | {took[1]:.1f} | {took[workers]:.1f} | {efficiency:.2f} |", flush=True
@@ -97,7 +100,7 @@ def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> d
     return found
 
 
-def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: dict[int, list[Row]]) -> Figure:
+def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figure:
     """Draw all three."""
     with styled():
         figure = Figure(figsize=(9, 3), layout="constrained")
@@ -111,10 +114,10 @@ def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: dict[int, list[R
             axes.loglog(sizes, products, "--", color=GREY, label="matrix products alone")
             axes.set(xlabel=name, ylabel="seconds an epoch")
             axes.legend(fontsize=8)
-        for (workers, rows), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
-            counts, took, _ = zip(*rows, strict=True)
+        for (workers, swept), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
+            counts, seconds_taken = zip(*swept, strict=True)
             told = f"{workers} worker" + ("s" if workers > 1 else "")
-            panels[2].loglog(counts, took, "o-", color=colour, label=told)
+            panels[2].loglog(counts, seconds_taken, "o-", color=colour, label=told)
         panels[2].set(xlabel="seeds, an epoch each", ylabel="seconds")
         panels[2].legend(fontsize=8)
         return figure

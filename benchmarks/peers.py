@@ -367,9 +367,8 @@ def _torch_by_hand(job: Job, *, threads: int) -> float:
                     if i:
                         product(error, W[i].mT, out=delta[i])
                         delta[i].mul_(H[i] > 0)
-                    W[i].baddbmm_(H[i].mT, error, alpha=-1) if not one else W[i].addmm_(
-                        H[i].T, error, alpha=-1
-                    )
+                    step = W[i].addmm_ if one else W[i].baddbmm_
+                    step(H[i].mT, error, alpha=-1)
                     bias[i].sub_(error.sum(dim=-2, keepdim=True))
             for x, y in ((X, Y), (X_v, Y_v)):
                 right = 0

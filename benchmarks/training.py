@@ -33,6 +33,7 @@ class Way:
         processes: how many share the seeds; the cores are shared among them.
         threads: of each process.
         numerics: the profile of NumPy's kernels.
+        one_by_one: whether a peer that could train its seeds at once does not.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Way:
     processes: int = 1
     threads: int = 1
     numerics: str = "native"
+    one_by_one: bool = False
 
 
 ONE_SEED = (
@@ -62,17 +64,16 @@ ONE_SEED_TWO_THREADS = (
 )
 SEVERAL_SEEDS = (
     Way("ours, 2 processes", "ours", processes=2),
-    Way("PyTorch by hand, 2 processes", "torch by hand alone", processes=2),
+    Way("PyTorch by hand, 2 processes", "torch by hand", processes=2, one_by_one=True),
     Way("PyTorch by hand, all seeds at once (bmm), 2 threads", "torch by hand", threads=2),
     Way("PyTorch by hand, half of the seeds at once (bmm), 2 processes", "torch by hand", 2),
-    Way("JAX, 2 processes", "jax alone", processes=2),
+    Way("JAX, 2 processes", "jax", processes=2, one_by_one=True),
     Way("JAX, vmap over seeds, 2 threads", "jax", threads=2),
 )
 
 
 def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
     """Do the work one way; returns the seconds of the slowest process, and accuracy."""
-    peer, alone = way.peer.removesuffix(" alone"), way.peer.endswith(" alone")
     started = []
     for number in range(way.processes):
         share = seeds[number :: way.processes]
@@ -80,8 +81,8 @@ def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
         words = ["--epochs", str(epochs), "--cores", *map(str, cores), "--seeds"]
         started.append(
             subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.peers", peer, *words, *map(str, share)]
-                + (["--one-by-one"] if alone else []),
+                [sys.executable, "-m", "benchmarks.peers", way.peer, *words, *map(str, share)]
+                + (["--one-by-one"] if way.one_by_one else []),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -138,11 +139,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     def chosen(ways: tuple[Way, ...]) -> tuple[Way, ...]:
-        return tuple(
-            way
-            for way in ways
-            if asked.peers is None or way.peer.removesuffix(" alone") in asked.peers
-        )
+        return tuple(way for way in ways if asked.peers is None or way.peer in asked.peers)
 
     print(f"{len(CORES)} cores of {provenance(find_root())['cpu']}")
     two = ONE_SEED_TWO_THREADS if len(CORES) > 1 else ()

@@ -54,11 +54,11 @@ RIGHT = [
     key("split.train", st.integers(400, 1300)),
     key("split.method", st.sampled_from(["stratified", "first"])),
 ]
-KEYS = [f"{section}.{name}" for section, name in (
-    ("preprocess", "epsilon"), ("network", "hidden"), ("network", "activation"),
-    ("training", "batch_size"), ("training", "learning_rate"), ("training", "epochs"),
-    ("training", "dtype"), ("split", "train"), ("split", "seed"), ("data", "name"),
-)] + ["seeds", "seed", "study"]  # fmt: skip
+KEYS = (
+    "preprocess.epsilon", "network.hidden", "network.activation", "training.batch_size",
+    "training.learning_rate", "training.epochs", "training.dtype", "split.train", "split.seed",
+    "data.name", "seeds", "seed", "study",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -147,9 +147,8 @@ def difference(found: Mapping[str, Any] | None) -> list[str]:
 @pytest.mark.parametrize("table", [cosine, five_runs, author, preprocessing])
 def test_the_tables_are_the_committed_results(table: Any) -> None:
     header, *rows = table()
-    lines = [header, ["---"] * len(header), *rows]
-    expected = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    expected = expected.replace("| --- ", "|---").replace("|--- |", "|---|")
+    first, *others = ("| " + " | ".join(line) + " |" for line in (header, *rows))
+    expected = "\n".join([first, "|" + "---|" * len(header), *others])
     mark = table.__name__.replace("_", " ")
     stated = re.search(rf"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", TEXT, re.DOTALL)
     assert stated is not None
