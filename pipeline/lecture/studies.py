@@ -1,7 +1,7 @@
 """The lecture's results on MNIST, published and ours; and what preprocessing changes.
 
-Convention: accuracies are shares; a value a seed, None for a seed that failed. Nothing is read
-here: `Setting` is what a sweep has left of one configuration.
+Convention: accuracies are shares, a value a seed. Nothing is read here: `Setting` is what a
+sweep has left of one configuration.
 """
 
 from __future__ import annotations
