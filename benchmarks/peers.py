@@ -25,15 +25,17 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config, compose
 from pipeline.data.catalogue import DATASETS
+from pipeline.data.examples import ready
 from pipeline.data.prepared import Prepared, prepare
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS, cross_entropy
-from pipeline.network.dense import Layer, Network, cost_and_gradients, forward, initialise
+from pipeline.network.dense import Layer, Network, cost_and_gradients, forward
 from pipeline.network.descent import descend
-from pipeline.network.descent_in_place import EVALUATION_ROWS
+from pipeline.network.inputs import EVALUATION_ROWS
 from pipeline.network.randomness import generator
-from pipeline.network.training import Examples, Start, train
+from pipeline.network.training import Start, train
 from pipeline.paths import Paths, find_root
+from pipeline.sweep.job import first_network
 
 Float32 = NDArray[np.float32]
 
@@ -74,17 +76,7 @@ class Job:
 
     def network(self, seed: int) -> Network:
         """Return the first weights, the same for every peer."""
-        settings = self.config.network
-        return initialise(
-            [self.X.shape[1], *settings.hidden, self.Y.shape[1]],
-            generator(seed, "initialisation"),
-            activation=settings.activation,
-            output=settings.output,
-            weights=settings.weights,
-            weight_limit=settings.weight_limit,
-            biases=settings.biases,
-            dtype=np.float32,
-        )
+        return first_network(replace(self.config, seed=seed), self.X.shape[1])
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """Return the order of an epoch, cut to whole batches."""
@@ -129,19 +121,12 @@ def blocks(count: int) -> list[slice]:
 def ours(job: Job) -> float:
     """Train as `pipeline.sweep.job` does, without its files."""
     settings, accuracy = job.config.training, 0.0
-    rows = max(EVALUATION_ROWS, job.batch)
+    examples = ready(job.config, job.prepared)
     for seed in job.seeds:
-        examples = [
-            Examples(
-                job.prepared.preprocessor.inputs(part.pixels, np.float32, rows),
-                Y,
-                part.labels.astype(np.intp),
-            )
-            for part, Y in ((job.prepared.train, job.Y), (job.prepared.validation, job.Y_v))
-        ]
         for epoch in train(
             Start(0, job.network(seed), None),
-            *examples,
+            examples.train,
+            examples.validation,
             seed=seed,
             cost=settings.cost,
             epochs=job.epochs,
@@ -154,17 +139,32 @@ def ours(job: Job) -> float:
 
 def limit(job: Job) -> float:
     """Multiply matrices of the job's shapes, into buffers, and nothing else."""
+    return multiply(job, job.X.shape[1], job.X.shape[1])
+
+
+def limit_of_ours(job: Job) -> Callable[[], float]:
+    """Return the same with as many inputs as `ours` has left to multiply, on average."""
+    inputs = ready(job.config, job.prepared).train.inputs
+    room = np.empty((job.batch, job.X.shape[1] + 2), np.float32)
+    rare = [len(inputs.take(rows, room[: len(rows)])) for rows in job.batches(0, 1)]
+    blocks = [len(block.features) for block in inputs.blocks()]
+    step = inputs.frequent + 2 + round(np.mean(rare))
+    return lambda: multiply(job, step, round(np.mean(blocks)))
+
+
+def multiply(job: Job, step: int, block: int) -> float:
+    """Multiply matrices as training does with `step` inputs, and evaluation with `block`."""
     widths = [len(layer.b) for layer in job.network(0).layers]
-    sizes = [job.X.shape[1], *widths]
     rng = np.random.default_rng(0)
 
     def made(*shape: int) -> Float32:
         return rng.normal(size=shape).astype(np.float32)
 
-    H = [made(job.batch, size) for size in sizes]
-    W = [made(n, m) for n, m in itertools.pairwise(sizes)]
+    H = [made(job.batch, size) for size in (step, *widths)]
+    E = [made(EVALUATION_ROWS, size) for size in (block, *widths)]
+    W = [made(n, m) for n, m in itertools.pairwise((step, *widths))]
+    V = [made(block, widths[0]), *W[1:]]
     dW = [np.empty_like(weights) for weights in W]
-    E = [made(EVALUATION_ROWS, size) for size in sizes]
     steps, evaluations = -(-len(job.X) // job.batch), len(blocks(len(job.X) + len(job.X_v)))
     layers = range(len(W))
     for _ in range(len(job.seeds) * job.epochs):
@@ -177,7 +177,7 @@ def limit(job: Job) -> float:
                     np.matmul(H[index + 1], W[index].T, out=H[index])
         for _ in range(evaluations):
             for index in layers:
-                np.matmul(E[index], W[index], out=E[index + 1])
+                np.matmul(E[index], V[index], out=E[index + 1])
     return float("nan")
 
 
@@ -465,6 +465,7 @@ def _jax_of(job: Job) -> Callable[[], float]:
 PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
     "ours": lambda job, threads: lambda: ours(job),
     "limit": lambda job, threads: lambda: limit(job),
+    "limit of ours": lambda job, threads: limit_of_ours(job),
     "readable": lambda job, threads: lambda: readable(job),
     "sample by sample": lambda job, threads: lambda: sample_by_sample(job),
     "scikit-learn": lambda job, threads: lambda: scikit_learn(job),

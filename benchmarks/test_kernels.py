@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.data.preprocessing import fit
 from pipeline.network.dense import initialise
-from pipeline.network.descent_in_place import EVALUATION_ROWS, DescentInPlace
-from pipeline.network.inputs import Inputs
+from pipeline.network.descent_in_place import DescentInPlace
+from pipeline.network.inputs import Examples
 
 IMAGES, BATCH, SIZES = 5000, 100, (784, 256, 128, 10)
 RNG = np.random.default_rng(0)
@@ -38,19 +38,20 @@ def descent() -> DescentInPlace:
 
 
 @pytest.fixture
-def inputs() -> Inputs:
-    return fit(PIXELS, method="standardise").map.inputs(PIXELS, np.float32, EVALUATION_ROWS)
+def examples() -> Examples:
+    inputs = fit(PIXELS, method="standardise").map.inputs(PIXELS, np.float32, batch_size=BATCH)
+    return Examples(inputs, Y, LABELS)
 
 
-def test_fifty_steps(benchmark: Any, descent: DescentInPlace, inputs: Inputs) -> None:
+def test_fifty_steps(benchmark: Any, descent: DescentInPlace, examples: Examples) -> None:
     order = np.random.default_rng(1).permutation(IMAGES)
-    benchmark(descent.epoch, inputs, Y, order, 1e-6)
+    benchmark(descent.epoch, examples, order, 1e-6)
 
 
 def test_evaluation_of_five_thousand_images(
-    benchmark: Any, descent: DescentInPlace, inputs: Inputs
+    benchmark: Any, descent: DescentInPlace, examples: Examples
 ) -> None:
-    benchmark(descent.score, inputs, Y, LABELS)
+    benchmark(descent.score, examples)
 
 
 @pytest.mark.parametrize("method", ["standardise", "whiten"])

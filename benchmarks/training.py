@@ -45,7 +45,8 @@ class Way:
 
 
 ONE_SEED = (
-    Way("matrix products alone", "limit"),
+    Way("matrix products alone, all pixels", "limit"),
+    Way("matrix products alone, as ours", "limit of ours"),
     Way("ours", "ours"),
     Way("ours, `numerics: portable`", "ours", numerics="portable"),
     Way("the same network, readable version", "readable"),

@@ -201,22 +201,11 @@ def test_one_hot(config: Config, paths: Paths) -> NDArray[np.uint8]:
 
 
 def prepare(config: Config, paths: Paths) -> Prepared:
-    """Return what training under `config` reads; kept for the next job of the same data.
+    """Return what training under `config` reads.
 
     Raises:
         UserError: a file is missing or damaged.
     """
-    key = str(made_for(config, *PREPROCESS_SECTIONS))
-    if key not in _kept:
-        _kept.clear()  # one data set at a time: a worker's memory does not grow
-        _kept[key] = _prepare(config, paths)
-    return _kept[key]
-
-
-_kept: dict[str, Prepared] = {}
-
-
-def _prepare(config: Config, paths: Paths) -> Prepared:
     images = training_file(paths, config.data.name)
     indices = split_for(config, paths, images.labels)
     train = Images(images.pixels[indices.train], images.labels[indices.train])

@@ -3,12 +3,13 @@
 Convention: everything here overwrites; nothing is returned that a later step would change.
 What makes it fast: weights lie transposed, (n, m), so that every product reads along rows; the
 step size and 1/b are folded into the output error, so that products give the step itself; every
-operation writes into a buffer made once. A test holds it to the readable version.
+operation writes into a buffer made once; and the first layer leaves out what is empty in all of
+a batch, by `first_layer`. A test holds it to the readable version.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,8 @@ from numpy.typing import NDArray
 from pipeline.network.activations import ACTIVATIONS, Array
 from pipeline.network.costs import COSTS
 from pipeline.network.dense import Layer, Network
-from pipeline.network.inputs import Inputs
-
-# Rows evaluated at once: large enough for the products to run at the machine's peak. Part of
-# every result, since the size of a product can change its last bits.
-EVALUATION_ROWS = 1000
+from pipeline.network.first_layer import FirstLayer
+from pipeline.network.inputs import EVALUATION_ROWS, Examples, Indices
 
 
 class Score(NamedTuple):
@@ -61,17 +59,18 @@ class DescentInPlace:
         else:
             self._V_Wt = [np.ascontiguousarray(layer.W.T) for layer in velocity]
             self._V_b = [layer.b.copy() for layer in velocity]
+        # The first layer's steps are its own: see `first_layer`.
         self._dWt = [np.empty_like(Wt) for Wt in self._Wt]
         self._db = [np.empty_like(b) for b in self._b]
+        # A row of them is compared several times as fast as the number.
+        self._zeros = [np.zeros_like(b) for b in self._b]
         self._dtype = self._b[0].dtype
         self._batch = self._buffers(batch_size)
         self._evaluation = self._buffers(EVALUATION_ROWS)
 
     def _buffers(self, rows: int) -> _Buffers:
-        inputs = self._Wt[0].shape[0]
         widths = [len(b) for b in self._b]
         return _Buffers(
-            X=np.empty((rows, inputs), self._dtype),
             Y=np.empty((rows, widths[-1]), self._dtype),
             H=[np.empty((rows, width), self._dtype) for width in widths],
             delta=[np.empty((rows, width), self._dtype) for width in widths],
@@ -93,78 +92,78 @@ class DescentInPlace:
         layers = zip(self._V_Wt, self._V_b, strict=True)
         return tuple(Layer(np.ascontiguousarray(Wt.T), b.copy()) for Wt, b in layers)
 
-    def epoch(
-        self, inputs: Inputs, Y: Array, order: NDArray[np.integer[Any]], learning_rate: float
-    ) -> None:
-        """Descend once through all samples.
+    def epoch(self, examples: Examples, order: Indices, learning_rate: float) -> None:
+        """Descend once through all examples.
 
         Args:
-            inputs: N inputs.
-            Y: one-hot labels, shape (N, m).
-            order: in which order samples are taken, shape (N,).
+            examples: N of them.
+            order: in which order they are taken, shape (N,).
             learning_rate: ε of (17).
         """
-        rows = len(self._batch.X)
+        rows = len(self._batch.Y)
+        W, b, velocity = self._Wt[0], self._b[0], (self._V_Wt[0], self._V_b[0])
+        first = FirstLayer(
+            examples.inputs, W, b, batch_size=rows, momentum=self._momentum, velocity=velocity
+        )
         for start in range(0, len(order), rows):
             indices = order[start : start + rows]
             batch = self._batch.first(len(indices))
-            inputs.take(indices, batch.X)
-            np.take(Y, indices, axis=0, out=batch.Y, mode="clip")
-            self._step(batch, learning_rate)
+            np.take(examples.Y, indices, axis=0, out=batch.Y, mode="clip")
+            first.forward(indices, batch.H[0])
+            self._forward(batch)
+            self._backward(batch, learning_rate)
+            first.descend(batch.delta[0])
+        first.store(W, b, velocity)
 
-    def score(self, inputs: Inputs, Y: Array, labels: NDArray[np.integer[Any]]) -> Score:
-        """Return the mean cost and the accuracy over all inputs.
-
-        Args:
-            inputs: N inputs.
-            Y: one-hot labels, shape (N, m).
-            labels: the same as numbers, shape (N,).
-        """
+    def score(self, examples: Examples) -> Score:
+        """Return the mean cost and the accuracy over all examples."""
+        inputs, Y, labels = examples
         f = ACTIVATIONS[self._activations[-1]]
+        W, b = self._Wt[0], self._b[0]
+        c = inputs.empty @ W + b  # an empty image's pre-activations: see `first_layer`
         loss, right = 0.0, 0
-        for start in range(0, len(Y), EVALUATION_ROWS):
-            rows = slice(start, min(start + EVALUATION_ROWS, len(Y)))
-            block = self._evaluation.first(rows.stop - rows.start)
-            inputs.block(start, block.X)
-            self._forward(block)
-            H_bar = block.H[-1]
-            values = COSTS[self._cost].value(H_bar, Y[rows], f)
+        for block in inputs.blocks():
+            room = self._evaluation.first(len(block.rows))
+            np.matmul(block.E, W[block.features], out=room.H[0])
+            np.add(room.H[0], c, out=room.H[0])
+            self._forward(room)
+            H_bar = room.H[-1]
+            values = COSTS[self._cost].value(H_bar, Y[block.rows], f)
             loss += float(np.sum(values, dtype=np.float64))
             # Activation functions rise, so the largest pre-activation is the largest output.
-            right += int(np.count_nonzero(H_bar.argmax(axis=1) == labels[rows]))
+            right += int(np.count_nonzero(H_bar.argmax(axis=1) == labels[block.rows]))
         return Score(loss / len(Y), right / len(Y))
 
     def _forward(self, batch: _Buffers) -> None:
-        """Fill H with every layer's outputs, the last layer's before its activation."""
-        X = batch.X
-        last = len(self._Wt) - 1
-        for index, (Wt, b, H) in enumerate(zip(self._Wt, self._b, batch.H, strict=True)):
-            np.matmul(X, Wt, out=H)
-            np.add(H, b, out=H)
-            if index < last:
-                self._activate(self._activations[index], H)
-            X = H
+        """Turn the first layer's pre-activations into every layer's outputs.
 
-    @staticmethod
-    def _activate(name: str, H: Array) -> None:
+        The last layer's stay as they are before its activation.
+        """
+        for index in range(1, len(self._Wt)):
+            X, H = batch.H[index - 1], batch.H[index]
+            self._activate(index - 1, X)
+            np.matmul(X, self._Wt[index], out=H)
+            np.add(H, self._b[index], out=H)
+
+    def _activate(self, index: int, H: Array) -> None:
+        name = self._activations[index]
         if name == "relu":
-            np.maximum(H, 0, out=H)
+            np.maximum(H, self._zeros[index], out=H)
         else:
             np.copyto(H, ACTIVATIONS[name].function(H))
 
-    def _step(self, batch: _Buffers, learning_rate: float) -> None:
-        self._forward(batch)
+    def _backward(self, batch: _Buffers, learning_rate: float) -> None:
+        """Find every layer's error, ε / b δH_bar, and move all layers but the first."""
         f = ACTIVATIONS[self._activations[-1]]
         gradient = COSTS[self._cost].gradient(batch.H[-1], batch.Y, f)
-        np.multiply(gradient, self._dtype.type(learning_rate / len(batch.X)), out=batch.delta[-1])
-        for index in reversed(range(len(self._Wt))):
-            delta = batch.delta[index]
-            X = batch.H[index - 1] if index else batch.X
+        np.multiply(gradient, self._dtype.type(learning_rate / len(batch.Y)), out=batch.delta[-1])
+        for index in reversed(range(1, len(self._Wt))):
+            X, delta = batch.H[index - 1], batch.delta[index]
             np.matmul(X.T, delta, out=self._dWt[index])
             np.sum(delta, axis=0, out=self._db[index])
-            if index:  # before this layer's weights move
-                np.matmul(delta, self._Wt[index].T, out=batch.delta[index - 1])
-                self._through_activation(batch, index - 1)
+            # Before this layer's weights move.
+            np.matmul(delta, self._Wt[index].T, out=batch.delta[index - 1])
+            self._through_activation(batch, index - 1)
             self._move(index)
 
     def _through_activation(self, batch: _Buffers, index: int) -> None:
@@ -192,9 +191,8 @@ class DescentInPlace:
 
 
 class _Buffers(NamedTuple):
-    """Room for a batch: inputs, labels, and each layer's outputs, errors and masks."""
+    """Room for a batch: labels, and each layer's outputs, errors and masks."""
 
-    X: Array
     Y: Array
     H: list[Array]
     delta: list[Array]
@@ -202,10 +200,9 @@ class _Buffers(NamedTuple):
 
     def first(self, rows: int) -> _Buffers:
         """Return the same room for its first `rows` samples."""
-        if rows == len(self.X):
+        if rows == len(self.Y):
             return self
         return _Buffers(
-            self.X[:rows],
             self.Y[:rows],
             [H[:rows] for H in self.H],
             [delta[:rows] for delta in self.delta],

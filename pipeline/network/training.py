@@ -9,25 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.network.activations import Array
 from pipeline.network.dense import Layer, Network
 from pipeline.network.descent import SCHEDULES
 from pipeline.network.descent_in_place import DescentInPlace, Score
-from pipeline.network.inputs import Inputs
+from pipeline.network.inputs import Examples
 from pipeline.network.randomness import generator
-
-
-class Examples(NamedTuple):
-    """Inputs, their one-hot labels of shape (N, m), and the labels as numbers, shape (N,)."""
-
-    inputs: Inputs
-    Y: Array
-    labels: NDArray[np.integer[Any]]
 
 
 class Epoch(NamedTuple):
@@ -98,9 +88,9 @@ def train(
         order = generator(seed, "order", number).permutation(len(train_examples.Y))
         # A diverging network overflows on its way; the losses below are what tells.
         with np.errstate(over="ignore", invalid="ignore"):
-            descent.epoch(train_examples.inputs, train_examples.Y, order, step_size)
-            on_train = descent.score(*train_examples)
-            on_validation = descent.score(*validation_examples)
+            descent.epoch(train_examples, order, step_size)
+            on_train = descent.score(train_examples)
+            on_validation = descent.score(validation_examples)
         if not math.isfinite(on_train.loss + on_validation.loss):
             raise Diverged(
                 f"the loss is {on_train.loss} after epoch {number} with step size "

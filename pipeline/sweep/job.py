@@ -11,11 +11,10 @@ from filelock import FileLock
 
 from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
-from pipeline.data.prepared import Images, Prepared, prepare
-from pipeline.network.dense import initialise
-from pipeline.network.descent_in_place import EVALUATION_ROWS
+from pipeline.data.examples import examples
+from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
-from pipeline.network.training import Diverged, Examples, Start, train
+from pipeline.network.training import Diverged, Start, train
 from pipeline.paths import Paths
 from pipeline.records.environment import numeric_environment, one_blas_thread
 from pipeline.records.identity import description, identity
@@ -66,21 +65,21 @@ def _note_study(record: Record, study: str) -> None:
 
 
 def _train(config: Config, paths: Paths, record: Record) -> None:
-    prepared = prepare(config, paths)
+    ready = examples(config, paths)
     settings, seed = config.training, config.seed
     assert seed is not None
     resumed = record.resume()
-    start, history = resumed or (Start(0, _first_network(config, prepared), None), [])
+    _, inputs = ready.train.inputs.shape
+    start, history = resumed or (Start(0, first_network(config, inputs), None), [])
     record.begin(description(config))
     origin = _origin(config, paths, record, resumed=bool(history))
     record.save_origin(origin)
-    dtype = np.dtype(settings.dtype)
     network = start.network
     clock = time.perf_counter()
     for epoch in train(
         start,
-        _examples(prepared, prepared.train, prepared.train_one_hot, dtype, settings.batch_size),
-        _examples(prepared, prepared.validation, prepared.validation_one_hot, dtype, 1),
+        ready.train,
+        ready.validation,
         seed=seed,
         cost=settings.cost,
         epochs=settings.epochs,
@@ -97,13 +96,20 @@ def _train(config: Config, paths: Paths, record: Record) -> None:
         origin["epochs"] = [*origin["epochs"], timing]
         record.save_origin(origin)
         record.save_epoch(epoch, history, momentum=settings.momentum > 0)
-    record.finish(Model(prepared.preprocessor, network), history)
+    record.finish(Model(ready.preprocessor, network), history)
     record.save_origin({**origin, "ended": time.time()})
 
 
-def _first_network(config: Config, prepared: Prepared) -> Any:
-    matrix = prepared.preprocessor.matrix
-    inputs = prepared.train.pixels.shape[1] if matrix is None else matrix.shape[1]
+def first_network(config: Config, inputs: int) -> Network:
+    """Return the network that training `config.seed` starts from.
+
+    Args:
+        config: which network, and its seed.
+        inputs: features of a preprocessed image.
+
+    Raises:
+        AssertionError: the configuration has no seed.
+    """
     assert config.seed is not None
     return initialise(
         [inputs, *config.network.hidden, DATASETS[config.data.name].classes],
@@ -115,14 +121,6 @@ def _first_network(config: Config, prepared: Prepared) -> Any:
         biases=config.network.biases,
         dtype=np.dtype(config.training.dtype),
     )
-
-
-def _examples(
-    prepared: Prepared, images: Images, one_hot: Any, dtype: np.dtype[Any], batch_size: int
-) -> Examples:
-    rows = max(EVALUATION_ROWS, batch_size)
-    inputs = prepared.preprocessor.inputs(images.pixels, dtype, rows)
-    return Examples(inputs, one_hot.astype(dtype), images.labels.astype(np.intp))
 
 
 def _origin(config: Config, paths: Paths, record: Record, *, resumed: bool) -> dict[str, Any]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.network.dense import initialise
-from pipeline.network.inputs import ArrayInputs
+from pipeline.network.inputs import ArrayInputs, Examples
 from pipeline.network.randomness import generator
-from pipeline.network.training import Diverged, Epoch, Examples, Start, train
+from pipeline.network.training import Diverged, Epoch, Start, train
 
 SETTINGS = {"seed": 3, "cost": "cross_entropy", "epochs": 5, "batch_size": 8}
 
