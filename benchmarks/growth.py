@@ -58,10 +58,7 @@ def sized(job: Job, hidden: int, batch: int) -> Job:
 
 def measured(jobs: dict[int, Job]) -> list[Row]:
     """Return an epoch's seconds of each job, and of its products."""
-    return [
-        (size, seconds(partial(ours, job)), seconds(partial(limit, job)))
-        for size, job in jobs.items()
-    ]
+    return [(size, seconds(ours(job)), seconds(partial(limit, job))) for size, job in jobs.items()]
 
 
 def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:

@@ -118,23 +118,27 @@ def blocks(count: int) -> list[slice]:
 # --- NumPy -------------------------------------------------------------------------------------
 
 
-def ours(job: Job) -> float:
-    """Train as `pipeline.sweep.job` does, without its files."""
-    settings, accuracy = job.config.training, 0.0
-    examples = ready(job.config, job.prepared)
-    for seed in job.seeds:
-        for epoch in train(
-            Start(0, job.network(seed), None),
-            examples.train,
-            examples.validation,
-            seed=seed,
-            cost=settings.cost,
-            epochs=job.epochs,
-            batch_size=job.batch,
-            learning_rate=job.rate,
-        ):
-            accuracy = epoch.validation.accuracy
-    return accuracy
+def ours(job: Job) -> Callable[[], float]:
+    """Return the job as `pipeline.sweep.job` does it, without its files."""
+    settings, examples = job.config.training, ready(job.config, job.prepared)
+
+    def run() -> float:
+        accuracy = 0.0
+        for seed in job.seeds:
+            for epoch in train(
+                Start(0, job.network(seed), None),
+                examples.train,
+                examples.validation,
+                seed=seed,
+                cost=settings.cost,
+                epochs=job.epochs,
+                batch_size=job.batch,
+                learning_rate=job.rate,
+            ):
+                accuracy = epoch.validation.accuracy
+        return accuracy
+
+    return run
 
 
 def limit(job: Job) -> float:
@@ -463,7 +467,7 @@ def _jax_of(job: Job) -> Callable[[], float]:
 
 # Given a job and a number of threads, what is built before the clock starts, then timed.
 PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
-    "ours": lambda job, threads: lambda: ours(job),
+    "ours": lambda job, threads: ours(job),
     "limit": lambda job, threads: lambda: limit(job),
     "limit of ours": lambda job, threads: limit_of_ours(job),
     "readable": lambda job, threads: lambda: readable(job),
