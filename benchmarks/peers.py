@@ -291,40 +291,47 @@ def _torch(threads: int) -> Any:
     return torch
 
 
-def _torch_modules(job: Job, *, threads: int, fused: bool = False, compiled: bool = False) -> float:
+def _torch_modules(
+    job: Job, *, threads: int, fused: bool = False, compiled: bool = False
+) -> Callable[[Job], float]:
+    """Return what trains a job: one network, given each seed's first weights in turn."""
     torch = _torch(threads)
-    X, Y, X_v, Y_v = (torch.from_numpy(each) for each in (job.X, job.Y, job.X_v, job.Y_v))
+    widths = [job.X.shape[1], *job.config.network.hidden, job.Y.shape[1]]
+    linears = [torch.nn.Linear(n, m) for n, m in itertools.pairwise(widths)]
+    between = [(linear, torch.nn.ReLU()) for linear in linears[:-1]]
+    network = torch.nn.Sequential(*itertools.chain(*between), linears[-1])
+    optimiser = torch.optim.SGD(network.parameters(), lr=job.rate, fused=fused or None)
     cost = torch.nn.BCEWithLogitsLoss(reduction="sum")
-    accuracy = 0.0
-    for seed in job.seeds:
-        stacked: list[Any] = []
-        for layer in job.network(seed).layers:
-            linear = torch.nn.Linear(layer.W.shape[1], layer.W.shape[0])
+
+    def loss(x: Any, y: Any) -> Any:
+        return cost(network(x), y) / len(x)
+
+    stepped = torch.compile(loss) if compiled else loss
+
+    def run(job: Job) -> float:
+        X, Y, X_v, Y_v = (torch.from_numpy(each) for each in (job.X, job.Y, job.X_v, job.Y_v))
+        accuracy = 0.0
+        for seed in job.seeds:
             with torch.no_grad():
-                linear.weight.copy_(torch.from_numpy(layer.W))
-                linear.bias.copy_(torch.from_numpy(layer.b))
-            stacked += [linear, torch.nn.ReLU()]
-        network = torch.nn.Sequential(*stacked[:-1])
-        optimiser = torch.optim.SGD(network.parameters(), lr=job.rate, fused=fused or None)
+                for linear, layer in zip(linears, job.network(seed).layers, strict=True):
+                    linear.weight.copy_(torch.from_numpy(layer.W))
+                    linear.bias.copy_(torch.from_numpy(layer.b))
+            for epoch in range(1, job.epochs + 1):
+                for rows in torch.from_numpy(job.batches(seed, epoch)):
+                    optimiser.zero_grad()
+                    stepped(X[rows], Y[rows]).backward()
+                    optimiser.step()
+                with torch.inference_mode():
+                    for x, y in ((X, Y), (X_v, Y_v)):
+                        right = 0
+                        for block in blocks(len(x)):
+                            H_bar = network(x[block])
+                            cost(H_bar, y[block]).item()
+                            right += (H_bar.argmax(1) == y[block].argmax(1)).sum().item()
+                        accuracy = right / len(x)
+        return accuracy
 
-        def loss(x: Any, y: Any, network: Any = network) -> Any:
-            return cost(network(x), y) / len(x)
-
-        stepped = torch.compile(loss) if compiled else loss
-        for epoch in range(1, job.epochs + 1):
-            for rows in torch.from_numpy(job.batches(seed, epoch)):
-                optimiser.zero_grad()
-                stepped(X[rows], Y[rows]).backward()
-                optimiser.step()
-            with torch.inference_mode():
-                for x, y in ((X, Y), (X_v, Y_v)):
-                    right = 0
-                    for block in blocks(len(x)):
-                        H_bar = network(x[block])
-                        cost(H_bar, y[block]).item()
-                        right += (H_bar.argmax(1) == y[block].argmax(1)).sum().item()
-                    accuracy = right / len(x)
-    return accuracy
+    return run
 
 
 def _torch_by_hand(job: Job, *, threads: int) -> float:
@@ -473,10 +480,12 @@ PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
     "readable": lambda job, threads: lambda: readable(job),
     "sample by sample": lambda job, threads: lambda: sample_by_sample(job),
     "scikit-learn": lambda job, threads: lambda: scikit_learn(job),
-    "torch eager": lambda job, threads: lambda: _torch_modules(job, threads=threads),
-    "torch fused": lambda job, threads: lambda: _torch_modules(job, threads=threads, fused=True),
+    "torch eager": lambda job, threads: _warm(job, _torch_modules(job, threads=threads)),
+    "torch fused": lambda job, threads: _warm(
+        job, _torch_modules(job, threads=threads, fused=True)
+    ),
     "torch compiled": lambda job, threads: _warm(
-        job, lambda j: _torch_modules(j, threads=threads, fused=True, compiled=True)
+        job, _torch_modules(job, threads=threads, fused=True, compiled=True)
     ),
     "torch by hand": lambda job, threads: lambda: _torch_by_hand(job, threads=threads),
     "jax": lambda job, threads: _jax_of(job),
@@ -484,6 +493,7 @@ PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
 
 
 def _warm(job: Job, peer: Peer) -> Callable[[], float]:
+    """Return the job by a peer that has compiled what it compiles."""
     few = 20 * job.batch
     peer(replace(job, X=job.X[:few], Y=job.Y[:few], seeds=job.seeds[:1], epochs=1))
     return lambda: peer(job)

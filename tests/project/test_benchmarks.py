@@ -36,7 +36,7 @@ def test_the_benchmark_of_training_prints_its_tables(checkout: Checkout) -> None
     told = checkout.run(
         *words, "--several-epochs=1", "--peers", *peers, env={"PYTHONPATH": str(find_root())}
     ).stdout
-    assert "| one seed, 2 epochs | seconds | ours / theirs | validation |" in told
+    assert "| one seed, 2 epochs | seconds | fastest | ours / theirs | validation |" in told
     assert "\n| ours | " in told
     assert "\n| scikit-learn, MLPClassifier | " in told
     assert "\n| ours, 2 processes | " in told
