@@ -79,7 +79,7 @@ test: env ## run the tests (some 8 minutes)
 test-slow: env ## run the long tests: kills, faults, everything made again
 	@pytest -m slow $(PARALLEL)
 
-bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (half an hour)
+bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (some 40 minutes)
 	@python -m benchmarks.training $(ARGS)
 
 check: env ## check format, style and types

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from benchmarks.peers import Job, limit, load, ours
 from benchmarks.sweeps import sweep
@@ -63,7 +65,9 @@ def measured(jobs: dict[int, Job]) -> list[Row]:
 
 def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
     """Print a table of sizes, as Markdown."""
-    print(f"\n| {name} | s an epoch | products alone | share | GFLOP/s |\n|---|---|---|---|---|")
+    print(
+        f"\n| {name} | s an epoch | products, all pixels | share | GFLOP/s |\n|---|---|---|---|---|"
+    )
     for size, took, products in rows:
         job = jobs[size]
         widths = [job.X.shape[1], *job.config.network.hidden, job.Y.shape[1]]
@@ -100,24 +104,36 @@ def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> S
 def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figure:
     """Draw all three."""
     with styled():
-        figure = Figure(figsize=(9, 3), layout="constrained")
+        figure = Figure(figsize=(10, 3.2), layout="constrained")
         panels = figure.subplots(1, 3)
         for axes, rows, name in (
             (panels[0], hidden, "first hidden layer"),
             (panels[1], batches, "batch size"),
         ):
             sizes, took, products = zip(*rows, strict=True)
-            axes.loglog(sizes, took, "o-", color=BLUE, label="training and evaluation")
-            axes.loglog(sizes, products, "--", color=GREY, label="matrix products alone")
+            axes.plot(sizes, took, "o-", color=BLUE, label="training and evaluation")
+            axes.plot(sizes, products, "--", color=GREY, label="products alone, all pixels")
+            _doubling(axes, sizes)
             axes.set(xlabel=name, ylabel="seconds an epoch")
-            axes.legend(fontsize=8)
+        panels[0].set_yscale("log")
+        panels[1].set_ylim(bottom=0)
         for (workers, swept), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
             counts, seconds_taken = zip(*swept, strict=True)
             told = f"{workers} worker" + ("s" if workers > 1 else "")
-            panels[2].loglog(counts, seconds_taken, "o-", color=colour, label=told)
+            panels[2].plot(counts, seconds_taken, "o-", color=colour, label=told)
+            _doubling(panels[2], counts)
+        panels[2].set_yscale("log")
         panels[2].set(xlabel="seeds, an epoch each", ylabel="seconds")
-        panels[2].legend(fontsize=8)
+        for axes in panels:
+            axes.legend(fontsize=8)
         return figure
+
+
+def _doubling(axes: Axes, sizes: Sequence[int]) -> None:
+    """Give each size, twice the one before it, its own mark."""
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def main() -> None:
