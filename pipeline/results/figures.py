@@ -83,7 +83,7 @@ def seed_dots(accuracies: Accuracies) -> Figure:
                 axes.axhspan(*summary.ci95, color=colour, alpha=0.15, linewidth=0)
             if len(seeds) <= 12:
                 axes.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set(xlabel="seed", title=part)
             axes.margins(x=0.12)
         panels[0].set_ylabel("accuracy")
@@ -215,6 +215,6 @@ def differences(pairs: Mapping[str, list[float]], label: str) -> Figure:
         axes.axvline(0, color=GREY, linewidth=1)
         axes.set_yticks(range(len(pairs)), list(pairs))
         axes.set_ylim(len(pairs) - 0.5, -0.5)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set(xlabel=label)
         return figure
