@@ -73,7 +73,7 @@ sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed=
 ui: env ## browse the runs in MLflow
 	@python -m pipeline.tracking.ui
 
-test: env ## run the tests (some 8 minutes)
+test: env ## run the tests (8 to 10 minutes)
 	@pytest -m "not slow" $(PARALLEL)
 
 test-slow: env ## run the long tests: kills, faults, everything made again
