@@ -150,10 +150,10 @@ def limit_of_ours(job: Job) -> Callable[[], float]:
     """Return the same with as many inputs as `ours` has left to multiply, on average."""
     inputs = ready(job.config, job.prepared).train.inputs
     room = np.empty((job.batch, job.X.shape[1] + 2), np.float32)
-    rare = [len(inputs.take(rows, room[: len(rows)])) for rows in job.batches(0, 1)]
-    blocks = [len(block.features) for block in inputs.blocks()]
+    rare = [len(inputs.take(rows, room)) for rows in job.batches(0, 1)]
     step = inputs.frequent + 2 + round(np.mean(rare))
-    return lambda: multiply(job, step, round(np.mean(blocks)))
+    block = round(np.mean([len(block.features) for block in inputs.blocks()]))
+    return lambda: multiply(job, step, block)
 
 
 def multiply(job: Job, step: int, block: int) -> float:

@@ -8,6 +8,7 @@ from pipeline.config import compose
 from pipeline.data.examples import by_box, examples
 from pipeline.data.prepared import prepare
 from tests.conftest import Checkout
+from tests.network.test_inputs import read
 
 
 def test_images_that_fill_the_same_box_lie_together() -> None:
@@ -35,9 +36,5 @@ def test_training_reads_what_prediction_computes(checkout: Checkout) -> None:
     config = compose(checkout.paths)
     found, prepared = examples(config, checkout.paths), prepare(config, checkout.paths)
     expected = prepared.preprocessor.apply(prepared.validation.pixels, np.float32)
-    inputs = found.validation.inputs
-    for block in inputs.blocks():
-        X = np.tile(inputs.empty, (len(block.rows), 1))
-        X[:, block.features] += block.E
-        np.testing.assert_allclose(X, expected[block.rows], atol=1e-6)
+    np.testing.assert_allclose(read(found.validation.inputs), expected, atol=1e-6)
     np.testing.assert_array_equal(found.validation.labels, prepared.validation.labels)

@@ -22,6 +22,7 @@ from pipeline.data.preprocessing import (
 from pipeline.files import read_npz, sha256
 from pipeline.stages.preprocess import preprocess
 from tests.conftest import Checkout
+from tests.network.test_inputs import read
 
 METHODS = [
     {"method": "raw"},
@@ -134,14 +135,12 @@ def test_a_pixel_that_never_changed_in_training_stays_finite_when_it_lights_up(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_reads_what_prediction_computes(settings: dict[str, str], dtype: type) -> None:
     X, found = pixels(), fit(pixels(), **settings).map  # type: ignore[arg-type]
-    inputs = found.inputs(X, dtype, batch_size=5)
-    for block in inputs.blocks():
-        read = np.tile(inputs.empty, (len(block.rows), 1))
-        read[:, block.features] += block.E
-        # z + e and (x - shift) * scale round differently.
-        np.testing.assert_allclose(
-            read, found.apply(X, dtype)[block.rows], rtol=0.0, atol=100 * float(np.finfo(dtype).eps)
-        )
+    inputs, expected = found.inputs(X, dtype, batch_size=5), found.apply(X, dtype)
+    # The same bits where a matrix is applied; else z + e for (x - shift) * scale, which rounds
+    # each of three operations anew.
+    eps = 0.0 if found.matrix is not None else float(np.finfo(dtype).eps)
+    bound = 3 * eps * (np.abs(inputs.empty) + np.abs(expected - inputs.empty))
+    assert np.all(np.abs(read(inputs) - expected) <= bound)
 
 
 @pytest.mark.parametrize("settings", METHODS)
