@@ -31,7 +31,7 @@ from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS, cross_entropy
 from pipeline.network.dense import Layer, Network, cost_and_gradients, forward
 from pipeline.network.descent import descend
-from pipeline.network.inputs import EVALUATION_ROWS
+from pipeline.network.evaluation import EVALUATION_ROWS
 from pipeline.network.randomness import generator
 from pipeline.network.training import Start, train
 from pipeline.paths import Paths, find_root
@@ -143,31 +143,26 @@ def ours(job: Job) -> Callable[[], float]:
 
 def limit(job: Job) -> float:
     """Multiply matrices of the job's shapes, into buffers, and nothing else."""
-    return multiply(job, job.X.shape[1], job.X.shape[1])
+    return multiply(job, job.X.shape[1])
 
 
 def limit_of_ours(job: Job) -> Callable[[], float]:
-    """Return the same with as many inputs as `ours` has left to multiply, on average."""
+    """Return the same with as many inputs as `ours` multiplies; its sparse ones are left out."""
     inputs = ready(job.config, job.prepared).train.inputs
-    room = np.empty((job.batch, job.X.shape[1] + 2), np.float32)
-    rare = [len(inputs.take(rows, room)) for rows in job.batches(0, 1)]
-    step = inputs.frequent + 2 + round(np.mean(rare))
-    block = round(np.mean([len(block.features) for block in inputs.blocks()]))
-    return lambda: multiply(job, step, block)
+    return lambda: multiply(job, inputs.frequent + 2)
 
 
-def multiply(job: Job, step: int, block: int) -> float:
-    """Multiply matrices as training does with `step` inputs, and evaluation with `block`."""
+def multiply(job: Job, inputs: int) -> float:
+    """Multiply matrices as training and evaluation do with so many inputs."""
     widths = [len(layer.b) for layer in job.network(0).layers]
     rng = np.random.default_rng(0)
 
     def made(*shape: int) -> Float32:
         return rng.normal(size=shape).astype(np.float32)
 
-    H = [made(job.batch, size) for size in (step, *widths)]
-    E = [made(EVALUATION_ROWS, size) for size in (block, *widths)]
-    W = [made(n, m) for n, m in itertools.pairwise((step, *widths))]
-    V = [made(block, widths[0]), *W[1:]]
+    H = [made(job.batch, size) for size in (inputs, *widths)]
+    E = [made(EVALUATION_ROWS, size) for size in (inputs, *widths)]
+    W = [made(n, m) for n, m in itertools.pairwise((inputs, *widths))]
     dW = [np.empty_like(weights) for weights in W]
     steps, evaluations = -(-len(job.X) // job.batch), len(blocks(len(job.X) + len(job.X_v)))
     layers = range(len(W))
@@ -181,7 +176,7 @@ def multiply(job: Job, step: int, block: int) -> float:
                     np.matmul(H[index + 1], W[index].T, out=H[index])
         for _ in range(evaluations):
             for index in layers:
-                np.matmul(E[index], V[index], out=E[index + 1])
+                np.matmul(E[index], W[index], out=E[index + 1])
     return float("nan")
 
 

@@ -99,27 +99,14 @@ class AffineMap:
         scaled *= self.scale.astype(dtype)
         return scaled if self.matrix is None else scaled @ self.matrix.astype(dtype)
 
-    def inputs(
-        self,
-        pixels: NDArray[np.uint8],
-        dtype: DTypeLike,
-        *,
-        batch_size: int,
-        order: NDArray[np.intp] | None = None,
-    ) -> Inputs:
-        """Return the same inputs for training, in batches of `batch_size`.
+    def inputs(self, pixels: NDArray[np.uint8], dtype: DTypeLike) -> Inputs:
+        """Return the same inputs for training.
 
-        Without a matrix they are computed as they are read; see `PixelInputs`, also for `order`.
-        With one, that would cost more than the network itself, so they are computed once.
+        Without a matrix they are computed as they are read; see `PixelInputs`. With one, that
+        would cost more than the network itself, so they are computed once.
         """
         if self.matrix is None:
-            return PixelInputs(
-                pixels,
-                self.shift.astype(dtype),
-                self.scale.astype(dtype),
-                batch_size=batch_size,
-                order=order,
-            )
+            return PixelInputs(pixels, self.shift.astype(dtype), self.scale.astype(dtype))
         X = np.empty((len(pixels), self.matrix.shape[1]), dtype)
         for start in range(0, len(pixels), BLOCK):
             X[start : start + BLOCK] = self.apply(pixels[start : start + BLOCK], dtype)

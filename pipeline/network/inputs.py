@@ -1,9 +1,10 @@
-"""What training reads: inputs in batches and in blocks, without what is empty in all of them.
+"""What training reads: inputs in batches, what is always empty or nearly so kept sparse.
 
 Convention: an input is x = z + e. z is the input that an empty image gives, the same for all; e is
-zero where the image is empty, so that a batch of e needs only the features, columns here, in
-which any of its images is not. Two thirds of MNIST's pixels are left in a batch of 100, and half
-of them in a block of 1,000 that look alike. What is gained by it is in `first_layer`.
+zero where the image is empty. A feature, a column here, is frequent or rare: most of MNIST's
+pixels are lit in fewer than a tenth of its images, and of an image's 150 lit pixels seven are
+among them. So e of the frequent features is an array and e of the rare ones a sparse one. What is
+gained by it is in `first_layer`.
 """
 
 from __future__ import annotations
@@ -15,24 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.network.activations import Array
+from pipeline.network.sparse import SparseRows
 
 Indices = NDArray[np.intp]
 
-# Rows evaluated at once: large enough for the products to run at the machine's peak. Part of
-# every result, since the size of a product can change its last bits.
-EVALUATION_ROWS = 1000
-# A feature is frequent if fewer batches than this share are expected to do without it.
-SELDOM_MISSING = 0.1
-# Rows that stay in a core's cache between one operation on them and the next.
-CACHED_ROWS = 200
+# A feature is rare if at most this share of the images has it: below, SciPy's loop over entries
+# is faster than a product that multiplies zeros. Part of every result, like all here.
+RARE = 0.1
+# Rows converted to float64 at once, so that a worker's memory does not grow by it.
+CONVERTED_ROWS = 1000
 
 
-class Block(NamedTuple):
-    """Some inputs to evaluate: which ones, shape (b,); features, shape (k,); e, shape (b, k)."""
+class Batch(NamedTuple):
+    """Some inputs, until the next ones are asked for.
 
-    rows: Indices
-    features: Indices
+    Attributes:
+        rows: where they stand in the order that was asked for.
+        E: e of the f frequent features, then e·z and 1, shape (b, f + 2).
+        rare: e of the rare features, b rows.
+    """
+
+    rows: slice
     E: Array
+    rare: SparseRows
 
 
 class Inputs(Protocol):
@@ -52,22 +58,15 @@ class Inputs(Protocol):
 
     @property
     def frequent(self) -> int:
-        """How many features are frequent: read in every batch."""
+        """How many features are frequent."""
 
-    def take(self, indices: Indices, out: Array) -> Indices:
-        """Read a batch.
+    def batches(self, size: int, order: Indices | None = None) -> Iterator[Batch]:
+        """Yield inputs.
 
         Args:
-            indices: of its inputs, shape (b,).
-            out: shape (b, n + 2); its first columns become e of the frequent features, then
-                e·z and 1, then e of the rare features that are not empty in all of the batch.
-
-        Returns:
-            The latter's places in `features[frequent:]`.
+            size: of a batch; the last one takes what is left.
+            order: which, and in which order; all as they lie if None.
         """
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield all inputs, in blocks that last until the next one is asked for."""
 
 
 class Examples(NamedTuple):
@@ -93,18 +92,16 @@ class ArrayInputs:
         N, n = self._X.shape
         return N, n
 
-    def take(self, indices: Indices, out: Array) -> Indices:
-        """Read a batch; see `Inputs`."""
-        # mode="clip" skips a check of the indices, which are ours.
-        out[:, :-2] = np.take(self._X, indices, axis=0, mode="clip")
-        out[:, -2:] = (0, 1)
-        return self.features[:0]
-
-    def blocks(self) -> Iterator[Block]:
+    def batches(self, size: int, order: Indices | None = None) -> Iterator[Batch]:
         """Yield all inputs; see `Inputs`."""
-        for start in range(0, len(self._X), EVALUATION_ROWS):
-            E = self._X[start : start + EVALUATION_ROWS]
-            yield Block(np.arange(start, start + len(E)), self.features, E)
+        N, n = self.shape
+        count = N if order is None else len(order)
+        room = np.empty((min(count, size), n + 2), self._X.dtype)
+        none = SparseRows.of(np.zeros((count, 0), self._X.dtype))
+        for rows in _slices(count, size):
+            E = room[: rows.stop - rows.start]
+            E[:, :n], E[:, n:] = self._X[rows] if order is None else self._X[order[rows]], (0, 1)
+            yield Batch(rows, E, none.at(rows))
 
 
 class PixelInputs:
@@ -117,60 +114,44 @@ class PixelInputs:
         pixels: shape (N, n); copied.
         shift: a number or shape (n,), in the training's dtype.
         scale: the same.
-        batch_size: of the batches to be read.
-        order: what looks alike is close together in it, shape (N,); as they lie if None.
     """
 
-    def __init__(
-        self,
-        pixels: NDArray[np.uint8],
-        shift: Array,
-        scale: Array,
-        *,
-        batch_size: int,
-        order: Indices | None = None,
-    ) -> None:
+    def __init__(self, pixels: NDArray[np.uint8], shift: Array, scale: Array) -> None:
         N, n = self.shape = pixels.shape
-        self._scale = np.broadcast_to(scale, n)
+        scale = np.broadcast_to(scale, n)
         self.empty = np.ascontiguousarray(np.broadcast_to(-shift * scale, n))
-        missing = (1 - np.count_nonzero(pixels, axis=0) / N) ** batch_size
-        rare = missing >= SELDOM_MISSING
+        rare = np.count_nonzero(pixels, axis=0) <= RARE * N
         self.features = np.concatenate([np.flatnonzero(~rare), np.flatnonzero(rare)])
-        self.frequent = n - np.count_nonzero(rare)
-        self._pixels = np.take(pixels, self.features, axis=1)
-        self._scale_of = self._scale[self.features]
+        self.frequent = f = n - np.count_nonzero(rare)
+        self._pixels = np.take(pixels, self.features[:f], axis=1)
+        # Of e·z and 1, which are beside them, too.
+        self._scale = np.append(scale[self.features[:f]], np.ones(2, scale.dtype))
+        rest = SparseRows.of(np.take(pixels, self.features[f:], axis=1))
+        factors = scale[self.features[f:]][rest.columns]
+        self._rare = rest._replace(values=rest.values * factors)
         self._e_z = np.empty(N, scale.dtype)
-        self._blocks = []
-        order = np.arange(N) if order is None else order
-        for start in range(0, N, EVALUATION_ROWS):
-            rows = order[start : start + EVALUATION_ROWS]
-            block = pixels[rows]
-            self._e_z[rows] = block.astype(np.float64) @ (self._scale * self.empty)
-            features = np.flatnonzero(block.any(axis=0))
-            self._blocks.append((rows, features, np.take(block, features, axis=1)))
-        self._room = np.empty((min(N, EVALUATION_ROWS), n), scale.dtype)
+        for rows in _slices(N, CONVERTED_ROWS):
+            self._e_z[rows] = pixels[rows].astype(np.float64) @ (scale * self.empty)
 
-    def take(self, indices: Indices, out: Array) -> Indices:
-        """Read a batch; see `Inputs`."""
-        f = self.frequent
-        # mode="clip" skips a check of the indices, which are ours.
-        pixels = np.take(self._pixels, indices, axis=0, mode="clip")
-        rare = np.flatnonzero(pixels[:, f:].any(axis=0))
-        np.multiply(pixels[:, :f], self._scale_of[:f], out=out[:, :f])
-        out[:, f] = self._e_z[indices]
-        out[:, f + 1] = 1
-        np.multiply(
-            np.take(pixels, f + rare, axis=1, mode="clip"),
-            self._scale_of[f + rare],
-            out=out[:, f + 2 : f + 2 + len(rare)],
-        )
-        return rare
-
-    def blocks(self) -> Iterator[Block]:
+    def batches(self, size: int, order: Indices | None = None) -> Iterator[Batch]:
         """Yield all inputs; see `Inputs`."""
-        for rows, features, pixels in self._blocks:
-            E, scale = self._room[: len(rows), : len(features)], self._scale[features]
-            for start in range(0, len(rows), CACHED_ROWS):
-                cached = slice(start, start + CACHED_ROWS)
-                np.multiply(pixels[cached], scale, out=E[cached])
-            yield Block(rows, features, E)
+        f, rare, e_z = self.frequent, self._rare, self._e_z
+        if order is not None:
+            rare, e_z = rare.take(order), e_z[order]
+        room = np.empty((min(len(e_z), size), f + 2), e_z.dtype)
+        for rows in _slices(len(e_z), size):
+            E = room[: rows.stop - rows.start]
+            if order is None:
+                E[:, :f] = self._pixels[rows]
+            else:
+                # mode="clip" skips a check of the indices, which are ours.
+                E[:, :f] = np.take(self._pixels, order[rows], axis=0, mode="clip")
+            E[:, f], E[:, f + 1] = e_z[rows], 1
+            # Faster than multiplying bytes by floats above.
+            np.multiply(E, self._scale, out=E)
+            yield Batch(rows, E, rare.at(rows))
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -15,7 +15,8 @@ import numpy as np
 
 from pipeline.network.dense import Layer, Network
 from pipeline.network.descent import SCHEDULES
-from pipeline.network.descent_in_place import DescentInPlace, Score
+from pipeline.network.descent_in_place import DescentInPlace
+from pipeline.network.evaluation import Score, score
 from pipeline.network.inputs import Examples
 from pipeline.network.randomness import generator
 
@@ -89,11 +90,12 @@ def train(
         # A diverging network overflows on its way; the losses below are what tells.
         with np.errstate(over="ignore", invalid="ignore"):
             descent.epoch(train_examples, order, step_size)
-            on_train = descent.score(train_examples)
-            on_validation = descent.score(validation_examples)
+            network = descent.network
+            on_train = score(network, train_examples, cost)
+            on_validation = score(network, validation_examples, cost)
         if not math.isfinite(on_train.loss + on_validation.loss):
             raise Diverged(
                 f"the loss is {on_train.loss} after epoch {number} with step size "
                 f"{step_size:g}; try a smaller training.learning_rate"
             )
-        yield Epoch(number, step_size, on_train, on_validation, descent.network, descent.velocity)
+        yield Epoch(number, step_size, on_train, on_validation, network, descent.velocity)

@@ -125,8 +125,11 @@ def causes(
 
 def _environment_causes(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     found = []
-    if recorded["numpy"] != again["numpy"]:
-        found.append(f"NumPy: {recorded['numpy']}, now {again['numpy']}")
+    for library, name in (("NumPy", "numpy"), ("SciPy", "scipy")):
+        # Records from before SciPy took part name none.
+        before, now = recorded.get(name), again.get(name)
+        if before != now:
+            found.append(f"{library}: {before}, now {now}")
     if recorded["simd"] != again["simd"]:
         extensions = (" ".join(environment["simd"]) for environment in (recorded, again))
         found.append("NumPy's SIMD extensions: {}, now {}".format(*extensions))

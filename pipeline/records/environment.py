@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
+import scipy
 import threadpoolctl
 
 from pipeline.numerics import THREADS
@@ -26,7 +27,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 
 def numeric_environment() -> dict[str, Any]:
-    """Return NumPy's version, its BLAS with kernel and threads, and its SIMD extensions."""
+    """Return versions of NumPy and SciPy, the BLAS with kernel and threads, SIMD extensions."""
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     blas = [
         {
@@ -36,10 +37,15 @@ def numeric_environment() -> dict[str, Any]:
             "threads": library["num_threads"],
         }
         for library in threadpoolctl.threadpool_info()
-        # scipy and scikit-learn bring libraries of their own, which no product here runs on.
+        # SciPy and scikit-learn bring libraries of their own, which no product here runs on.
         if library["user_api"] == "blas" and "numpy" in library["filepath"]
     ]
-    return {"numpy": np.__version__, "blas": blas, "simd": list(simd.get("found", []))}
+    return {
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "blas": blas,
+        "simd": list(simd.get("found", [])),
+    }
 
 
 def blas_name(environment: Mapping[str, Any]) -> str:

@@ -404,7 +404,8 @@ def _checklist(shown: Experiment) -> list[tuple[str, str]]:
         ("Error bars", f"Standard deviation over seeds (n − 1); {METHOD}."),
         (
             "Compute",
-            f"NumPy {environment['numpy']} on CPUs, one thread a seed; see above for operations.",
+            f"NumPy {environment['numpy']} on CPUs, one BLAS thread a seed; see above for "
+            "operations.",
         ),
         ("Environment", "Versions and hashes of all packages in requirements.lock."),
         ("Code", "In this repository; each record names the hash of the numerical code."),
@@ -419,7 +420,8 @@ def _provenance(shown: Experiment) -> list[tuple[str, str]]:
         ("split indices, SHA-256", str(shown.split["sha256"])),
         (
             "numeric environment",
-            f"NumPy {environment['numpy']}; {blas_name(environment)}; "
+            f"NumPy {environment['numpy']}; SciPy {environment['scipy']}; "
+            f"{blas_name(environment)}; "
             f"SIMD {' '.join(environment['simd']) or 'baseline'}",
         ),
     ]

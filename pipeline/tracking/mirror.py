@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KEY, MIRRORED = "pipeline.key", "pipeline.mirrored"
 BATCH = 1000  # of metrics, MLflow's limit
+REQUIRED = ("numpy", "scipy", "mlflow")  # by a served model
 # A "shared view" of MLflow's runs table, which by itself shows no metric.
 VIEW_KEY = "accuracies"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
@@ -241,6 +242,6 @@ class Mirror:
                 code_paths=[str(package)],
                 signature=signature,
                 # Given, since MLflow would take seconds to find them out.
-                pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "mlflow")],
+                pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
             )
             self._client.log_artifacts(run_id, str(path), "model")

@@ -274,8 +274,10 @@ def _datasets(described: Mapping[str, Any]) -> dict[str, str]:
 
 def _environment_tags(described: Mapping[str, Any]) -> dict[str, str]:
     environment = described["environment"]
+    # Records from before SciPy took part name none.
+    libraries = {name: environment[name] for name in ("numpy", "scipy") if name in environment}
     return {
-        "numpy": environment["numpy"],
+        **libraries,
         "blas": blas_name(environment),
         "code": described["code"],
     }

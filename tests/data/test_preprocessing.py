@@ -135,12 +135,12 @@ def test_a_pixel_that_never_changed_in_training_stays_finite_when_it_lights_up(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_reads_what_prediction_computes(settings: dict[str, str], dtype: type) -> None:
     X, found = pixels(), fit(pixels(), **settings).map  # type: ignore[arg-type]
-    inputs, expected = found.inputs(X, dtype, batch_size=5), found.apply(X, dtype)
+    inputs, expected = found.inputs(X, dtype), found.apply(X, dtype)
     # The same bits where a matrix is applied; else z + e for (x - shift) * scale, which rounds
     # each of three operations anew.
     eps = 0.0 if found.matrix is not None else float(np.finfo(dtype).eps)
     bound = 3 * eps * (np.abs(inputs.empty) + np.abs(expected - inputs.empty))
-    assert np.all(np.abs(read(inputs) - expected) <= bound)
+    assert np.all(np.abs(read(inputs, 5) - expected) <= bound)
 
 
 @pytest.mark.parametrize("settings", METHODS)

@@ -77,3 +77,8 @@ def test_going_on_from_an_epoch_ends_with_the_same_bytes(
 def test_divergence_names_epoch_and_step_size() -> None:
     with pytest.raises(Diverged, match=r"epoch 1 with step size 1e\+200"):
         run(start(), learning_rate=1e200)
+
+
+def test_nothing_is_trained_after_the_last_epoch() -> None:
+    end = run(start())[-1]
+    assert run(Start(end.number, end.network, end.velocity)) == []

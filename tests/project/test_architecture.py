@@ -14,9 +14,9 @@ ROOT = find_root()
 PACKAGE = ROOT / "pipeline"
 # Standard library aside, and rooms of our own below.
 FOREIGN = {
-    "network": {"numpy"},
+    "network": {"numpy", "scipy"},
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
-    "records": {"numpy", "threadpoolctl"},
+    "records": {"numpy", "scipy", "threadpoolctl"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
     "lecture": {"numpy", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
@@ -78,14 +78,21 @@ def test_a_room_imports_what_its_row_allows(module: str) -> None:
             assert top in FOREIGN[room(module)], f"{module} imports {imported}"
 
 
+def test_the_network_imports_scipy_in_one_module_only() -> None:
+    users = {m for m in MODULES if any(i.split(".")[0] == "scipy" for i in imports(m))}
+    assert {m for m in users if room(m) == "network"} == {"pipeline.network.sparse"}
+
+
 def test_mlflow_is_imported_in_one_room_only() -> None:
     users = {m for m in MODULES if any(i.split(".")[0] == "mlflow" for i in imports(m))}
     assert {room(module) for module in users} == {"tracking"}
 
 
-@pytest.mark.parametrize("heavy", ["mlflow", "sklearn", "matplotlib", "scipy"])
+@pytest.mark.parametrize(
+    "heavy", ["mlflow", "sklearn", "matplotlib", "scipy.stats", "scipy.linalg"]
+)
 def test_training_workers_do_not_import_what_takes_longer_than_training(heavy: str) -> None:
-    """What a worker unpickles is `pipeline.stages.train.job`; scipy serves the launcher alone."""
+    """What a worker unpickles is `pipeline.stages.train.job`; of SciPy it needs sparse rows."""
     import subprocess
     import sys
 

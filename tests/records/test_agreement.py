@@ -22,6 +22,7 @@ DESCRIPTION: dict[str, Any] = {
     "code": "0" * 64,
     "environment": {
         "numpy": "2.4.6",
+        "scipy": "1.17.1",
         "blas": [{"name": "openblas", "version": "0.3.31", "kernel": "Haswell", "threads": 1}],
         "simd": ["X86_V3"],
     },
@@ -84,6 +85,7 @@ def test_causes_are_named() -> None:
     other["code"] = "1" * 64
     other["data"] = {"train": "2"}
     other["environment"]["numpy"] = "2.5.5"
+    other["environment"]["scipy"] = "1.18.1"
     other["environment"]["simd"] = ["X86_V3", "X86_V4"]
     other["environment"]["blas"][0]["kernel"] = "SkylakeX"
     told = causes(DESCRIPTION, other, {"lock": "a", "cpu": "A"}, {"lock": "b", "cpu": "A"})
@@ -91,6 +93,7 @@ def test_causes_are_named() -> None:
         "numerical code: 000000000000, now 111111111111",
         "data: files with other hashes",
         "NumPy: 2.4.6, now 2.5.5",
+        "SciPy: 1.17.1, now 1.18.1",
         "NumPy's SIMD extensions: X86_V3, now X86_V3 X86_V4",
         "BLAS: openblas 0.3.31 Haswell, 1 thread, now openblas 0.3.31 SkylakeX, 1 thread",
         "lock file: a, now b",

@@ -40,9 +40,10 @@ def test_seeds_of_one_configuration_share_its_identity() -> None:
 
 def test_the_numeric_environment_is_read_from_what_is_loaded() -> None:
     import numpy as np
+    import scipy
 
     with one_blas_thread():
         found = numeric_environment()
-    assert found["numpy"] == np.__version__
+    assert (found["numpy"], found["scipy"]) == (np.__version__, scipy.__version__)
     assert [library["threads"] for library in found["blas"]] == [1]
     assert found["blas"][0]["kernel"] != "unknown"

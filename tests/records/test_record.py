@@ -9,7 +9,7 @@ import pytest
 from pipeline.data.preprocessing import AffineMap
 from pipeline.errors import UserError
 from pipeline.network.dense import initialise
-from pipeline.network.descent_in_place import Score
+from pipeline.network.evaluation import Score
 from pipeline.network.training import Epoch
 from pipeline.records.model import Model, model_bytes, parse_model
 from pipeline.records.record import PUBLISHED, Record, entry
