@@ -79,6 +79,7 @@ class DescentInPlace:
         self._dWt = [np.empty_like(Wt) for Wt in self._Wt]
         self._db = [np.empty_like(b) for b in self._b]
         self._dtype = self._b[0].dtype
+        self._closed = False
         # A product with them sums rows, faster than np.sum.
         self._ones = np.ones(batch_size, self._dtype)
         shapes = [(batch_size, len(b)) for b in self._b]
@@ -116,7 +117,13 @@ class DescentInPlace:
             forward_in_place(self._Wt, self._b, self._activations, room.H)
             self._backward(room, Y[batch.rows], learning_rate)
             first.descend(batch, room.delta[0])
+            if self._closed:
+                return
         first.store(W, b, velocity)
+
+    def close(self) -> None:
+        """Have an epoch that another thread runs end after its current step; the last one."""
+        self._closed = True
 
     def _backward(self, room: _Room, Y: Array, learning_rate: float) -> None:
         """Find every layer's error, −ε / b δH_bar, and move all layers but the first."""

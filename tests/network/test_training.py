@@ -1,10 +1,13 @@
 """The training loop: it learns, it repeats itself, it resumes, and it says when it diverges."""
 
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from pipeline.network.dense import initialise
-from pipeline.network.inputs import ArrayInputs, Examples
+from pipeline.network.inputs import ArrayInputs, Batch, Examples
 from pipeline.network.randomness import generator
 from pipeline.network.training import Diverged, Epoch, Start, train
 
@@ -77,6 +80,32 @@ def test_going_on_from_an_epoch_ends_with_the_same_bytes(
 def test_divergence_names_epoch_and_step_size() -> None:
     with pytest.raises(Diverged, match=r"epoch 1 with step size 1e\+200"):
         run(start(), learning_rate=1e200)
+
+
+class SecondEpochIsLong(ArrayInputs):
+    """Inputs whose second epoch has a million batches more, which are counted."""
+
+    epochs, batches_more = 0, 0
+
+    def batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
+        self.epochs += order is not None
+        for batch in super().batches(size, order):
+            yield batch
+        while self.epochs == 2 and self.batches_more < 10**6:
+            self.batches_more += 1
+            yield batch
+
+
+def test_who_stops_listening_does_not_wait_for_an_epoch() -> None:
+    _, Y, labels = blobs(300)
+    inputs = SecondEpochIsLong(np.eye(4)[labels])
+    settings = {"learning_rate": 0.2, **SETTINGS}
+    epochs = train(start(), Examples(inputs, Y, labels), blobs(60), **settings)  # type: ignore[arg-type]
+    assert next(epochs).number == 1
+    before = threading.active_count()
+    epochs.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before - 1
+    assert inputs.batches_more < 10**6
 
 
 def test_nothing_is_trained_after_the_last_epoch() -> None:
