@@ -1,9 +1,9 @@
-"""How cost grows with layers, batches, seeds and workers: a table and a figure.
+"""How cost grows with layers, batches, seeds and cores: a table and a figure.
 
     python -m benchmarks.growth --figure benchmarks/growth.png
 
 Sizes are measured in this process, an epoch of training and evaluation each, beside the matrix
-products of the same shapes; seeds and workers by sweeps of one epoch in fresh checkouts.
+products of the same shapes; seeds and cores by sweeps of one epoch in fresh checkouts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from benchmarks.peers import Job, limit, load, ours
-from benchmarks.sweeps import sweep
+from benchmarks.sweeps import on_cores, sweep
 from pipeline.results.page import training_flops
 from pipeline.results.style import BLUE, GREY, ORANGE, save, styled
 
@@ -35,7 +35,7 @@ SEEDS = (1, 2, 4, 8, 16, 32)
 Row = tuple[int, float, float]
 """A size, seconds of ours, seconds of the products alone."""
 Sweeps = dict[int, list[tuple[int, float]]]
-"""Numbers of seeds and seconds, by number of workers."""
+"""Numbers of seeds and seconds, by number of cores, a worker on each."""
 
 
 def seconds(task: Callable[[], object]) -> float:
@@ -59,8 +59,11 @@ def sized(job: Job, hidden: int, batch: int) -> Job:
 
 
 def measured(jobs: dict[int, Job]) -> list[Row]:
-    """Return an epoch's seconds of each job, and of its products."""
-    return [(size, seconds(ours(job)), seconds(partial(limit, job))) for size, job in jobs.items()]
+    """Return an epoch's seconds of each job, and of its products, on one core."""
+    with on_cores(1):
+        return [
+            (size, seconds(ours(job)), seconds(partial(limit, job))) for size, job in jobs.items()
+        ]
 
 
 def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
@@ -77,23 +80,17 @@ def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
 
 
 def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> Sweeps:
-    """Sweep, and print a table, as Markdown."""
+    """Sweep with a worker a core, and print a table, as Markdown."""
     found: Sweeps = {1: [], workers: []}
-    print(f"\n| seeds, 1 epoch | 1 worker, s | {workers} workers, s | efficiency |")
+    print(f"\n| seeds, 1 epoch | 1 core, s | {workers} cores, s | efficiency |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
-            took = {
-                number: sweep(
-                    number,
-                    count,
-                    ["training.epochs=1", *overrides],
-                    Path(folder) / f"{count}-{number}",
-                )[0]
-                for number in found
-            }
-            for number, value in took.items():
-                found[number].append((count, value))
+            took = {}
+            for number in found:
+                into = Path(folder) / f"{count}-{number}"
+                took[number], _ = sweep(number, count, ["training.epochs=1", *overrides], into)
+                found[number].append((count, took[number]))
             efficiency = took[1] / took[workers] / min(workers, count)
             print(
                 f"| {count} | {took[1]:.1f} | {took[workers]:.1f} | {efficiency:.2f} |", flush=True
@@ -119,7 +116,7 @@ def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figur
         panels[1].set_ylim(bottom=0)
         for (workers, swept), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
             counts, seconds_taken = zip(*swept, strict=True)
-            told = f"{workers} worker" + ("s" if workers > 1 else "")
+            told = f"{workers} core" + ("s" if workers > 1 else "")
             panels[2].plot(counts, seconds_taken, "o-", color=colour, label=told)
             _doubling(panels[2], counts)
         panels[2].set_yscale("log")

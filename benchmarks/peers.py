@@ -501,12 +501,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--cores", type=int, nargs="+", required=True)
+    parser.add_argument("--threads", type=int, default=1, help="of products")
     parser.add_argument("--one-by-one", action="store_true", help="seeds, for who could do all")
     asked = parser.parse_args()
     os.sched_setaffinity(0, asked.cores)
     job, make = load(asked.seeds, asked.epochs), PEERS[asked.peer]
     shares = [[seed] for seed in asked.seeds] if asked.one_by_one else [asked.seeds]
-    tasks = [make(replace(job, seeds=share), len(asked.cores)) for share in shares]
+    tasks = [make(replace(job, seeds=share), asked.threads) for share in shares]
     print("ready", flush=True)
     sys.stdin.readline()
     start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""How well a sweep uses several cores: seconds for the same seeds with 1 worker and with more.
+"""How well a sweep uses several cores: seconds for the same seeds on one core and on more.
 
     python -m benchmarks.sweeps --seeds 8 --rounds 2
 
-Workers of one and of several processes take turns, so that a noisy machine disturbs both alike.
+Each has a worker a core. They take turns, so that a noisy machine disturbs both alike.
 Seconds are those of the jobs, from the first start to the last end as the records have them:
 imports of the launching process and its summary are not what scales.
 """
@@ -15,6 +15,8 @@ import statistics
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,14 +25,30 @@ from benchmarks.checkouts import fresh, run
 from pipeline.records.record import Record
 
 
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Use so many cores, in this process and those it starts."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 def sweep(workers: int, seeds: int, overrides: list[str], folder: Path) -> tuple[float, float]:
-    """Run a sweep in a fresh checkout; returns its seconds and its largest worker in MB."""
+    """Run a sweep in a fresh checkout, with a core for each of its workers.
+
+    Returns:
+        Its seconds, and its largest process in MB.
+    """
     paths = fresh(folder)
-    process = run(
-        paths,
-        *("pipeline.stages.train", f"seed=range({seeds})", "tracking.live=false"),
-        *(f"hydra.launcher.n_jobs={workers}", *overrides),
-    )
+    with on_cores(workers):
+        process = run(
+            paths,
+            *("pipeline.stages.train", f"seed=range({seeds})", "tracking.live=false"),
+            *(f"hydra.launcher.n_jobs={workers}", *overrides),
+        )
     peaks: list[int] = [0]
     watcher = threading.Thread(target=_watch, args=(process, peaks))
     watcher.start()

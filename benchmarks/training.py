@@ -30,8 +30,9 @@ class Way:
     Attributes:
         name: for the table.
         peer: see `benchmarks.peers`.
-        processes: how many share the seeds; the cores are shared among them.
-        threads: of each process.
+        processes: how many share the seeds. They also share the cores, as many as they have
+            threads for in all, and none is bound to one: as in a sweep.
+        threads: of each process's products.
         numerics: the profile of NumPy's kernels.
         one_by_one: whether a peer that could train its seeds at once does not.
     """
@@ -79,8 +80,9 @@ def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
     started = []
     for number in range(way.processes):
         share = seeds[number :: way.processes]
-        cores = CORES[number * way.threads :][: way.threads] or CORES[:1]
-        words = ["--epochs", str(epochs), "--cores", *map(str, cores), "--seeds"]
+        cores = CORES[: way.processes * way.threads]
+        words = ["--epochs", str(epochs), "--threads", str(way.threads)]
+        words += ["--cores", *map(str, cores), "--seeds"]
         started.append(
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.peers", way.peer, *words, *map(str, share)]
