@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.files import write_bytes
@@ -23,7 +24,7 @@ GREY = "#666666"
 DOTS_AN_INCH = 160
 
 _RC = {
-    "figure.dpi": 100,
+    "figure.dpi": DOTS_AN_INCH,
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
     "font.size": 10,
     "axes.spines.top": False,
@@ -49,8 +50,9 @@ def styled() -> Iterator[None]:
 def png(figure: Figure) -> bytes:
     """Return the figure as a PNG file, the same bytes for the same figure."""
     buffer = io.BytesIO()
+    # By its canvas, since `savefig` would lay out and draw everything once more beforehand.
     # Matplotlib would write its own version into the file.
-    figure.savefig(buffer, format="png", dpi=DOTS_AN_INCH, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
