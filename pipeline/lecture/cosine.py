@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from pipeline.lecture import published
 from pipeline.network.activations import Array
@@ -117,28 +118,31 @@ def denoise(
 
 
 def measure() -> tuple[Denoised, dict[str, Any]]:
-    """Denoise with every seed of `SEEDS`, and try the other settings.
+    """Denoise with every seed of `SEEDS`, and try the other settings, on all cores.
 
     Returns:
         The first seed's network, to be drawn; and the errors over all seeds beside the slide's,
         with those of the settings tried.
     """
-    denoised = {seed: denoise(seed) for seed in SEEDS}
+    on_all_cores = Parallel(n_jobs=-1)
+    denoised = on_all_cores(delayed(denoise)(seed) for seed in SEEDS)
     errors = {
-        name: summarise({seed: getattr(found, name) for seed, found in denoised.items()}).as_dict()
+        name: summarise(
+            {seed: getattr(found, name) for seed, found in zip(SEEDS, denoised, strict=True)}
+        ).as_dict()
         for name in ("own", "fresh", "nothing", "noise")
     }
-    return denoised[SEEDS[0]], {
+    return denoised[0], {
         "slide": {"output": published.COSINE_OUTPUT, "noise": published.COSINE_NOISE},
         "chosen": {"hidden": CHOSEN_HIDDEN, "learning_rate": CHOSEN_LEARNING_RATE},
         "mean_squared_error": errors,
         "tried": {
             "seeds": list(TRIAL_SEEDS),
-            "settings": [
-                _trial(hidden, learning_rate)
+            "settings": on_all_cores(
+                delayed(_trial)(hidden, learning_rate)
                 for hidden in HIDDEN
                 for learning_rate in LEARNING_RATES
-            ],
+            ),
         },
     }
 

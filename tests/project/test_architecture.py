@@ -18,7 +18,7 @@ FOREIGN = {
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
     "records": {"numpy", "scipy", "threadpoolctl"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
-    "lecture": {"numpy", "matplotlib"},
+    "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
     "stages": {"numpy", "hydra", "omegaconf", "rich"},
