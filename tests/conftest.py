@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.demo import prepare
 from pipeline.paths import Paths, find_root
@@ -22,6 +24,10 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A section of params.yaml. The mirror beside a sweep has tests of its own; importing MLflow
+# takes as long as the sweeps here.
+NOT_LIVE = {"uri": None, "live": False}
 
 # A folder's name may hold what shells and URLs trip over.
 AWKWARD = "ein Ordner für Übungen"
@@ -58,6 +64,11 @@ class Checkout:
         if check and done.returncode:
             raise AssertionError(f"{words} exited {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
+
+    def declare(self, **values: Any) -> None:
+        """Set values of `params.yaml`, whole sections of it included."""
+        params = yaml.safe_load(self.paths.params.read_text())
+        self.paths.params.write_text(yaml.safe_dump({**params, **values}, sort_keys=False))
 
     def train(self, *overrides: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a sweep without its live mirror, which has tests of its own."""

@@ -15,7 +15,7 @@ from pipeline.files import sha256
 from pipeline.results.evaluation import calibration
 from pipeline.results.page import training_flops
 from tests.browser import chromium, needs_chromium
-from tests.conftest import Checkout, copy_of
+from tests.conftest import NOT_LIVE, Checkout, copy_of
 
 AXE = (Path(axe_core_python.__path__[0]) / "axe.min.js").read_text()
 
@@ -26,6 +26,7 @@ def reported(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) 
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("report"))
     params = checkout.paths.params
     params.write_text(params.read_text().replace("epochs: 20", "epochs: 3"))
+    checkout.declare(tracking=NOT_LIVE)
     checkout.run("dvc", "repro", "report")
     return checkout
 

@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.files import sha256
-from tests.conftest import Checkout, copy_of
+from tests.conftest import NOT_LIVE, Checkout, copy_of
 
 
 def read(path: Path) -> Any:
     return json.loads(path.read_bytes())
-
-
-def set_seeds(checkout: Checkout, seeds: list[int]) -> None:
-    params = yaml.safe_load(checkout.paths.params.read_text())
-    checkout.paths.params.write_text(yaml.safe_dump({**params, "seeds": seeds}, sort_keys=False))
 
 
 def snapshot(checkout: Checkout) -> dict[str, str]:
@@ -45,6 +39,7 @@ def reproduced(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory
     shutil.rmtree(root / "data")
     checkout = Checkout(Paths(root))
     checkout.run("dvc", "repro")
+    checkout.declare(tracking=NOT_LIVE)
     return checkout
 
 
@@ -84,14 +79,14 @@ def test_an_experiment_grows_by_a_seed_and_shrinks_again(reproduced: Checkout) -
     assert "Stage 'train' didn't change, skipping" in told
     assert snapshot(reproduced) == first
 
-    set_seeds(reproduced, [0, 1, 2, 3, 4, 5])
+    reproduced.declare(seeds=[0, 1, 2, 3, 4, 5])
     reproduced.run("dvc", "repro")
     six = list(reproduced.paths.records.glob("*/manifest.json"))
     assert len(six) == 6
     assert {p: p.stat().st_mtime_ns for p in manifests} == manifests
     assert read(reproduced.paths.metrics)["test"]["accuracy"]["n"] == 6
 
-    set_seeds(reproduced, [0, 1, 2, 3, 4])
+    reproduced.declare(seeds=[0, 1, 2, 3, 4])
     reproduced.run("dvc", "repro")
     assert snapshot(reproduced) == first
 

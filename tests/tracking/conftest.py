@@ -9,7 +9,7 @@ import yaml
 from pipeline.config import compose
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
-from tests.conftest import Checkout, copy_of
+from tests.conftest import NOT_LIVE, Checkout, copy_of
 
 EPOCHS, SEEDS = 3, (0, 1, 2)
 
@@ -23,10 +23,8 @@ def bring_up_to_date(checkout: Checkout) -> None:
 def finished(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return a checkout with everything done but the mirror: three epochs of three seeds."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("finished"))
-    params = yaml.safe_load(checkout.paths.params.read_text())
-    params["training"]["epochs"] = EPOCHS
-    params["seeds"] = list(SEEDS)
-    checkout.paths.params.write_text(yaml.safe_dump(params, sort_keys=False))
+    training = yaml.safe_load(checkout.paths.params.read_text())["training"]
+    checkout.declare(training={**training, "epochs": EPOCHS}, seeds=list(SEEDS), tracking=NOT_LIVE)
     checkout.run("dvc", "repro", "report")
     # Making a store takes seconds: once, and copies of it while it is empty.
     connect(None, checkout.paths)
