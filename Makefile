@@ -9,8 +9,8 @@ BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help env launchers rivals repro demo report lecture verify sweep ui test test-slow bench check format lock clean
-# A process a core; what a file's tests share is made once.
-PARALLEL := --numprocesses auto --dist loadfile
+# A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
