@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from pipeline.config import Config
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.files import write_json
-from pipeline.lecture import cosine
+from pipeline.lecture import cosine, figures
 from pipeline.lecture.demonstrations import DIGITS, of_digits, without_data
 from pipeline.paths import Paths
 from pipeline.results.style import save
@@ -15,14 +17,17 @@ from pipeline.stages.entry import run
 
 def lecture(config: Config, paths: Paths) -> None:
     """Draw every figure, and write what the cosines measure."""
-    denoised, measured = cosine.measure()
+    with ThreadPoolExecutor() as beside:
+        # On the other cores, while this one draws what does not wait for it.
+        measuring = beside.submit(cosine.measure)
+        images = prepared.training_file(paths, config.data.name)
+        shape = DATASETS[config.data.name].image_shape
+        drawn = without_data() | of_digits(images.pixels[:DIGITS], images.labels[:DIGITS], shape)
+        for name, figure in drawn.items():
+            save(figure, paths.lecture_figure(name))
+        denoised, measured = measuring.result()
     write_json(paths.cosine, measured)
-    images = prepared.training_file(paths, config.data.name)
-    shape = DATASETS[config.data.name].image_shape
-    drawn = without_data(denoised)
-    drawn |= of_digits(images.pixels[:DIGITS], images.labels[:DIGITS], shape)
-    for name, figure in drawn.items():
-        save(figure, paths.lecture_figure(name))
+    save(figures.cosine(*cosine.cosine(), denoised), paths.lecture_figure("cosine"))
 
 
 if __name__ == "__main__":
