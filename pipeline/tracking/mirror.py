@@ -1,8 +1,9 @@
 """Bringing the store to what the plan says, in steps that may be cut off anywhere.
 
 Convention: a run is found by its key; what it has already is not written again; the tag
-`pipeline.mirrored`, the digest of all it has to hold, is written last. So a second pass changes
-nothing, and a pass after one that was killed completes it.
+`pipeline.mirrored`, the digest of all it has to hold, is written last, as `pipeline.model` is
+after its model. So a second pass changes nothing, and a pass after one that was killed completes
+it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pipeline
+from pipeline.files import sha256
 from pipeline.paths import Paths
 from pipeline.tracking.plan import FINAL, SOMETIMES, Parent, Plan, Point, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-KEY, MIRRORED = "pipeline.key", "pipeline.mirrored"
+KEY, MIRRORED, MODEL = "pipeline.key", "pipeline.mirrored", "pipeline.model"
 BATCH = 1000  # of metrics, MLflow's limit
 REQUIRED = ("numpy", "scipy", "mlflow")  # by a served model
 # A "shared view" of MLflow's runs table, which by itself shows no metric.
@@ -151,7 +153,11 @@ class Mirror:
         for name, content in wanted.artifacts.items():
             self._write_artifact(run_id, name, content)
         if wanted.model is not None:
-            self._write_model(run_id, wanted.model, wanted.model_inputs)
+            # Test results come after a model that the sweep's mirror has written already.
+            model = sha256(wanted.model.read_bytes())
+            if run.data.tags.get(MODEL) != model:
+                self._write_model(run_id, wanted.model, wanted.model_inputs)
+                self._client.set_tag(run_id, MODEL, model)
         if wanted.status in FINAL:
             self._client.set_terminated(run_id, wanted.status, wanted.end)
         elif run.info.status != wanted.status:

@@ -98,6 +98,17 @@ def test_a_second_sync_changes_nothing(mirrored: Checkout, expected: dict[str, A
     assert same_runs(contents(mirrored.paths), expected)
 
 
+def test_a_model_that_is_there_is_not_written_again(mirrored: Checkout) -> None:
+    """MLflow notes the time in MLmodel, so a second writing would show."""
+    models = {path: path.read_bytes() for path in mirrored.paths.artifacts.rglob("MLmodel")}
+    assert len(models) == len(SEEDS)
+    with sqlite3.connect(mirrored.paths.store) as store:
+        store.execute("DELETE FROM tags WHERE key = 'pipeline.mirrored'")
+    bring_up_to_date(mirrored)
+    found = {path: path.read_bytes() for path in mirrored.paths.artifacts.rglob("MLmodel")}
+    assert found == models
+
+
 def same_runs(found: dict[str, Any], expected: dict[str, Any]) -> bool:
     assert found.keys() == expected.keys()
     for key, run in found.items():
