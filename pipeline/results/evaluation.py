@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS
@@ -57,36 +56,6 @@ def evaluate(
         margin=outputs[:, -1] - outputs[:, -2],
         confidence=outputs[:, -1],
     )
-
-
-class ClassScore(NamedTuple):
-    """Precision, recall and F1 of one class, and how many test images it has."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-def class_scores(
-    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
-) -> list[ClassScore]:
-    """Return the scores of each class; a score that would divide by zero is 0."""
-    columns = precision_recall_fscore_support(
-        labels, predicted, labels=np.arange(classes), zero_division=0.0
-    )
-    return [
-        ClassScore(float(precision), float(recall), float(f1), int(support))
-        for precision, recall, f1, support in zip(*columns, strict=True)
-    ]
-
-
-def confusion(
-    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
-) -> NDArray[np.int64]:
-    """Return how often each class (row) was taken for each (column): shape (m, m)."""
-    counts: NDArray[np.int64] = confusion_matrix(labels, predicted, labels=np.arange(classes))
-    return counts
 
 
 class Calibration(NamedTuple):

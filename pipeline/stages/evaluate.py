@@ -14,7 +14,8 @@ from pipeline.files import write_csv, write_json
 from pipeline.paths import Paths
 from pipeline.records.published import refuse_damaged
 from pipeline.records.record import History, Record
-from pipeline.results.evaluation import Answers, class_scores, confusion
+from pipeline.results.classes import class_scores, confusion
+from pipeline.results.evaluation import Answers
 from pipeline.results.evaluation import evaluate as evaluate_model
 from pipeline.results.statistics import summarise
 from pipeline.stages.entry import run

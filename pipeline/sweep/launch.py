@@ -28,6 +28,7 @@ from pipeline.files import canonical_json, write_csv
 from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
 from pipeline.records.record import Record
+from pipeline.results.evaluation import evaluate
 from pipeline.results.statistics import Summary, summarise
 from pipeline.sweep.guard import alone, follow_dvc, no_orphans
 from pipeline.sweep.job import record_of
@@ -233,9 +234,6 @@ def _found_by_search(folder: Path) -> list[Job]:
 
 def _evaluate(jobs: Sequence[Job]) -> None:
     """Read the test images, where that was asked for."""
-    # Imported only now: scikit-learn takes a second.
-    from pipeline.results.evaluation import evaluate
-
     paths = Paths(find_root())
     for job in jobs:
         if job.config.test and job.record.damage() is None and job.record.test() is None:
