@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Iterator
 
+from pipeline.config import Config, experiment
 from pipeline.errors import UserError
 from pipeline.paths import Paths
 from pipeline.records.record import Record
@@ -30,6 +32,27 @@ def refuse_damaged(paths: Paths) -> None:
             raise UserError(
                 f"{damage}; removed, and DVC made to check its cache: `dvc repro` makes it again"
             )
+
+
+def declared(config: Config, paths: Paths) -> Iterator[tuple[int, Record | None]]:
+    """Yield every declared seed with its record, or with None if it failed.
+
+    Raises:
+        UserError: a record is missing, damaged, or of another experiment.
+    """
+    refuse_damaged(paths)
+    for seed in config.seeds:
+        record = Record(paths.run(seed))
+        if record.failure() is not None:
+            yield seed, None
+            continue
+        record.require()
+        described = record.description
+        if described["experiment"] != experiment(config) or described["seed"] != seed:
+            raise UserError(
+                f"{record.folder} is of another experiment; `dvc repro` trains this one"
+            )
+        yield seed, record
 
 
 def _distrust(paths: Paths) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.config import Config, experiment
+from pipeline.config import Config
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
-from pipeline.errors import UserError
 from pipeline.files import write_csv, write_json
 from pipeline.paths import Paths
-from pipeline.records.published import refuse_damaged
-from pipeline.records.record import History, Record
+from pipeline.records.published import declared
+from pipeline.records.record import History
 from pipeline.results.classes import class_scores, confusion
 from pipeline.results.evaluation import Answers
 from pipeline.results.evaluation import evaluate as evaluate_model
@@ -70,27 +69,6 @@ def evaluate(config: Config, paths: Paths) -> None:
             )
         ),
     )
-
-
-def declared(config: Config, paths: Paths) -> Iterator[tuple[int, Record | None]]:
-    """Yield every declared seed with its record, or with None if it failed.
-
-    Raises:
-        UserError: a record is missing, damaged, or of another experiment.
-    """
-    refuse_damaged(paths)
-    for seed in config.seeds:
-        record = Record(paths.run(seed))
-        if record.failure() is not None:
-            yield seed, None
-            continue
-        record.require()
-        described = record.description
-        if described["experiment"] != experiment(config) or described["seed"] != seed:
-            raise UserError(
-                f"{record.folder} is of another experiment; `dvc repro` trains this one"
-            )
-        yield seed, record
 
 
 def metrics(

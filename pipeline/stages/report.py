@@ -9,12 +9,12 @@ from pipeline.files import read_json, write_bytes
 from pipeline.paths import Paths
 from pipeline.records.identity import identity
 from pipeline.records.provenance import made_by
+from pipeline.records.published import declared
 from pipeline.records.record import Record
 from pipeline.results import tables
 from pipeline.results.report import Experiment, draw, page
 from pipeline.results.style import png
 from pipeline.stages.entry import run
-from pipeline.stages.evaluate import declared
 from pipeline.sweep.naming import configuration_names
 
 PARTS, METRICS = ("train", "validation", "test"), ("accuracy", "loss")
