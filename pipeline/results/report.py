@@ -343,7 +343,7 @@ def _cost(shown: Experiment) -> list[str]:
     text = [
         f"{gflop(operations)} of matrix products a seed, "
         f"{gflop(operations * len(shown.manifests))} altogether, evaluations included, every "
-        "pixel counted; training leaves out those that are empty in all of a batch."
+        "pixel counted; training multiplies few of those that are empty."
     ]
     seconds = [
         sum(epoch["seconds"] for epoch in origin["epochs"])
