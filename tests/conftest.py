@@ -25,9 +25,9 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A section of params.yaml. The mirror beside a sweep has tests of its own; importing MLflow
-# takes as long as the sweeps here.
-NOT_LIVE = {"uri": None, "live": False}
+# Of the section `tracking` of params.yaml. The mirror beside a sweep has tests of its own;
+# importing MLflow takes as long as the sweeps here.
+NOT_LIVE = {"live": False}
 
 # A folder's name may hold what shells and URLs trip over.
 AWKWARD = "ein Ordner für Übungen"
@@ -77,9 +77,11 @@ class Checkout:
         return done
 
     def declare(self, **values: Any) -> None:
-        """Set values of `params.yaml`, whole sections of it included."""
+        """Set values of `params.yaml`; of a section, those that are given."""
         params = yaml.safe_load(self.paths.params.read_text())
-        self.paths.params.write_text(yaml.safe_dump({**params, **values}, sort_keys=False))
+        for name, value in values.items():
+            params[name] = {**params[name], **value} if isinstance(value, dict) else value
+        self.paths.params.write_text(yaml.safe_dump(params, sort_keys=False))
 
     def train(self, *overrides: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a sweep without its live mirror, which has tests of its own."""

@@ -24,9 +24,7 @@ AXE = (Path(axe_core_python.__path__[0]) / "axe.min.js").read_text()
 def reported(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return a checkout with a report on five seeds of three epochs."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("report"))
-    params = checkout.paths.params
-    params.write_text(params.read_text().replace("epochs: 20", "epochs: 3"))
-    checkout.declare(tracking=NOT_LIVE)
+    checkout.declare(training={"epochs": 3}, tracking=NOT_LIVE)
     checkout.run("dvc", "repro", "report")
     return checkout
 
@@ -108,9 +106,7 @@ def test_a_failed_seed_is_shown_as_failed(failed: Checkout, browser: Chrome) -> 
 
 def test_a_page_without_any_result_is_refused(failed: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(failed.paths.root, tmp_path)
-    params = checkout.paths.params
-    text = re.sub(r"seeds:(\n- \d+)+", "seeds:\n- 3", params.read_text())
-    params.write_text(text)
+    checkout.declare(seeds=[3])
     checkout.run("pipeline.stages.evaluate")
     done = checkout.run("pipeline.stages.report", check=False)
     assert done.returncode == 2
@@ -119,8 +115,7 @@ def test_a_page_without_any_result_is_refused(failed: Checkout, tmp_path: Path) 
 
 def test_one_seed_has_no_interval_and_says_so(reported: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(reported.paths.root, tmp_path)
-    params = checkout.paths.params
-    params.write_text(re.sub(r"seeds:(\n- \d+)+", "seeds:\n- 2", params.read_text()))
+    checkout.declare(seeds=[2])
     for stage in ("evaluate", "report"):
         checkout.run(f"pipeline.stages.{stage}")
     assert "n = 1 seed, so no interval" in checkout.paths.summary.read_text()
