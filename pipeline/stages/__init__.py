@@ -3,6 +3,13 @@
 Importing this package chooses NumPy's kernels, before any stage imports NumPy.
 """
 
+import atexit
+import gc
+
 from pipeline import numerics
 
 numerics.start()
+# A stage imports large libraries, works for seconds, and ends. What is imported stays; by default
+# the collector goes through all of it again and again meanwhile, and once more at the end.
+gc.set_threshold(100_000)
+atexit.register(gc.freeze)
