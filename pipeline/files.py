@@ -81,6 +81,13 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not JSON ({error}); delete it and run `dvc repro`") from None
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of plain values, by the library that DVC writes its own with."""
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(path)
+
+
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Write a table of plain values, floats with every digit they need to come back."""
     lines = [",".join(header)]

@@ -25,13 +25,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from omegaconf import OmegaConf
 
 from pipeline import numerics
 from pipeline.config import compose
 from pipeline.errors import UserError, one_line_errors
-from pipeline.files import read_json, write_bytes
+from pipeline.files import read_json, read_yaml, write_bytes
 from pipeline.paths import Paths, find_root
 from pipeline.processes import python
 from pipeline.records.agreement import PARTS, Level, causes, level, statistical_level
@@ -220,7 +219,7 @@ def verify_committed(paths: Paths, folder: Path) -> Level:
 
 def _outputs(checkout: Paths) -> dict[str, str]:
     """Return DVC's hash of every stage's outputs, by path."""
-    lock = yaml.safe_load((checkout.root / "dvc.lock").read_text())
+    lock = read_yaml(checkout.root / "dvc.lock")
     return {
         out["path"]: out["md5"]
         for name, stage in lock["stages"].items()

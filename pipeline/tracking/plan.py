@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
-from pipeline.files import canonical_json, read_json, sha256
+from pipeline.files import canonical_json, read_json, read_yaml, sha256
 from pipeline.paths import Paths
 from pipeline.records.environment import blas_name
 from pipeline.records.identity import configuration_identity, identity
@@ -118,8 +116,9 @@ def plan(config: Config, paths: Paths, identities: Iterable[str] | None = None) 
                 studies.setdefault(study, {})[folder.name] = seed
     if chosen is None:
         _add_declared(studies.setdefault(config.study, {}), config, paths)
+    dvc_hashes = _dvc_hashes(paths)
     return {
-        study: _parents(study, seeds.values(), config, paths)
+        study: _parents(study, seeds.values(), dvc_hashes, paths)
         for study, seeds in sorted(studies.items())
         if seeds
     }
@@ -147,12 +146,13 @@ def _test_results(paths: Paths) -> dict[int, dict[str, float]]:
     return found
 
 
-def _parents(study: str, seeds: Iterable[Seed], config: Config, paths: Paths) -> list[Parent]:
+def _parents(
+    study: str, seeds: Iterable[Seed], dvc_hashes: Mapping[str, str], paths: Paths
+) -> list[Parent]:
     by_configuration: dict[str, list[Seed]] = {}
     for seed in seeds:
         key = configuration_identity(seed.record.description)
         by_configuration.setdefault(key, []).append(seed)
-    dvc_hashes = _dvc_hashes(paths)
     parents = []
     for key, members in sorted(by_configuration.items()):
         members.sort(key=lambda seed: seed.record.seed)
@@ -418,7 +418,7 @@ def _dvc_hashes(paths: Paths) -> dict[str, str]:
     lock = paths.root / "dvc.lock"
     if not lock.exists():
         return {}
-    outs = yaml.safe_load(lock.read_text()).get("stages", {}).get("download", {}).get("outs", [])
+    outs = read_yaml(lock).get("stages", {}).get("download", {}).get("outs", [])
     return {str(out["path"]): str(out.get("md5")) for out in outs}
 
 
