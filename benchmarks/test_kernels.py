@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.data.examples import training_inputs
 from pipeline.data.preprocessing import fit
 from pipeline.network.dense import initialise
 from pipeline.network.descent_in_place import DescentInPlace
@@ -42,7 +43,7 @@ def descent() -> DescentInPlace:
 
 @pytest.fixture
 def examples() -> Examples:
-    inputs = fit(PIXELS, method="standardise").map.inputs(PIXELS, np.float32)
+    inputs = training_inputs(fit(PIXELS, method="standardise").map, PIXELS, np.float32)
     return Examples(inputs, Y, LABELS)
 
 

@@ -15,7 +15,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from pipeline.errors import UserError
 from pipeline.network.activations import Array
-from pipeline.network.inputs import ArrayInputs, Inputs, PixelInputs
 
 Float64 = NDArray[np.float64]
 # Rows turned into float64 at once.
@@ -98,19 +97,6 @@ class AffineMap:
         scaled = np.subtract(X, self.shift.astype(dtype), dtype=np.dtype(dtype))
         scaled *= self.scale.astype(dtype)
         return scaled if self.matrix is None else scaled @ self.matrix.astype(dtype)
-
-    def inputs(self, pixels: NDArray[np.uint8], dtype: DTypeLike) -> Inputs:
-        """Return the same inputs for training.
-
-        Without a matrix they are computed as they are read; see `PixelInputs`. With one, that
-        would cost more than the network itself, so they are computed once.
-        """
-        if self.matrix is None:
-            return PixelInputs(pixels, self.shift.astype(dtype), self.scale.astype(dtype))
-        X = np.empty((len(pixels), self.matrix.shape[1]), dtype)
-        for start in range(0, len(pixels), BLOCK):
-            X[start : start + BLOCK] = self.apply(pixels[start : start + BLOCK], dtype)
-        return ArrayInputs(X)
 
     def arrays(self) -> dict[str, Float64]:
         """Return what a file has to hold."""

@@ -93,7 +93,7 @@ class ArrayInputs:
         return N, n
 
     def batches(self, size: int, order: Indices | None = None) -> Iterator[Batch]:
-        """Yield all inputs; see `Inputs`."""
+        """Yield inputs; see `Inputs`."""
         N, n = self.shape
         count = N if order is None else len(order)
         room = np.empty((min(count, size), n + 2), self._X.dtype)
@@ -134,7 +134,7 @@ class PixelInputs:
             self._e_z[rows] = pixels[rows].astype(np.float64) @ (scale * self.empty)
 
     def batches(self, size: int, order: Indices | None = None) -> Iterator[Batch]:
-        """Yield all inputs; see `Inputs`."""
+        """Yield inputs; see `Inputs`."""
         f, rare, e_z = self.frequent, self._rare, self._e_z
         if order is not None:
             rare, e_z = rare.take(order), e_z[order]

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.config import compose
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES
+from pipeline.data.examples import training_inputs
 from pipeline.data.idx import encode, parse_images
 from pipeline.data.preprocessing import (
     PIXEL_UNIT,
@@ -135,7 +136,7 @@ def test_a_pixel_that_never_changed_in_training_stays_finite_when_it_lights_up(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_reads_what_prediction_computes(settings: dict[str, str], dtype: type) -> None:
     X, found = pixels(), fit(pixels(), **settings).map  # type: ignore[arg-type]
-    inputs, expected = found.inputs(X, dtype), found.apply(X, dtype)
+    inputs, expected = training_inputs(found, X, dtype), found.apply(X, dtype)
     # The same bits where a matrix is applied; else z + e for (x - shift) * scale, which rounds
     # each of three operations anew.
     eps = 0.0 if found.matrix is not None else float(np.finfo(dtype).eps)
