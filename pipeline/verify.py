@@ -203,11 +203,12 @@ def verify_committed(paths: Paths, folder: Path) -> Level:
         _copy(paths, checkout.root)
         python(checkout.root, "dvc", "config", "--local", "core.no_scm", "true")
         print("the results that lie here, in a copy without git")
-    before, metrics = _outputs(checkout), read_json(checkout.metrics)
+    stages = _stages(checkout)
+    before, metrics = _outputs(stages), read_json(checkout.metrics)
     dataset = compose(paths).data.name
     mirror = {"MNIST_MIRROR": str(paths.raw(dataset))} if paths.raw(dataset).exists() else {}
-    python(checkout.root, "dvc", "repro", "--force", "report", env=mirror)
-    after = _outputs(checkout)
+    python(checkout.root, "dvc", "repro", "--force", *stages, env=mirror)
+    after = _outputs(_stages(checkout))
     width = max(len(path) for path in before)
     for path, digest in before.items():
         told = "the same" if after.get(path) == digest else f"now {after.get(path)}"
@@ -217,15 +218,15 @@ def verify_committed(paths: Paths, folder: Path) -> Level:
     return _level_of_metrics(metrics, read_json(checkout.metrics), compose(paths).split)
 
 
-def _outputs(checkout: Paths) -> dict[str, str]:
-    """Return DVC's hash of every stage's outputs, by path."""
-    lock = read_yaml(checkout.root / "dvc.lock")
-    return {
-        out["path"]: out["md5"]
-        for name, stage in lock["stages"].items()
-        if name != "track"
-        for out in stage.get("outs", [])
-    }
+def _stages(checkout: Paths) -> dict[str, Any]:
+    """Return what `dvc.lock` says of every stage but `track`, which has no outputs."""
+    stages = read_yaml(checkout.root / "dvc.lock")["stages"]
+    return {name: stage for name, stage in stages.items() if name != "track"}
+
+
+def _outputs(stages: Mapping[str, Any]) -> dict[str, str]:
+    """Return DVC's hash of the stages' outputs, by path."""
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
 def _level_of_metrics(recorded: Any, again: Any, split: Any) -> Level:
