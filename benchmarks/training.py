@@ -65,6 +65,7 @@ ONE_SEED_TWO_THREADS = (
     Way("PyTorch, by hand, 2 threads", "torch by hand", threads=2),
 )
 SEVERAL_SEEDS = (
+    Way("matrix products alone, as ours, 2 processes", "limit of ours", processes=2),
     Way("ours, 2 processes", "ours", processes=2),
     Way("PyTorch, compiled, 2 processes", "torch compiled", processes=2),
     Way("PyTorch by hand, 2 processes", "torch by hand", processes=2, one_by_one=True),

@@ -1,4 +1,4 @@
-"""What surrounds training: a cold `dvc repro`, one with nothing to do, the start of each stage.
+"""What surrounds training: a cold `dvc repro`, one with nothing to do, each stage by itself.
 
 python -m benchmarks.whole
 """
@@ -19,11 +19,16 @@ from pipeline.paths import Paths
 from pipeline.records.record import Record
 
 
-def start_of(paths: Paths, stage: str) -> float:
+def commands(paths: Paths) -> dict[str, tuple[str, ...]]:
+    """Return the words after `python -m` by which `dvc.yaml` runs each stage, in its order."""
+    stages = yaml.safe_load((paths.root / "dvc.yaml").read_text())["stages"]
+    return {name: tuple(stage["cmd"].split()[2:]) for name, stage in stages.items()}
+
+
+def start_of(paths: Paths, module: str) -> float:
     """Return how long Python takes to start and to import a stage."""
     start = time.perf_counter()
-    code = f"import pipeline.stages.{stage}"
-    subprocess.run([sys.executable, "-c", code], cwd=paths.root, check=True)
+    subprocess.run([sys.executable, "-c", f"import {module}"], cwd=paths.root, check=True)
     return time.perf_counter() - start
 
 
@@ -45,25 +50,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole")
     parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        paths = fresh(Path(folder) / "whole")
+        paths, without_dvc = fresh(Path(folder) / "whole"), fresh(Path(folder) / "without_dvc")
         timed(paths, ("dvc", "init", "--quiet", "--no-scm"))
         timed(paths, ("dvc", "config", "core.analytics", "false"))
         cold = timed(paths, ("dvc", "repro"))
         training = training_seconds(paths)
+        alone = {name: timed(without_dvc, words) for name, words in commands(paths).items()}
         nothing = min(timed(paths, ("dvc", "repro")) for _ in range(3))
         status = min(timed(paths, ("dvc", "status")) for _ in range(3))
         add_a_seed(paths)
         one_more = timed(paths, ("dvc", "repro"))
-        stages = yaml.safe_load((paths.root / "dvc.yaml").read_text())["stages"]
-        starts = {name: min(start_of(paths, name) for _ in range(3)) for name in stages}
+        starts = {
+            name: min(start_of(paths, words[0]) for _ in range(3))
+            for name, words in commands(paths).items()
+        }
     print("| | seconds | |\n|---|---|---|")
     print(f"| training, first start to last end | {training:.1f} | |")
     print(f"| cold `dvc repro` | {cold:.1f} | {cold / training:.2f} × training |")
+    print(f"| all stages, one by one without DVC | {sum(alone.values()):.1f} | |")
     print(f"| `dvc status` | {status:.1f} | |")
     print(f"| `dvc repro` with nothing to do | {nothing:.1f} | {nothing / status:.2f} × status |")
     print(f"| `dvc repro` with one more seed | {one_more:.1f} | {one_more / cold:.2f} × cold |")
-    for stage, took in starts.items():
-        print(f"| importing stage `{stage}` | {took:.2f} | |")
+    print("\n| stage, without DVC | seconds | of them to start and import it |\n|---|---|---|")
+    for name, took in alone.items():
+        print(f"| `{name}` | {took:.1f} | {starts[name]:.1f} |")
 
 
 if __name__ == "__main__":
