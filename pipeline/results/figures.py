@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
@@ -135,15 +136,10 @@ def class_scores(f1: NDArray[np.float64]) -> Figure:
 def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
     """Draw images that most seeds get wrong: shape (k, height, width), a caption each."""
     with styled():
-        columns = 8
-        rows = max(1, -(-len(images) // columns))
-        figure = Figure(figsize=(7, 1.15 * rows), layout="constrained")
-        for number in range(rows * columns):
-            axes = figure.add_subplot(rows, columns, number + 1)
-            axes.set_axis_off()
-            if number < len(images):
-                axes.imshow(images[number], cmap="gray_r", vmin=0, vmax=255)
-                axes.set_title(captions[number], fontsize=7, loc="center")
+        figure, axes, places = _tiled(images, above=0.3, empty=0)
+        axes.images[0].set(cmap="gray_r", clim=(0, 255))
+        for (column, row), caption in zip(places, captions, strict=False):
+            axes.text(column, row, caption, fontsize=7, ha="center", va="bottom")
         return figure
 
 
@@ -174,15 +170,38 @@ def reliability(calibrations: Mapping[int, Calibration]) -> Figure:
 def first_layer(weights: NDArray[np.float64]) -> Figure:
     """Draw weights of the first layer over the pixels: shape (k, height, width)."""
     with styled():
-        columns = 8
-        rows = max(1, -(-len(weights) // columns))
-        figure = Figure(figsize=(7, 0.9 * rows), layout="constrained")
+        figure, axes, _ = _tiled(weights, above=0.0, empty=np.nan)
         largest = float(np.abs(weights).max())
-        for number, weight in enumerate(weights):
-            axes = figure.add_subplot(rows, columns, number + 1)
-            axes.set_axis_off()
-            axes.imshow(weight, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        axes.images[0].set(cmap="RdBu_r", clim=(-largest, largest))
         return figure
+
+
+def _tiled(
+    images: NDArray[Any], *, above: float, empty: float
+) -> tuple[Figure, Axes, list[tuple[float, float]]]:
+    """Draw images, shape (k, height, width), as one, since axes for each would take a second.
+
+    Args:
+        images: what is drawn, eight in a row.
+        above: what is left free above each, in heights, beside the gap between any two.
+        empty: the value of what is left free.
+
+    Returns:
+        The figure, its axes, and the middle of each image's upper edge.
+    """
+    k, height, width = images.shape
+    columns, rows, gap = 8, max(1, -(-k // 8)), max(1, width // 14)
+    top = gap + round(above * height)
+    H, W = top + height + gap, gap + width + gap
+    tiles = np.full((rows * columns, H, W), empty, images.dtype)
+    tiles[:k, top : top + height, gap : gap + width] = images
+    whole = tiles.reshape(rows, columns, H, W).swapaxes(1, 2).reshape(rows * H, columns * W)
+    figure = Figure(figsize=(7, 7 * whole.shape[0] / whole.shape[1]))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.imshow(whole)
+    places = [((n % columns + 0.5) * W, n // columns * H + top - gap / 2) for n in range(k)]
+    return figure, axes, places
 
 
 def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Figure:
