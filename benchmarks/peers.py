@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
@@ -252,7 +253,7 @@ def scikit_learn(job: Job) -> float:
     """Train scikit-learn's MLPClassifier; its outputs are softmax, its evaluation is ours."""
     from sklearn.neural_network import MLPClassifier
 
-    labels, labels_v = job.prepared.train.labels, job.prepared.validation.labels
+    labels, labels_v = job.prepared.train.labels[: len(job.X)], job.prepared.validation.labels
     accuracy = 0.0
     for seed in job.seeds:
         network = MLPClassifier(
@@ -474,7 +475,7 @@ PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
     "limit of ours": lambda job, threads: limit_of_ours(job),
     "readable": lambda job, threads: lambda: readable(job),
     "sample by sample": lambda job, threads: lambda: sample_by_sample(job),
-    "scikit-learn": lambda job, threads: lambda: scikit_learn(job),
+    "scikit-learn": lambda job, threads: _warm(job, scikit_learn),
     "torch eager": lambda job, threads: _warm(job, _torch_modules(job, threads=threads)),
     "torch fused": lambda job, threads: _warm(
         job, _torch_modules(job, threads=threads, fused=True)
@@ -482,13 +483,13 @@ PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
     "torch compiled": lambda job, threads: _warm(
         job, _torch_modules(job, threads=threads, fused=True, compiled=True)
     ),
-    "torch by hand": lambda job, threads: lambda: _torch_by_hand(job, threads=threads),
+    "torch by hand": lambda job, threads: _warm(job, partial(_torch_by_hand, threads=threads)),
     "jax": lambda job, threads: _jax_of(job),
 }
 
 
 def _warm(job: Job, peer: Peer) -> Callable[[], float]:
-    """Return the job by a peer that has compiled what it compiles."""
+    """Return the job by a peer that has imported and compiled what it does."""
     few = 20 * job.batch
     peer(replace(job, X=job.X[:few], Y=job.Y[:few], seeds=job.seeds[:1], epochs=1))
     return lambda: peer(job)

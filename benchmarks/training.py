@@ -32,7 +32,8 @@ class Way:
         peer: see `benchmarks.peers`.
         processes: how many share the seeds. They also share the cores, as many as they have
             threads for in all, and none is bound to one: as in a sweep.
-        threads: of each process's products.
+        threads: of each process's products, and how many cores it has; ours multiplies in one,
+            and takes the next steps in another while it evaluates.
         numerics: the profile of NumPy's kernels.
         one_by_one: whether a peer that could train its seeds at once does not.
     """
@@ -60,6 +61,7 @@ ONE_SEED = (
     Way("NumPy sample by sample, float64", "sample by sample"),
 )
 ONE_SEED_TWO_THREADS = (
+    Way("ours, 2 cores", "ours", threads=2),
     Way("JAX, jit and scan, 2 threads", "jax", threads=2),
     Way("PyTorch, nn and fused SGD, 2 threads", "torch fused", threads=2),
     Way("PyTorch, by hand, 2 threads", "torch by hand", threads=2),
