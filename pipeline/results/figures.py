@@ -138,7 +138,7 @@ def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
     with styled():
         figure, axes, places = _tiled(images, above=0.3, empty=0)
         axes.images[0].set(cmap="gray_r", clim=(0, 255))
-        for (column, row), caption in zip(places, captions, strict=False):
+        for (column, row), caption in zip(places, captions, strict=True):
             axes.text(column, row, caption, fontsize=7, ha="center", va="bottom")
         return figure
 
@@ -190,7 +190,8 @@ def _tiled(
         The figure, its axes, and the middle of each image's upper edge.
     """
     k, height, width = images.shape
-    columns, rows, gap = 8, max(1, -(-k // 8)), max(1, width // 14)
+    columns, gap = 8, max(1, width // 14)
+    rows = max(1, -(-k // columns))
     top = gap + round(above * height)
     H, W = top + height + gap, gap + width + gap
     tiles = np.full((rows * columns, H, W), empty, images.dtype)
