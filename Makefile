@@ -95,5 +95,6 @@ lock: env ## renew the lock files within the ranges of pyproject.toml
 	@$(COMPILE) --upgrade --extra dev --extra slurm --extra ray --extra optuna --output-file requirements-launchers.lock
 	@$(COMPILE) --upgrade --extra dev --constraint requirements-launchers.lock --output-file requirements.lock
 
-clean: ## remove what can be made again; the records of finished runs stay
-	@rm -rf $(VENV) demo sweeps runs data .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove what can be made again; given data and the records of finished runs stay
+	@rm -rf $(VENV) demo sweeps runs data/raw data/split data/preprocessor.npz data/labels.npz \
+	  .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,15 +5,30 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The artefacts of one checkout, below its `root`."""
+    """The artefacts of one checkout, below its `root`; what must outlive it, below its `home`."""
 
     root: Path
+
+    @property
+    def home(self) -> Path:
+        """The checkout that keeps what must survive: the root, or what the root is a copy of.
+
+        `dvc exp run --temp` and `--queue` run in a copy below `.dvc/tmp` of the original, which
+        DVC_ROOT names, and delete it afterwards.
+        """
+        original = os.environ.get("DVC_ROOT")
+        if original:
+            copies = (Path(original) / ".dvc" / "tmp").resolve()
+            if self.root.resolve().is_relative_to(copies):
+                return Path(original)
+        return self.root
 
     @property
     def params(self) -> Path:
@@ -26,12 +41,16 @@ class Paths:
         return self.root / "conf"
 
     def raw(self, dataset: str) -> Path:
-        """Return the folder of a data set's four IDX gzip files."""
+        """Return the folder of a data set's four IDX files, which the download stage makes."""
         return self.root / "data" / "raw" / dataset
+
+    def given(self, dataset: str) -> Path:
+        """Return the folder for a data set's files that the user brings; nothing writes to it."""
+        return self.home / "data" / "given" / dataset
 
     def beside(self, dataset: str) -> Path:
         """Return a folder beside the checkout that may hold the data set's files."""
-        return self.root.parent / "shared" / dataset
+        return self.home.parent / "shared" / dataset
 
     @property
     def split(self) -> Path:
@@ -61,7 +80,7 @@ class Paths:
     @property
     def records(self) -> Path:
         """Every training run ever completed here, a folder an identity."""
-        return self.root / "records"
+        return self.home / "records"
 
     @property
     def runs(self) -> Path:
@@ -186,12 +205,12 @@ class Paths:
     @property
     def store(self) -> Path:
         """MLflow's sqlite store."""
-        return self.root / "mlflow.db"
+        return self.home / "mlflow.db"
 
     @property
     def artifacts(self) -> Path:
         """MLflow's artifacts."""
-        return self.root / "mlartifacts"
+        return self.home / "mlartifacts"
 
 
 def find_root() -> Path:

@@ -10,7 +10,10 @@ from pipeline.masking import masked, printable
     [
         ("http://bob:secret@host/mnist", "http://***@host/mnist"),
         ("postgresql://bob:se@cret@host/db", "postgresql://***@host/db"),
-        ("a https://token@host and b ftp://u:p@other.", "a https://***@host and b ftp://***@other."),
+        (
+            "a https://token@host and b ftp://u:p@other.",
+            "a https://***@host and b ftp://***@other.",
+        ),
         ("sqlite:///a/b@c.db", "sqlite:///a/b@c.db"),
         ("https://host/path@2x.png?mail=a@b", "https://host/path@2x.png?mail=a@b"),
         ("nobody@example.org", "nobody@example.org"),

@@ -1,17 +1,18 @@
 """The data sets that the pipeline knows, each file by its SHA-256.
 
 Convention: every data set is four files in the IDX format under the same four names, as MNIST
-was first published; who reads them need not know which data set it is.
+was first published; who reads them need not know which data set it is. The hashes are those of
+the unpacked files, so that they do not depend on who packed them with what.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
-TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
-TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
-TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+TRAIN_LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Dataset:
         name: in `data.name`, and of its folder.
         title: for people.
         source: where it was published.
-        files: SHA-256 by file name.
-        mirrors: addresses of folders that hold the files, best first; none if it is embedded.
+        files: SHA-256 by file name; that of a gzipped file, and its name with `.gz`, where
+            nobody has published the hash of what it holds.
+        embedded: whether scikit-learn brings it along.
         image_shape: height and width in pixels.
         classes: how many kinds of label.
         train_images: in the training file.
@@ -34,7 +36,7 @@ class Dataset:
     title: str
     source: str
     files: dict[str, str]
-    mirrors: tuple[str, ...]
+    embedded: bool = False
     image_shape: tuple[int, int] = (28, 28)
     classes: int = 10
     train_images: int = 60_000
@@ -48,13 +50,13 @@ class Dataset:
 
 
 def _files(
-    train_images: str, train_labels: str, test_images: str, test_labels: str
+    train_images: str, train_labels: str, test_images: str, test_labels: str, suffix: str = ""
 ) -> dict[str, str]:
     return {
-        TRAIN_IMAGES: train_images,
-        TRAIN_LABELS: train_labels,
-        TEST_IMAGES: test_images,
-        TEST_LABELS: test_labels,
+        f"{TRAIN_IMAGES}{suffix}": train_images,
+        f"{TRAIN_LABELS}{suffix}": train_labels,
+        f"{TEST_IMAGES}{suffix}": test_images,
+        f"{TEST_LABELS}{suffix}": test_labels,
     }
 
 
@@ -64,14 +66,10 @@ _ALL = (
         title="MNIST",
         source="Y. LeCun, C. Cortes, C. Burges: The MNIST database of handwritten digits",
         files=_files(
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
-        mirrors=(
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
     ),
     Dataset(
@@ -79,14 +77,10 @@ _ALL = (
         title="Fashion-MNIST",
         source="H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST, arXiv:1708.07747",
         files=_files(
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        ),
-        mirrors=(
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ),
     ),
     Dataset(
@@ -99,21 +93,21 @@ _ALL = (
             "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
             "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
             "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            suffix=".gz",
         ),
-        mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
     ),
     Dataset(
         name="digits",
+        embedded=True,
         title="scikit-learn's 8x8 digits",
         source="E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998; "
         "the 1,797 images that scikit-learn embeds, the last 360 as test file",
         files=_files(
-            "9fc70daaade8d17a044fd5628b448ba07aafc2a189aadc22c8c64f615975290c",
-            "0cb55b4294f78ec222c34fcad42a25cf0626c0e4f06f09b2841e93af322fcdc3",
-            "05c356db9891db3a148590cbfd4dbb36639cfc423ac638e894348af39a67066a",
-            "e9b88976902c14fba0baac90d659b6995f46b21efd7a116df8e2dda9ba5c5020",
+            "1192d80fb13b41bd405974e7276f8c82d0b32e4f26b229444c27b9e486971746",
+            "f8a600b73e2c056aa42316260206e6643bd33e96bd71cfb8e32b94f76fac4f93",
+            "80510fc9162448f4c8666335357ea127bd14ff20c9a09e20a09f3b8d96ef1ca3",
+            "cf2c8a23974df0c99eb3f36ff34c02acb9be1c84aca7280211ef04bea1135360",
         ),
-        mirrors=(),
         image_shape=(8, 8),
         train_images=1437,
         test_images=360,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config, experiment
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from pipeline.data.idx import parse_images, parse_labels
+from pipeline.data.idx import parse_images, parse_labels, unpack
 from pipeline.data.onehot import one_hot
 from pipeline.data.preprocessing import AffineMap, Fitted, fit
 from pipeline.data.split import SplitIndices, draw, refuse_overlap
@@ -47,20 +47,22 @@ class Prepared(NamedTuple):
 
 
 def _content(paths: Paths, dataset: str, name: str) -> bytes:
-    path = paths.raw(dataset) / name
+    files = DATASETS[dataset].files
+    packed = name not in files
+    stored = f"{name}.gz" if packed else name
+    path = paths.raw(dataset) / stored
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(
             f"{path} is missing; `python -m pipeline.stages.download data={dataset}` gets it"
         ) from None
-    expected = DATASETS[dataset].files[name]
-    if sha256(content) != expected:
+    if sha256(content) != files[stored]:
         raise UserError(
-            f"{path}: SHA-256 expected {expected}, got {sha256(content)}; delete it and run "
+            f"{path}: SHA-256 expected {files[stored]}, got {sha256(content)}; delete it and run "
             f"`python -m pipeline.stages.download data={dataset}`"
         )
-    return content
+    return unpack(content, name=str(path)) if packed else content
 
 
 def training_file(paths: Paths, dataset: str) -> Images:

@@ -1,16 +1,24 @@
 """Getting a data set's files: from folders that may hold them, then from public mirrors.
 
-Convention: the hash decides. Whatever a source hands out is kept only if its SHA-256 is the
-catalogue's; otherwise the next source is tried, and the final error lists them all.
+Convention: the content decides. A file counts under any of its usual names, gzipped or not, if
+the SHA-256 of what it holds is the catalogue's; otherwise the next place is tried, and the final
+error lists them all. Nothing but `data/raw` and the cache folder is ever written to.
 """
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from stat import S_ISREG
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pooch
 import requests
@@ -20,53 +28,98 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from pipeline.data.catalogue import Dataset
+from pipeline.data.idx import GZIP_MAGIC, MOST_BYTES, unpack
 from pipeline.errors import UserError
 from pipeline.files import sha256, write_bytes
+from pipeline.masking import MASK, masked, printable
+from pipeline.paths import Paths
+
+# Addresses of folders that hold the gzipped files, best first.
+MIRRORS = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist",
+        "https://storage.googleapis.com/cvdf-datasets/mnist",
+    ),
+    "fashion_mnist": (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+    ),
+    "kmnist": ("http://codh.rois.ac.jp/kmnist/dataset/kmnist",),
+}
 
 TOTAL_SECONDS = 600.0
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
 MOST_REDIRECTS = 5
-# The largest file of the catalogue has 26 MB; nobody has to be sent more than this.
-MOST_BYTES = 64 * 2**20
-
-pooch.get_logger().setLevel("WARNING")  # our own bar and errors tell the same
 
 
-class SourceError(Exception):
-    """A source does not have the file; says why."""
+class _Absent(Exception):
+    """A place has no file of this name; says how it answered."""
+
+
+class _Wrong(Exception):
+    """A file is there and cannot be used; says why."""
+
+
+class _Unreachable(Exception):
+    """A place gives no file at all; says why."""
 
 
 def obtain(
     dataset: Dataset,
-    folder: Path,
+    paths: Paths,
     *,
     mirror: str | None = None,
-    beside: Path | None = None,
+    cache: Path | None = None,
+    public: Sequence[str] = (),
     deadline: float = TOTAL_SECONDS,
     progress: bool = False,
 ) -> None:
-    """See to it that `folder` holds all files of a data set.
+    """See to it that `data/raw/<name>` holds all files of a data set.
+
+    Looked for, in this order, in `data/given/<name>`, `mirror`, the folder beside the checkout,
+    `cache` and `public`; files of `data/raw/<name>` that are true are left alone.
 
     Args:
         dataset: what to get.
-        folder: where to put it; files that are there already and true are left alone.
-        mirror: a folder or http(s) address to try first. MNIST's files lie in it directly,
-            another data set's in a subfolder of its name.
-        beside: a folder to try next.
+        paths: of the checkout.
+        mirror: a folder, a file:// address, or an http(s) address; files lie in it directly or
+            in a subfolder of the data set's name.
+        cache: a folder that keeps what came from `public`; skipped if it cannot be used.
+        public: addresses of folders that hold gzipped files.
         deadline: seconds for everything together.
         progress: whether to draw a bar.
 
     Raises:
         UserError: a file is nowhere to be had; lists what was tried and what to do.
     """
-    if not dataset.mirrors:
+    folder = paths.raw(dataset.name)
+    if dataset.embedded:
         _write_embedded(dataset, folder)
         return
     ends = time.monotonic() + deadline
-    for name, expected in dataset.files.items():
-        _obtain_one(
-            dataset, folder, name, expected, _sources(dataset, mirror, beside, ends, progress)
-        )
+    download = partial(_download, ends=ends, progress=progress)
+    places = [
+        _folder(paths.given(dataset.name)),
+        *(_mirror(mirror, dataset.name, paths, download) if mirror else []),
+        _folder(paths.beside(dataset.name)),
+        *([_folder(cache)] if cache else []),
+        *(_web(address, download, public=True) for address in public),
+    ]
+    for name in dataset.files:
+        with suppress(_Absent, _Wrong):
+            _checked(_read(folder / name), dataset, name)
+            continue
+        content, place = _find(dataset, name, places, ends, paths.given(dataset.name))
+        write_bytes(folder / name, content)
+        if place.public and cache:
+            with suppress(OSError):  # a cache that cannot be written to is done without
+                write_bytes(cache / name, content)
+
+
+def user_cache(dataset: str) -> Path | None:
+    """Return the user's folder of downloads, or None if the system names none."""
+    folder: Path = pooch.os_cache("mnist-pipeline") / dataset
+    return folder if folder.is_absolute() else None
 
 
 def _write_embedded(dataset: Dataset, folder: Path) -> None:
@@ -81,83 +134,147 @@ def _write_embedded(dataset: Dataset, folder: Path) -> None:
         write_bytes(folder / name, content)
 
 
+# --- trying one place after the other ---
+
+
 @dataclass(frozen=True)
-class _Source:
-    """A place and how to fetch a file of a given hash from it into a folder."""
+class _Place:
+    """Where files may lie.
 
-    place: str
-    fetch: Callable[[str, str, Path], None]
+    Attributes:
+        shown: for people; holds no password.
+        read: returns the content of the file of a name; raises the three exceptions above.
+        public: whether it is a public mirror, where names are known.
+    """
+
+    shown: str
+    read: Callable[[str], bytes]
+    public: bool = False
+
+    def names(self, name: str) -> list[str]:
+        """Return the names that a file may have here; people and programs rename them."""
+        plain = name.removesuffix(".gz")
+        if self.public:
+            return [f"{plain}.gz"]
+        dotted = plain.replace("-idx", ".idx")
+        return [plain, f"{plain}.gz", dotted, f"{dotted}.gz"]
 
 
-def _sources(
-    dataset: Dataset, mirror: str | None, beside: Path | None, ends: float, progress: bool
-) -> list[_Source]:
-    sources = []
-    if mirror:
-        place = mirror.rstrip("/")
-        if dataset.name != "mnist":
-            place += f"/{dataset.name}"
-        sources.append(_web(place, ends, progress) if "://" in place else _local(Path(place)))
-    if beside is not None:
-        sources.append(_local(beside))
-    return sources + [_web(place.rstrip("/"), ends, progress) for place in dataset.mirrors]
-
-
-def _obtain_one(
-    dataset: Dataset, folder: Path, name: str, expected: str, sources: list[_Source]
-) -> None:
-    path = folder / name
-    try:
-        if sha256(path.read_bytes()) == expected:
-            return
-    except OSError:
-        pass  # not there, or not readable: to be fetched
-    tried = []
-    for source in sources:
-        try:
-            source.fetch(name, expected, folder)
-            return
-        except SourceError as error:
-            tried.append(f"{source.place}: {error}")
+def _find(
+    dataset: Dataset, name: str, places: Sequence[_Place], ends: float, given: Path
+) -> tuple[bytes, _Place]:
+    """Return a file's right content, and the first place that has it."""
+    tried: list[str] = []
+    unusable: list[str] = []
+    for place in places:
+        answer, wrong = "not there", []
+        for candidate in place.names(name):
+            try:
+                content = _before(ends, partial(place.read, candidate))
+                content = _checked(content, dataset, name)
+            except _Wrong as error:
+                wrong.append(f"{place.shown}/{candidate}: {error}")
+            except _Absent as error:
+                answer = str(error)
+            except _Unreachable as error:
+                answer = str(error)
+                break
+            else:
+                for file in unusable + wrong:
+                    print(f"warning: {file}; {place.shown} has the right one", file=sys.stderr)
+                return content, place
+        tried += wrong or [f"{place.shown}: {answer}"]
+        unusable += wrong
     raise UserError(
-        f"{name} of {dataset.title} is nowhere to be had. Tried: {'; '.join(tried)}. Put the "
-        f"files {', '.join(dataset.files)} into {folder}, or go without a network: "
-        "`make demo` runs the pipeline on scikit-learn's embedded digits (data=digits)"
+        f"{name} of {dataset.title} is nowhere to be had. Put the files "
+        f"{', '.join(dataset.files)} into {given}, or go without a network: `make demo` runs the "
+        f"pipeline on scikit-learn's embedded digits (data=digits). Tried: {'; '.join(tried)}"
     )
 
 
-def _local(place: Path) -> _Source:
-    def fetch(name: str, expected: str, folder: Path) -> None:
+def _checked(content: bytes, dataset: Dataset, name: str) -> bytes:
+    """Return `content`, unpacked unless the catalogue knows the packed file, if it is right."""
+    expected = dataset.files[name]
+    if content.startswith(GZIP_MAGIC) and not name.endswith(".gz"):
         try:
-            content = (place / name).read_bytes()
-        except OSError as error:
-            raise SourceError(error.strerror or type(error).__name__) from None
-        if sha256(content) != expected:
-            raise SourceError(f"SHA-256 expected {expected}, got {sha256(content)}")
-        write_bytes(folder / name, content)
-
-    return _Source(str(place), fetch)
+            content = unpack(content, name="unpacking")
+        except UserError as error:
+            raise _Wrong(str(error)) from None
+    if sha256(content) != expected:
+        raise _Wrong(f"SHA-256 expected {expected}, got {sha256(content)}")
+    return content
 
 
-def _web(place: str, ends: float, progress: bool) -> _Source:
-    def fetch(name: str, expected: str, folder: Path) -> None:
-        if time.monotonic() > ends:
-            raise SourceError("no time left")
+def _before(ends: float, read: Callable[[], bytes]) -> bytes:
+    """Return what `read` returns, or leave it behind when time is up.
+
+    A server that sends headers for ever, or a network drive that hangs, cannot be interrupted
+    from within; the thread that waits for it ends with this process at the latest.
+    """
+    if time.monotonic() > ends:
+        raise _Unreachable("no time left")
+    result: Future[bytes] = Future()
+
+    def work() -> None:
         try:
-            # pooch writes to a temporary file, checks the hash, and moves it into place.
-            pooch.retrieve(
-                f"{place}/{name}",
-                known_hash=f"sha256:{expected}",
-                fname=name,
-                path=folder,
-                downloader=_Downloader(ends, progress),
-            )
-        except (requests.RequestException, HTTPError) as error:
-            raise SourceError(_reason(error)) from None
-        except (ValueError, OSError) as error:  # pooch's word for a wrong hash, and the disk's
-            raise SourceError(" ".join(str(error).split())) from None
+            result.set_result(read())
+        except BaseException as error:
+            result.set_exception(error)
 
-    return _Source(place, fetch)
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return result.result(timeout=max(0.0, ends - time.monotonic()))
+    except TimeoutError:
+        raise _Unreachable("too slow: time was up") from None
+
+
+# --- reading from one place ---
+
+
+def _folder(folder: Path) -> _Place:
+    return _Place(printable(str(folder)), lambda name: _read(folder / name))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            raise _Wrong("no regular file")
+        if status.st_size > MOST_BYTES:
+            raise _Wrong(f"{status.st_size} bytes; at most {MOST_BYTES} are read")
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _Absent("not there") from None
+    except OSError as error:
+        raise _Wrong(error.strerror or type(error).__name__) from None
+
+
+def _mirror(
+    mirror: str, dataset: str, paths: Paths, download: Callable[[str], bytes]
+) -> list[_Place]:
+    # The subfolder first: what lies above it under the same name may be another data set's.
+    if mirror.lower().startswith("file:"):
+        mirror = url2pathname(urlsplit(mirror).path)
+    if "://" in mirror:
+        return [_web(f"{mirror.rstrip('/')}/{dataset}", download), _web(mirror, download)]
+    folder = paths.home / mirror
+    return [_folder(folder / dataset), _folder(folder)]
+
+
+def _web(address: str, download: Callable[[str], bytes], public: bool = False) -> _Place:
+    scheme, _, rest = address.rstrip("/").partition("://")
+    _, at, host = rest.rpartition("@")
+
+    def read(name: str) -> bytes:
+        try:
+            return download(f"{scheme}://{rest}/{name}")
+        except requests.exceptions.InvalidURL:  # its text has parts of the address in it
+            raise _Unreachable("no valid address") from None
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise _Unreachable(printable(masked(_reason(error)))) from None
+
+    return _Place(printable(f"{scheme}://{MASK if at else ''}{host}"), read, public)
 
 
 def _reason(error: Exception) -> str:
@@ -172,46 +289,39 @@ def _reason(error: Exception) -> str:
     return " ".join(str(cause).split())
 
 
-@dataclass(frozen=True)
-class _Downloader:
-    """pooch's protocol: write what a URL gives to a file, within limits of time and size."""
-
-    ends: float
-    progress: bool
-
-    def __call__(self, url: str, output_file: str | IO[bytes], pooch: Any) -> None:
-        assert isinstance(output_file, str)
-        with requests.Session() as session, open(output_file, "wb") as file:
-            # A session follows redirects to http and https only.
-            session.max_redirects = MOST_REDIRECTS
-            retry = Retry(
-                total=2,
-                redirect=False,  # requests follows these
-                status_forcelist=(500, 502, 503, 504),
-                backoff_factor=0.3,
-                respect_retry_after_header=False,  # our own deadline holds
-            )
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retry))
-            timeout = (CONNECT_SECONDS, max(0.1, min(READ_SECONDS, self.ends - time.monotonic())))
-            response = session.get(url, stream=True, timeout=timeout)
+def _download(url: str, *, ends: float, progress: bool) -> bytes:
+    """Return what an address gives, gzipped or not, within limits of size and time."""
+    with requests.Session() as session:
+        # A session follows redirects to http and https only.
+        session.max_redirects = MOST_REDIRECTS
+        # It also reads what a redirect carries, all of it, unless there is nothing to read.
+        session.hooks["response"].append(_close_redirect)
+        # Answers are not tried again: that would read them, however long they are.
+        retry = Retry(total=2, redirect=False, backoff_factor=0.3, respect_retry_after_header=False)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        timeout = (CONNECT_SECONDS, max(0.1, min(READ_SECONDS, ends - time.monotonic())))
+        with session.get(url, stream=True, timeout=timeout) as response:
+            if response.status_code in (403, 404, 410):
+                raise _Absent(f"{response.status_code} {printable(response.reason or '')}")
             response.raise_for_status()
-            self._copy(response, file)
+            return _body(response, ends, progress)
 
-    def _copy(self, response: requests.Response, file: IO[bytes]) -> None:
-        total = int(response.headers.get("Content-Length", 0)) or None
-        name = response.url.rpartition("/")[2]
-        written = 0
-        with tqdm(
-            total=total, desc=name, unit="B", unit_scale=True, disable=not self.progress
-        ) as bar:
-            # read1 returns what one system call gave: a source that drips a byte a second never
-            # runs into the read time-out, but is stopped here.
-            while chunk := response.raw.read1(2**16):
-                written += len(chunk)
-                if written > MOST_BYTES:
-                    raise requests.RequestException(f"more than {MOST_BYTES} bytes")
-                if time.monotonic() > self.ends:
-                    raise requests.Timeout(f"too slow: {written} bytes when time was up")
-                file.write(chunk)
-                bar.update(len(chunk))
+
+def _close_redirect(response: requests.Response, **_: object) -> None:
+    if response.is_redirect:
+        response.raw.close()
+
+
+def _body(response: requests.Response, ends: float, progress: bool) -> bytes:
+    total = int(response.headers.get("Content-Length", 0)) or None
+    content = bytearray()
+    name = printable(urlsplit(response.url).path.rpartition("/")[2])
+    with tqdm(total=total, desc=name, unit="B", unit_scale=True, disable=not progress) as bar:
+        # read1 returns what one system call gave, so that a slow source is noticed.
+        while (chunk := response.raw.read1(2**16)) and time.monotonic() < ends:
+            content += chunk
+            if len(content) > MOST_BYTES:
+                raise _Wrong(f"more than {MOST_BYTES} bytes")
+            bar.update(len(chunk))
+    return bytes(content)

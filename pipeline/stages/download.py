@@ -7,19 +7,20 @@ import sys
 
 from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
-from pipeline.data.sources import obtain
+from pipeline.data.sources import MIRRORS, obtain, user_cache
 from pipeline.paths import Paths
 from pipeline.stages.entry import run
 
 
 def download(config: Config, paths: Paths) -> None:
-    """Fetch what is missing; without a network, from the folders that can hold the files."""
+    """Fetch what is missing: from the folders that may hold the files, else from the network."""
     name = config.data.name
     obtain(
         DATASETS[name],
-        paths.raw(name),
+        paths,
         mirror=os.environ.get("MNIST_MIRROR"),
-        beside=paths.beside(name),
+        cache=user_cache(name),
+        public=MIRRORS.get(name, ()),
         progress=sys.stderr.isatty(),
     )
 
