@@ -66,7 +66,7 @@ WRONG = {
     ),
     "lying header": (
         struct.pack(">BBBBIII", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 28),
-        "expected 516508833826373730300 values, got 0",
+        "expected 516508833823349276700 values, got 0",
     ),
 }
 
