@@ -117,9 +117,12 @@ def obtain(
 
 
 def user_cache(dataset: str) -> Path | None:
-    """Return the user's folder of downloads, or None if the system names none."""
-    folder: Path = pooch.os_cache("mnist-pipeline") / dataset
-    return folder if folder.is_absolute() else None
+    """Return the user's folder of downloads, or None for a user who has no home."""
+    try:
+        folder: Path = pooch.os_cache("mnist-pipeline")
+    except RuntimeError:
+        return None
+    return folder / dataset
 
 
 def _write_embedded(dataset: Dataset, folder: Path) -> None:

@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 
 from pipeline.data import sources
 from pipeline.data.catalogue import Dataset
+from pipeline.data.idx import MOST_BYTES
 from pipeline.data.sources import obtain
 from pipeline.errors import UserError
 from pipeline.files import sha256
@@ -195,7 +198,7 @@ FAULTS = {
     "cut_silently": "no gzip file, or a damaged one",
     "nonsense_length": "many",
     "error_with_body": "503 Server Error",
-    "endless": f"more than {sources.MOST_BYTES} bytes",
+    "endless": f"more than {MOST_BYTES} bytes",
 }
 
 
@@ -456,13 +459,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 def test_a_cache_on_a_full_disk_is_done_without(
     server: str, tmp_path: Path, paths: Paths, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline import files
-
     def fsync(descriptor: int) -> None:
         if str(tmp_path / "cache") in os.readlink(f"/proc/self/fd/{descriptor}"):
             raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     obtain(dataset(), paths, cache=tmp_path / "cache", public=[f"{server}/good"])
     assert (raw / NAME).read_bytes() == CONTENT
     assert left_in(tmp_path / "cache") == []
@@ -473,6 +474,16 @@ def test_the_cache_folder_follows_the_systems_convention(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert sources.user_cache("kmnist") == tmp_path / "mnist-pipeline" / "kmnist"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without a home")
+def test_a_user_without_a_home_has_no_cache_folder() -> None:
+    code = (
+        "import os, sys; from pipeline.data.sources import user_cache; os.setuid(54321); "
+        "sys.exit(user_cache('mnist') is not None)"
+    )
+    env = {"PATH": os.environ["PATH"]}
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
 
 
 # --- passwords ---
