@@ -2,6 +2,7 @@
 
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: limits its BLAS threads
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,7 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.data.catalogue import DATASETS
+from pipeline.data.sources import obtain
 from pipeline.demo import prepare
+from pipeline.errors import UserError
 from pipeline.paths import Paths, find_root
 
 # Stages say `python`, which has to be this one, also where nobody activated anything.
@@ -101,6 +105,18 @@ def free_port() -> int:
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def mnist_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of the four MNIST files, unpacked; for tests marked `mnist`."""
+    here, scratch = Paths(find_root()), Paths(tmp_path_factory.mktemp("mnist") / "checkout")
+    folders = [here.given("mnist"), here.beside("mnist"), here.raw("mnist")]
+    for place in [os.environ.get("MNIST_MIRROR"), *map(str, folders)]:
+        with contextlib.suppress(UserError):
+            obtain(DATASETS["mnist"], scratch, mirror=place)
+            return scratch.raw("mnist")
+    pytest.skip("the MNIST files are not here")
 
 
 @pytest.fixture(scope="session")

@@ -21,17 +21,14 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pooch
-import requests
-from requests.adapters import HTTPAdapter
-from tqdm import tqdm
-from urllib3.exceptions import HTTPError
-from urllib3.util.retry import Retry
 
+from pipeline.data import web
 from pipeline.data.catalogue import Dataset
 from pipeline.data.idx import GZIP_MAGIC, MOST_BYTES, unpack
+from pipeline.data.web import Absent, Unreachable
 from pipeline.errors import UserError
 from pipeline.files import sha256, write_bytes
-from pipeline.masking import MASK, masked, printable
+from pipeline.masking import MASK, printable
 from pipeline.paths import Paths
 
 # Addresses of folders that hold the gzipped files, best first.
@@ -48,20 +45,10 @@ MIRRORS = {
 }
 
 TOTAL_SECONDS = 600.0
-CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
-MOST_REDIRECTS = 5
-
-
-class _Absent(Exception):
-    """A place has no file of this name; says how it answered."""
 
 
 class _Wrong(Exception):
     """A file is there and cannot be used; says why."""
-
-
-class _Unreachable(Exception):
-    """A place gives no file at all; says why."""
 
 
 def obtain(
@@ -97,7 +84,7 @@ def obtain(
         _write_embedded(dataset, folder)
         return
     ends = time.monotonic() + deadline
-    download = partial(_download, ends=ends, progress=progress)
+    download = partial(web.download, ends=ends, progress=progress)
     places = [
         _folder(paths.given(dataset.name)),
         *(_mirror(mirror, dataset.name, paths, download) if mirror else []),
@@ -106,7 +93,7 @@ def obtain(
         *(_web(address, download, public=True) for address in public),
     ]
     for name in dataset.files:
-        with suppress(_Absent, _Wrong):
+        with suppress(Absent, _Wrong):
             _checked(_read(folder / name), dataset, name)
             continue
         content, place = _find(dataset, name, places, ends, paths.given(dataset.name))
@@ -146,7 +133,7 @@ class _Place:
 
     Attributes:
         shown: for people; holds no password.
-        read: returns the content of the file of a name; raises the three exceptions above.
+        read: returns the content of the file of a name; raises Absent, _Wrong, Unreachable.
         public: whether it is a public mirror, where names are known.
     """
 
@@ -177,9 +164,9 @@ def _find(
                 content = _checked(content, dataset, name)
             except _Wrong as error:
                 wrong.append(f"{place.shown}/{candidate}: {error}")
-            except _Absent as error:
+            except Absent as error:
                 answer = str(error)
-            except _Unreachable as error:
+            except Unreachable as error:
                 answer = str(error)
                 break
             else:
@@ -215,7 +202,7 @@ def _before(ends: float, read: Callable[[], bytes]) -> bytes:
     from within; the thread that waits for it ends with this process at the latest.
     """
     if time.monotonic() > ends:
-        raise _Unreachable("no time left")
+        raise Unreachable("no time left")
     result: Future[bytes] = Future()
 
     def work() -> None:
@@ -228,7 +215,7 @@ def _before(ends: float, read: Callable[[], bytes]) -> bytes:
     try:
         return result.result(timeout=max(0.0, ends - time.monotonic()))
     except TimeoutError:
-        raise _Unreachable("too slow: time was up") from None
+        raise Unreachable("too slow: time was up") from None
 
 
 # --- reading from one place ---
@@ -248,7 +235,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise _Absent("not there") from None
+        raise Absent("not there") from None
     except OSError as error:
         raise _Wrong(error.strerror or type(error).__name__) from None
 
@@ -269,62 +256,5 @@ def _web(address: str, download: Callable[[str], bytes], public: bool = False) -
     scheme, _, rest = address.rstrip("/").partition("://")
     _, at, host = rest.rpartition("@")
 
-    def read(name: str) -> bytes:
-        try:
-            return download(f"{scheme}://{rest}/{name}")
-        except requests.exceptions.InvalidURL:  # its text has parts of the address in it
-            raise _Unreachable("no valid address") from None
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise _Unreachable(printable(masked(_reason(error)))) from None
-
-    return _Place(printable(f"{scheme}://{MASK if at else ''}{host}"), read, public)
-
-
-def _reason(error: Exception) -> str:
-    """Return the innermost cause: what is wrapped around it names no more than it does."""
-    cause: object = error
-    while isinstance(cause, Exception):
-        inner = [part for part in (getattr(cause, "reason", None), *cause.args) if part]
-        wrapped = [part for part in inner if isinstance(part, Exception)]
-        if not wrapped:
-            break
-        cause = wrapped[0]
-    return " ".join(str(cause).split())
-
-
-def _download(url: str, *, ends: float, progress: bool) -> bytes:
-    """Return what an address gives, gzipped or not, within limits of size and time."""
-    with requests.Session() as session:
-        # A session follows redirects to http and https only.
-        session.max_redirects = MOST_REDIRECTS
-        # It also reads what a redirect carries, all of it, unless there is nothing to read.
-        session.hooks["response"].append(_close_redirect)
-        # Answers are not tried again: that would read them, however long they are.
-        retry = Retry(total=2, redirect=False, backoff_factor=0.3, respect_retry_after_header=False)
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        timeout = (CONNECT_SECONDS, max(0.1, min(READ_SECONDS, ends - time.monotonic())))
-        with session.get(url, stream=True, timeout=timeout) as response:
-            if response.status_code in (403, 404, 410):
-                raise _Absent(f"{response.status_code} {printable(response.reason or '')}")
-            response.raise_for_status()
-            return _body(response, ends, progress)
-
-
-def _close_redirect(response: requests.Response, **_: object) -> None:
-    if response.is_redirect:
-        response.raw.close()
-
-
-def _body(response: requests.Response, ends: float, progress: bool) -> bytes:
-    total = int(response.headers.get("Content-Length", 0)) or None
-    content = bytearray()
-    name = printable(urlsplit(response.url).path.rpartition("/")[2])
-    with tqdm(total=total, desc=name, unit="B", unit_scale=True, disable=not progress) as bar:
-        # read1 returns what one system call gave, so that a slow source is noticed.
-        while (chunk := response.raw.read1(2**16)) and time.monotonic() < ends:
-            content += chunk
-            if len(content) > MOST_BYTES:
-                raise _Wrong(f"more than {MOST_BYTES} bytes")
-            bar.update(len(chunk))
-    return bytes(content)
+    shown = printable(f"{scheme}://{MASK if at else ''}{host}")
+    return _Place(shown, lambda name: download(f"{scheme}://{rest}/{name}"), public)
