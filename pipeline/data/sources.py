@@ -69,8 +69,8 @@ def obtain(
     Args:
         dataset: what to get.
         paths: of the checkout.
-        mirror: a folder, a file:// address, or an http(s) address; files lie in it directly or
-            in a subfolder of the data set's name.
+        mirror: a folder, from the checkout if it is relative, or an address (file, http, https);
+            files lie in it directly or in a subfolder of the data set's name.
         cache: a folder that keeps what came from `public`; skipped if it cannot be used.
         public: addresses of folders that hold gzipped files.
         deadline: seconds for everything together.

@@ -1,5 +1,6 @@
 """Files that a user brings: found in every form, used by every command, and left as they are."""
 
+import dataclasses
 import gzip
 import os
 import re
@@ -8,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -16,6 +18,8 @@ from pipeline.data.embedded import embedded_files
 from pipeline.data.prepared import test_labels as read_test_labels
 from pipeline.data.prepared import training_file
 from pipeline.data.sources import obtain
+from pipeline.errors import UserError
+from pipeline.files import sha256
 from pipeline.paths import Paths, find_root
 from tests.conftest import Checkout
 
@@ -139,6 +143,31 @@ def test_nothing_given_and_no_network_is_one_line(checkout: Checkout) -> None:
     assert done.stderr.count("\n") == 1
     for part in (str(checkout.paths.given("digits")), *DIGITS, "`make demo`", "data=digits"):
         assert part in done.stderr
+
+
+def test_files_known_packed_are_read_as_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kmnist's: what lies in `data/raw` is the packed file, by its own hash."""
+    packed = {f"{name}.gz": gzip.compress(content) for name, content in DIGITS.items()}
+    files = {name: sha256(content) for name, content in packed.items()}
+    packed_digits = dataclasses.replace(
+        DATASETS["digits"], name="packed", files=files, embedded=False
+    )
+    monkeypatch.setitem(DATASETS, "packed", packed_digits)
+    paths = Paths(tmp_path)
+    paths.given("packed").mkdir(parents=True)
+    for name, content in packed.items():
+        (paths.given("packed") / name).write_bytes(content)
+    obtain(packed_digits, paths)
+    obtain(DATASETS["digits"], paths)
+    for found, expected in zip(
+        training_file(paths, "packed"), training_file(paths, "digits"), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    (paths.raw("packed") / "train-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz: SHA-256 expected"):
+        training_file(paths, "packed")
 
 
 # --- where the home is ---
