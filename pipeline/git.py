@@ -1,0 +1,155 @@
+"""The one place that runs git: the same answer whatever the user's settings are.
+
+Settings reach git from the environment (hooks export GIT_DIR and GIT_INDEX_FILE), from the
+user's and the machine's files, and from the repository itself. The first two are shut out. What
+could depend on the third (attributes, filters, line ends, the index) is asked in a repository of
+our own that reads the other's objects and none of its settings: see `borrow`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from pipeline.masking import masked, printable
+
+TIMEOUT = 60.0  # seconds
+FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Nothing on the way between a file and git's objects changes a byte or runs a program.
+ATTRIBUTES = b"* -text !eol -filter -ident -working-tree-encoding !diff\n"
+FIXED_WORDS = (
+    *("git", "--no-pager", "--literal-pathspecs"),
+    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
+    # Both have defaults in the home folder, which are read without any configuration.
+    *("-c", f"core.excludesFile={os.devnull}", "-c", f"core.attributesFile={os.devnull}"),
+)
+FIXED_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_ALLOW_PROTOCOL": "none",  # a partial clone would fetch what it lacks
+}
+NO_CONFIGURATION = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+class GitError(Exception):
+    """Git could not do it; the text is git's own reason, in one printable line."""
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment without git's variables, for a child that uses git."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
+def git(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
+    """Run git in the checkout `folder`; returns its standard output, byte for byte.
+
+    Raises:
+        GitError: git failed, or `folder` is no checkout of its own. It may lie, without git,
+            inside somebody else's repository.
+    """
+    if not os.path.exists(folder / ".git"):
+        raise GitError(f"{folder} is no checkout of git")
+    return _run(folder, *words, stdin=stdin)
+
+
+def head(folder: Path) -> str:
+    """Return the full hash of the commit that is checked out in `folder`.
+
+    Raises:
+        GitError: there is none.
+    """
+    # Of all commands, `log` has the clearest words for a branch without a commit.
+    shown = git(folder, "log", "-1", "--format=%H", "--no-patch", "--no-show-signature")
+    return shown.decode().strip()
+
+
+def reachable(folder: Path, commit: str) -> bool:
+    """Return whether `commit` is a full hash in the history of a local branch, a tag or HEAD.
+
+    A dangling commit, a stash and a commit that only a remote's branch holds are not. `commit`
+    itself is not handed to git: it may come from a stranger.
+
+    Raises:
+        GitError: git cannot tell.
+    """
+    listed = git(folder, "rev-list", "--ignore-missing", "--branches", "--tags", "HEAD")
+    return commit in listed.decode().split()
+
+
+def borrow(folder: Path, target: Path, commit: str) -> None:
+    """Make a repository at `target` with the objects of the one in `folder`, not its settings.
+
+    Raises:
+        GitError: git failed, or `commit` is not a full hash.
+    """
+    if not FULL_HASH.fullmatch(commit):
+        raise GitError(f"{commit!r} is not the full hash of a commit")
+    paths = ("rev-parse", "--path-format=absolute", "--git-path")
+    objects, shallow = (git(folder, *paths, name)[:-1] for name in ("objects", "shallow"))
+    target.mkdir(parents=True, exist_ok=True)
+    kind = "sha1" if len(commit) == 40 else "sha256"
+    _run(
+        target, "init", "--quiet", "--template=", "--initial-branch=main", f"--object-format={kind}"
+    )
+    (target / ".git/info").mkdir()
+    (target / ".git/info/attributes").write_bytes(ATTRIBUTES)
+    (target / ".git/objects/info/alternates").write_bytes(objects + b"\n")
+    if os.path.exists(shallow):
+        (target / ".git/shallow").write_bytes(Path(os.fsdecode(shallow)).read_bytes())
+
+
+def clone(folder: Path, target: Path, commit: str) -> None:
+    """Check `commit` of the checkout `folder` out at `target`: the bytes that were committed.
+
+    Raises:
+        GitError: git failed, or `commit` is not the full hash of a commit it has.
+    """
+    borrow(folder, target, commit)
+    git(target, "checkout", "--quiet", "--detach", commit)
+
+
+def apply(folder: Path, patch: bytes) -> None:
+    """Apply a patch to the files of a clone, all of it or nothing.
+
+    Raises:
+        GitError: it does not fit exactly.
+    """
+    if patch:
+        git(folder, "apply", "--whitespace=nowarn", "-", stdin=patch)
+
+
+def _run(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
+    settings = FIXED_ENVIRONMENT | {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
+    # Somebody else's checkout is read where the user's `safe.directory` allows it.
+    if _owned(folder):
+        settings |= NO_CONFIGURATION
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell
+            [*FIXED_WORDS, *words],
+            cwd=folder,
+            env=environment() | settings,
+            input=stdin,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("git is not on PATH") from None
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {words[0]} took longer than {TIMEOUT:g} s") from None
+    except OSError as error:
+        raise GitError(f"git could not be started: {error.strerror}") from None
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="backslashreplace").split())
+        raise GitError(printable(masked(reason)) or f"git {words[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+def _owned(folder: Path) -> bool:
+    parts = (part for part in (folder, folder / ".git") if os.path.exists(part))
+    return all(os.stat(part).st_uid == os.geteuid() for part in parts)
