@@ -59,6 +59,28 @@ def test_the_hostile_settings_of_these_tests_do_spring(
     assert hostile_home.exists()
 
 
+def test_a_checkout_s_own_monitor_and_signature_program_do_not_run(
+    checkout: Path, tmp_path: Path
+) -> None:
+    content = by_user(checkout, "cat-file", "commit", "HEAD")
+    headers, _, message = content.partition("\n\n")
+    begin, end = (f"-----{word} PGP SIGNATURE-----" for word in ("BEGIN", "END"))
+    signed = f"{headers}\ngpgsig {begin}\n \n x\n {end}\n\n{message}\n"
+    write(tmp_path, {"signed": signed.encode()})
+    words = ("hash-object", "-t", "commit", "-w", str(tmp_path / "signed"))
+    by_user(checkout, "update-ref", "HEAD", by_user(checkout, *words))
+    program = tmp_path / "program"
+    write(tmp_path, {"program": f"#!/bin/sh\ntouch {tmp_path}/sprung\n".encode()})
+    program.chmod(0o755)
+    for name, value in {
+        "log.showSignature": "true", "gpg.program": str(program), "core.fsmonitor": str(program)
+    }.items():  # fmt: skip
+        by_user(checkout, "config", name, value)
+    assert head(checkout) == by_user(checkout, "rev-parse", "HEAD")
+    assert git(checkout, "status", "--porcelain") == b""
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_a_hook_s_variables_do_not_lead_elsewhere(checkout: Path, hostile_home: Path) -> None:
     assert head(checkout) == by_user(checkout, "rev-parse", "HEAD")
     assert not hostile_home.exists()

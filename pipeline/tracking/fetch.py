@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.files import write_bytes
 from pipeline.paths import Paths
+from pipeline.records.provenance import diff_text
 from pipeline.tracking.store import connect
 
 FILES = {
@@ -42,7 +43,8 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> dict[str,
             if (value := run.data.tags.get(name, "unknown")) != "unknown"
         }
         if "uncommitted.diff" in names:
-            origin["diff"] = Path(client.download_artifacts(run_id, "uncommitted.diff")).read_text()
+            diff = Path(client.download_artifacts(run_id, "uncommitted.diff")).read_bytes()
+            origin["diff"] = diff_text(diff)
     except MlflowException as error:
         raise UserError(f"MLflow's run {run_id}: {' '.join(str(error).split())}") from None
     return origin

@@ -22,6 +22,7 @@ from pipeline.files import canonical_json, read_json, read_yaml, sha256
 from pipeline.paths import Paths
 from pipeline.records.environment import blas_name
 from pipeline.records.identity import configuration_identity, identity
+from pipeline.records.provenance import diff_bytes
 from pipeline.records.record import History, Record
 from pipeline.results.statistics import METHOD, Summary, summarise
 from pipeline.sweep.guard import is_alive
@@ -214,7 +215,7 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
     if reason:
         run.tags["reason"] = reason
     if origin.get("diff"):
-        run.artifacts["uncommitted.diff"] = str(origin["diff"]).encode()
+        run.artifacts["uncommitted.diff"] = diff_bytes(origin)
     if status == "FINISHED":
         for name in ("description.json", "history.jsonl", "manifest.json"):
             run.artifacts[name] = (record.folder / name).read_bytes()

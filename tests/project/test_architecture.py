@@ -34,7 +34,7 @@ OWN = {
     "stages": {"stages", "sweep", "tracking", "lecture", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
-SHARED = {"config", "errors", "files", "masking", "numerics", "paths", "processes"}
+SHARED = {"config", "errors", "files", "git", "masking", "numerics", "paths", "processes"}
 
 
 def module_name(path: Path) -> str:
