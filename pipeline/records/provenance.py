@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.git import GitError, borrow, git, head
-from pipeline.masking import masked
+from pipeline.masking import masked, printable
 
 # What decides a result, beside the experiment, which a record's description holds.
 CODE = ("pipeline", "conf", "dvc.yaml")
@@ -83,7 +83,7 @@ def _changes(root: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             names, diff = _diff(root, known["commit"], Path(folder))
     except (GitError, OSError) as error:
-        return {**known, "git": str(error)}
+        return {**known, "git": printable(" ".join(str(error).split()))}
     changed = [name.decode(errors="backslashreplace") for name in names]
     known |= {"dirty": bool(names), "changed": changed}
     if diff is not None:

@@ -309,6 +309,12 @@ def test_a_broken_configuration_has_a_reason(root: Path) -> None:
     (root / ".git/config").write_bytes(b"[core\n")
 
 
+def test_a_folder_s_odd_name_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff\x1b[2J\n")
+    folder.mkdir()
+    assert fresh(folder)["git"].isprintable()
+
+
 def test_no_git_on_the_path_has_a_reason(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(root))
     assert fresh(root)["git"] == "git is not on PATH"
