@@ -1,6 +1,8 @@
 # Two commands: `make repro` and `make test`. Each builds the environment first.
 
 PYTHON ?= python3
+# Those that requires-python in pyproject.toml promises.
+PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
@@ -8,7 +10,7 @@ LAUNCHERS := $(VENV)/.launchers
 BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help env launchers rivals repro demo report lecture verify sweep ui test test-slow bench check format lock clean
+.PHONY: help env launchers rivals repro demo report lecture verify sweep ui test test-slow test-pythons bench check format lock clean
 # A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
@@ -16,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 help: ## explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 env: $(LOCKED) ## build the environment in .venv from requirements.lock
 
@@ -24,12 +26,14 @@ env: $(LOCKED) ## build the environment in .venv from requirements.lock
 INSTALL := $$(command -v uv >/dev/null && echo uv pip install --python $(BIN)/python --compile-bytecode || \
   echo $(BIN)/python -m pip install) --quiet
 $(LOCKED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "error: $(PYTHON) is older than Python 3.11; make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' || \
+	  { echo "error: $(PYTHON) is none of Python $(PYTHONS); name one, as in: make PYTHON=python3.13 $(or $(MAKECMDGOALS),env)" >&2; exit 1; }
+	@echo "building the environment in $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || \
 	  { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
 	  echo "uv is not to be had; pip takes longer"
+	@echo "installing the $$(grep -c '^[A-Za-z]' requirements.lock) packages of requirements.lock (up to two minutes)"
 	@$(INSTALL) --require-hashes --requirement requirements.lock || \
 	  { echo "error: the packages of requirements.lock could not be installed; is a package index within reach?" >&2; exit 1; }
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
@@ -73,11 +77,14 @@ sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed=
 ui: env ## browse the runs in MLflow
 	@python -m pipeline.tracking.ui
 
-test: env ## run the tests (8 to 10 minutes)
+test: env ## run the tests (some 4 minutes)
 	@pytest -m "not slow" $(PARALLEL)
 
 test-slow: env ## run the long tests: kills, faults, everything made again
 	@pytest -m slow $(PARALLEL)
+
+test-pythons: env ## run demo and tests on every promised Python that is here, compare results (8 minutes each)
+	@python -m tests.pythons $(ARGS)
 
 bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (some 40 minutes)
 	@python -m benchmarks.training $(ARGS)
@@ -88,8 +95,9 @@ check: env ## check format, style and types
 format: env ## format the code
 	@ruff format && ruff check --fix
 
-# The launchers first, so that what both locks name has one version.
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+# One version of each package for every Python; the launchers first, so that what both locks
+# name has one version too.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 lock: env ## renew the lock files within the ranges of pyproject.toml
 	@$(COMPILE) --upgrade --extra dev --extra slurm --extra ray --extra optuna --output-file requirements-launchers.lock

@@ -2,6 +2,7 @@
 
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: limits its BLAS threads
 
+import compileall
 import contextlib
 import os
 import shutil
@@ -17,11 +18,16 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.config import compose
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.sources import obtain
 from pipeline.demo import prepare
 from pipeline.errors import UserError
 from pipeline.paths import Paths, find_root
+from pipeline.stages.download import download
+from pipeline.stages.encode import encode
+from pipeline.stages.preprocess import preprocess
+from pipeline.stages.split import split
 
 # Stages say `python`, which has to be this one, also where nobody activated anything.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -121,12 +127,25 @@ def mnist_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepare one checkout with the embedded digits, for copies to start from."""
+    """Prepare one checkout with the embedded digits, for copies to start from.
+
+    With what every copy would otherwise do again for seconds: the stages before training, whose
+    split needs scikit-learn in each process that has to draw it, and compiling the code.
+    """
     root = tmp_path_factory.mktemp("prepared") / AWKWARD
     prepare(find_root(), root)
-    checkout = Checkout(Paths(root))
-    checkout.run("pipeline.stages.download")
+    paths = Paths(root)
+    config = compose(paths)
+    for stage in (download, split, preprocess, encode):
+        stage(config, paths)
+    compileall.compile_dir(root / "pipeline", quiet=1)
     return root
+
+
+def forget_prepared_data(checkout: Checkout) -> None:
+    """Remove what the stages before training made, so that each job prepares its own data."""
+    for path in (checkout.paths.split_indices, checkout.paths.preprocessor, checkout.paths.labels):
+        path.unlink()
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ def test_a_tampered_record_is_refused(copied: Checkout) -> None:
     assert "is not what was written: SHA-256 expected" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_mlflow_run_comes_back_where_its_record_is_gone(copied: Checkout) -> None:
     sync(compose(copied.paths), copied.paths)

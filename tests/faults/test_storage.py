@@ -48,7 +48,6 @@ needs_setpriv = pytest.mark.skipif(
 @pytest.mark.parametrize("stage", ["split", "preprocess"])
 def test_a_stage_names_the_folder_it_cannot_write_to(stage: str, checkout: Checkout) -> None:
     folder = checkout.paths.split if stage == "split" else checkout.paths.results
-    checkout.run("pipeline.stages.split")
     shutil.rmtree(folder, ignore_errors=True)
     closed(folder)
     done = obedient(f"pipeline.stages.{stage}", checkout=checkout)

@@ -6,33 +6,56 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline.paths import find_root
+from tests.pythons import promised
 
 ROOT = find_root()
-LOCK = (ROOT / "requirements.lock").read_text()
+LOCKS = ("requirements.lock", "requirements-launchers.lock")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def locked() -> list[tuple[Requirement, str]]:
-    """Return each locked requirement and the lines that belong to it."""
-    blocks = re.findall(r"^(\S[^\\\n]*?) *\\\n((?: +--hash=\S+(?: *\\)?\n?)+)", LOCK, re.MULTILINE)
+def locked(lock: str) -> list[tuple[Requirement, str]]:
+    """Return each requirement of a lock file and the lines that belong to it."""
+    text = (ROOT / lock).read_text()
+    blocks = re.findall(r"^(\S[^\\\n]*?) *\\\n((?: +--hash=\S+(?: *\\)?\n?)+)", text, re.MULTILINE)
     return [(Requirement(head), hashes) for head, hashes in blocks]
 
 
-def test_the_lock_names_no_index_and_no_address() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_names_no_index_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
     for word in ("://", "--index", "--extra-index", "--find-links", "file:", " @ "):
-        assert word not in LOCK
+        assert word not in text
 
 
-def test_every_package_has_one_version_and_hashes() -> None:
-    requirements = locked()
-    assert len(requirements) == len([x for x in LOCK.splitlines() if re.match(r"[A-Za-z]", x)])
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_has_one_version_and_hashes(lock: str) -> None:
+    """One on every Python, so that results can be the same on every Python."""
+    requirements = locked(lock)
+    heads = re.findall(r"^[A-Za-z]", (ROOT / lock).read_text(), re.MULTILINE)
+    assert len({requirement.name for requirement, _ in requirements}) == len(heads)
     for requirement, hashes in requirements:
         assert re.fullmatch(r"==[^*]+", str(requirement.specifier)), requirement
         assert re.search(r"sha256:[0-9a-f]{64}", hashes)
+
+
+def test_both_locks_give_the_same_versions() -> None:
+    versions = [{r.name: str(r.specifier) for r, _ in locked(lock)} for lock in LOCKS]
+    assert versions[0].items() <= versions[1].items()
+
+
+def test_the_promised_pythons_are_the_same_everywhere() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    accepted = re.search(r"^PYTHONS := (.*)$", makefile, re.MULTILINE)
+    assert accepted is not None
+    assert accepted.group(1).split() == promised(ROOT)
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert workflow["jobs"]["run"]["strategy"]["matrix"]["python"] == promised(ROOT)
+    assert f"Python {promised(ROOT)[0]} to {promised(ROOT)[-1]}" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +65,7 @@ def test_every_declared_package_is_locked_within_its_range(declared: str) -> Non
     wanted = Requirement(declared)
     versions = [
         str(found.specifier).removeprefix("==")
-        for found, _ in locked()
+        for found, _ in locked(LOCKS[0])
         if canonicalize_name(found.name) == canonicalize_name(wanted.name)
     ]
     assert versions

@@ -1,10 +1,13 @@
 """What a user's environment holds is written nowhere."""
 
+import pytest
+
 from tests.conftest import Checkout
 
 SECRET = "hunter2-correct-horse-battery-staple"
 
 
+@pytest.mark.slow
 def test_environment_variables_are_recorded_nowhere(checkout: Checkout) -> None:
     """A seed that finishes and one that diverges, mirrored into MLflow as they train."""
     words = ("training.epochs=1", "training.learning_rate=0.1,1e6", "seed=0", "tracking.live=true")

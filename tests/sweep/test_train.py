@@ -14,7 +14,7 @@ from pipeline.data import prepared
 from pipeline.files import sha256
 from pipeline.paths import Paths
 from pipeline.records.record import Record
-from tests.conftest import Checkout
+from tests.conftest import Checkout, forget_prepared_data
 
 SHORT = ("training.epochs=2", "seed=0,1,2")
 
@@ -67,8 +67,7 @@ def test_another_working_directory_gives_the_same_bytes(
 def test_what_the_stages_prepared_is_what_a_job_would_have_prepared(
     checkout: Checkout, undisturbed: dict[str, str]
 ) -> None:
-    for stage in ("split", "preprocess", "encode"):
-        checkout.run(f"pipeline.stages.{stage}")
+    forget_prepared_data(checkout)
     checkout.train(*SHORT)
     assert records(checkout) == undisturbed
 
@@ -78,8 +77,7 @@ def test_no_job_reads_data_prepared_for_another_configuration(
 ) -> None:
     """A swept whitening beside a prepared standardisation equals a whitening on its own."""
     both, alone = make_checkout("both"), make_checkout("alone")
-    for stage in ("split", "preprocess", "encode"):
-        both.run(f"pipeline.stages.{stage}")
+    forget_prepared_data(alone)
     both.train("preprocess=standardise,whiten", "training.epochs=1", "seed=0")
     alone.train("preprocess=whiten", "training.epochs=1", "seed=0")
     assert len(records(both)) == 2

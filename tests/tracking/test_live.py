@@ -104,6 +104,7 @@ def test_a_seed_that_goes_on_after_it_was_killed_is_one_run(checkout: Checkout) 
     assert accuracies == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_keeps_nobody_from_training(
     checkout: Checkout, free_port: int
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_model_is_code_and_arrays_with_pinned_requirements(
         assert "W1" in arrays.files
 
 
+@pytest.mark.slow
 def test_mlflow_serves_it(
     trained: Checkout, run_id: str, images: Any, expected: list[int], free_port: int
 ) -> None:

@@ -162,6 +162,7 @@ def test_another_machine_with_the_published_runs_alone_makes_the_same_curves(
         assert run["tags"].get("host", "unknown") == "unknown"
 
 
+@pytest.mark.slow
 def test_a_real_server_holds_the_same_runs(
     unmirrored: Checkout, expected: dict[str, Any], free_port: int
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_server_that_is_away_is_told_in_one_line(mirrored: Checkout, free_port
     assert "`python -m pipeline.stages.track` mirrors later" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_store_that_somebody_else_holds_is_waited_for(
     mirrored: Checkout, expected: dict[str, Any]
 ) -> None:

@@ -1,0 +1,99 @@
+"""`make test-pythons`: each promised Python, from a clean clone to the same results.
+
+For each Python that this machine has: clones the commit that is checked out, builds the
+environment from the lock, runs `make demo` and `make test` there, and compares what the demo
+computed with what the first Python computed, byte for byte. A Python that this machine does not
+have is named and fails nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from pipeline.files import sha256
+from pipeline.paths import Paths, find_root
+
+# A setting that works around a fault of OpenBLAS on this machine would hide the fault.
+# What the calling make hands on, such as PYTHON=..., is about its own environment.
+HIDDEN = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+
+
+def promised(root: Path) -> list[str]:
+    """Return the Python versions that `requires-python` allows, such as "3.11"."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    allowed = SpecifierSet(project["requires-python"])
+    return [f"3.{minor}" for minor in range(100) if allowed.contains(f"3.{minor}")]
+
+
+def interpreter(version: str) -> str | None:
+    """Return a Python of that version, from pyenv's folder or the PATH; None if there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    folders = [*map(str, sorted(pyenv.glob(f"{version}.*/bin"))), *os.get_exec_path()]
+    for folder in folders:
+        found = shutil.which(f"python{version}", path=folder)
+        # pyenv puts scripts on the PATH that fail for versions that are not chosen.
+        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
+            return found
+    return None
+
+
+def results(paths: Paths) -> dict[str, str]:
+    """Return the SHA-256 of every file in `runs/` and `results/`, by path."""
+    return {
+        str(path.relative_to(paths.root)): sha256(path.read_bytes())
+        for folder in (paths.runs, paths.results)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def run(python: str, root: Path, clone: Path, targets: list[str]) -> str | None:
+    """Run make's targets with that Python in a clean clone; return what failed, if anything."""
+    subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
+    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    for target in ("env", *targets):
+        print(f"\n== {python}: make {target}", flush=True)
+        words = ["make", "--no-print-directory", target, f"PYTHON={python}"]
+        if subprocess.run(words, cwd=clone, env=kept).returncode:
+            return f"`make {target}` failed"
+    return None
+
+
+def main() -> int:
+    """Try every promised Python; return 1 if one of them failed."""
+    root = find_root()
+    targets = sys.argv[1:] or ["demo", "test"]
+    lines: list[str] = []
+    first: tuple[str, dict[str, str]] | None = None
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="pythons-") as scratch:
+        for version in promised(root):
+            python = interpreter(version)
+            if python is None:
+                lines.append(f"Python {version}: not found on this machine, so not tried")
+                continue
+            clone = Path(scratch) / version / "checkout"
+            fault = run(python, root, clone, targets)
+            if fault is None:
+                found = results(Paths(clone / "demo"))
+                first = first or (version, found)
+                differ = sorted(x for x, _ in found.items() ^ first[1].items())
+                if differ:
+                    fault = f"{differ[0]} is not what Python {first[0]} computed"
+            failed = failed or fault is not None
+            told = f"`make {' '.join(targets)}` passed, {len(first[1])} results" if first else ""
+            lines.append(f"Python {version}: {fault or told}")
+    print("", *lines, sep="\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
