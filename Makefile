@@ -83,7 +83,7 @@ test: env ## run the tests (some 4 minutes)
 test-slow: env ## run the long tests: kills, faults, everything made again
 	@pytest -m slow $(PARALLEL)
 
-test-pythons: env ## run demo and tests on every promised Python that is here, compare results (8 minutes each)
+test-pythons: env ## run demo and tests on every promised Python that is here, compare results (6 minutes each)
 	@python -m tests.pythons $(ARGS)
 
 bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (some 40 minutes)

@@ -57,40 +57,42 @@ def results(paths: Paths) -> dict[str, str]:
 
 def run(python: str, root: Path, clone: Path, targets: list[str]) -> str | None:
     """Run make's targets with that Python in a clean clone; return what failed, if anything."""
-    subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
     kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    commands = [["git", "clone", "--quiet", str(root), str(clone)]]
     for target in ("env", *targets):
-        print(f"\n== {python}: make {target}", flush=True)
-        words = ["make", "--no-print-directory", target, f"PYTHON={python}"]
-        if subprocess.run(words, cwd=clone, env=kept).returncode:
-            return f"`make {target}` failed"
+        commands.append(["make", "--no-print-directory", f"--directory={clone}", target])
+        commands[-1].append(f"PYTHON={python}")
+    for words in commands:
+        print("\n==", *words, flush=True)
+        if subprocess.run(words, env=kept).returncode:
+            return f"`{' '.join(words)}` failed"
     return None
 
 
 def main() -> int:
-    """Try every promised Python; return 1 if one of them failed."""
+    """Try every promised Python with `demo` and the named targets; return 1 if one failed."""
     root = find_root()
-    targets = sys.argv[1:] or ["demo", "test"]
+    targets = ["demo", *(sys.argv[1:] or ["test"])]
     lines: list[str] = []
-    first: tuple[str, dict[str, str]] | None = None
+    computed: dict[str, dict[str, str]] = {}
     failed = False
-    with tempfile.TemporaryDirectory(prefix="pythons-") as scratch:
-        for version in promised(root):
-            python = interpreter(version)
-            if python is None:
-                lines.append(f"Python {version}: not found on this machine, so not tried")
-                continue
-            clone = Path(scratch) / version / "checkout"
-            fault = run(python, root, clone, targets)
-            if fault is None:
-                found = results(Paths(clone / "demo"))
-                first = first or (version, found)
-                differ = sorted(x for x, _ in found.items() ^ first[1].items())
-                if differ:
-                    fault = f"{differ[0]} is not what Python {first[0]} computed"
-            failed = failed or fault is not None
-            told = f"`make {' '.join(targets)}` passed, {len(first[1])} results" if first else ""
-            lines.append(f"Python {version}: {fault or told}")
+    for version in promised(root):
+        python = interpreter(version)
+        if python is None:
+            lines.append(f"Python {version}: not found on this machine, so not tried")
+            continue
+        with tempfile.TemporaryDirectory(prefix="pythons-") as scratch:
+            clone = Path(scratch) / "checkout"
+            failure = run(python, root, clone, targets)
+            if failure is None:
+                computed[version] = results(Paths(clone / "demo"))
+        if failure is None:
+            reference, expected = next(iter(computed.items()))
+            for name, _ in sorted(computed[version].items() ^ expected.items())[:1]:
+                failure = f"{name} differs from what Python {reference} computed"
+        failed = failed or failure is not None
+        passed = f"{' and '.join(targets)} passed, results as on Python {next(iter(computed), '')}"
+        lines.append(f"Python {version}: {failure or passed}")
     print("", *lines, sep="\n")
     return int(failed)
 
