@@ -67,6 +67,7 @@ def epochs_in_store(checkout: Checkout) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_curves_grow_while_seeds_train_and_a_killed_seed_is_killed_in_the_store(
     checkout: Checkout,
 ) -> None:
