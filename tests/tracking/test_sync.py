@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_a_model_that_is_there_is_not_written_again(mirrored: Checkout) -> None:
     """MLflow notes the time in MLmodel, so a second writing would show."""
     models = {path: path.read_bytes() for path in mirrored.paths.artifacts.rglob("MLmodel")}
     assert len(models) == len(SEEDS)
-    with sqlite3.connect(mirrored.paths.store) as store:
+    with closing(sqlite3.connect(mirrored.paths.store)) as store, store:
         store.execute("DELETE FROM tags WHERE key = 'pipeline.mirrored'")
     bring_up_to_date(mirrored)
     found = {path: path.read_bytes() for path in mirrored.paths.artifacts.rglob("MLmodel")}
@@ -133,7 +134,7 @@ def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str,
 def test_rebuild_makes_the_same_runs_and_status_says_so(
     mirrored: Checkout, expected: dict[str, Any]
 ) -> None:
-    with sqlite3.connect(mirrored.paths.store) as store:
+    with closing(sqlite3.connect(mirrored.paths.store)) as store, store:
         store.execute("DELETE FROM tags WHERE key = 'pipeline.mirrored' AND rowid % 2 = 0")
         store.execute("DELETE FROM metrics WHERE key = 'validation/loss'")
         store.execute("DELETE FROM tags WHERE key = 'pipeline.mirrored'")
