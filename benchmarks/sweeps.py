@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.checkouts import fresh, run
-from pipeline.records.record import Record
+from pipeline.records.record import read_finished
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def sweep(workers: int, seeds: int, overrides: list[str], folder: Path) -> tuple
     if process.wait():
         raise SystemExit(process.returncode)
     watcher.join()
-    origins = [Record(p.parent).origin() for p in paths.records.glob("*/manifest.json")]
+    origins = [read_finished(p.parent).origin for p in paths.records.glob("*/manifest.json")]
     assert len(origins) == seeds
     ends = [origin["ended"] for origin in origins]
     return max(ends) - min(origin["started"] for origin in origins), peaks[0] / 1e6

@@ -16,7 +16,7 @@ import yaml
 
 from benchmarks.checkouts import fresh, timed
 from pipeline.paths import Paths
-from pipeline.records.record import Record
+from pipeline.records.record import read_finished
 
 
 def commands(paths: Paths) -> dict[str, tuple[str, ...]]:
@@ -34,7 +34,7 @@ def start_of(paths: Paths, module: str) -> float:
 
 def training_seconds(paths: Paths) -> float:
     """Return the seconds from the first seed's start to the last one's end."""
-    origins = [Record(path.parent).origin() for path in paths.records.glob("*/manifest.json")]
+    origins = [read_finished(path.parent).origin for path in paths.records.glob("*/manifest.json")]
     return max(o["ended"] for o in origins) - min(o["started"] for o in origins)
 
 

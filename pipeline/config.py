@@ -8,7 +8,7 @@ names the key, its value and what is allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -20,6 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
+from pipeline.masking import masked
 from pipeline.numerics import PROFILES
 from pipeline.paths import Paths, find_root
 
@@ -123,10 +124,51 @@ class Config:
 
 def experiment(config: Config) -> dict[str, Any]:
     """Return what determines a result besides the seed: plain values, for hashing and showing."""
-    return {
-        section: asdict(getattr(config, section))
-        for section in ("data", "split", "preprocess", "network", "training")
-    }
+    return {section: asdict(getattr(config, section)) for section in SECTIONS}
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "data": Data,
+    "split": Split,
+    "preprocess": Preprocess,
+    "network": Network,
+    "training": Training,
+}
+
+
+def from_experiment(values: Any, seed: Any) -> Config:
+    """Return the configuration of a recorded experiment, checked as any other is.
+
+    Args:
+        values: what `experiment` returned, or whatever stands in its place in a record.
+        seed: the seed.
+
+    Raises:
+        UserError: a section or a value is missing, unknown, of the wrong type or out of range.
+    """
+    sections = {}
+    for name, section in SECTIONS.items():
+        given = values.get(name) if isinstance(values, dict) else None
+        known = {entry.name: str(entry.type) for entry in fields(section)}
+        if not isinstance(given, dict) or given.keys() != known.keys():
+            raise UserError(f"{name}: allowed is a mapping of {', '.join(known)}")
+        for key, value in given.items():
+            if not _TYPES[known[key]](value):
+                _refuse(f"{name}.{key}", value, f"a value of type {known[key]}")
+        sections[name] = section(**given)
+    if not _TYPES["int"](seed):
+        _refuse("seed", seed, "a whole number")
+    config = Config(study="recorded", seeds=[seed], numerics=PROFILES[0], seed=seed, **sections)
+    check(config)
+    return config
+
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "int": lambda value: type(value) is int,
+    "float": lambda value: type(value) is float,
+    "str": lambda value: type(value) is str,
+    "list[int]": lambda value: type(value) is list and all(type(entry) is int for entry in value),
+}
 
 
 # --- composition -------------------------------------------------------------------------------
@@ -139,6 +181,15 @@ def _join(values: Iterable[object]) -> str:
 # In workers this module is imported with the job's function, so resolvers exist there too.
 OmegaConf.register_new_resolver("join", _join, replace=True)
 OmegaConf.register_new_resolver("root", lambda: str(find_root()), replace=True)
+
+
+def _read_tracking_uri_from(paths: Paths) -> None:
+    OmegaConf.register_new_resolver(
+        "tracking_uri", lambda: OmegaConf.load(paths.params).tracking.uri, replace=True
+    )
+
+
+_read_tracking_uri_from(Paths(find_root()))
 
 
 def register(paths: Paths) -> None:
@@ -154,6 +205,10 @@ def register(paths: Paths) -> None:
     if not isinstance(values, DictConfig):
         raise UserError(f"{paths.params} must map names to values")
     base = OmegaConf.merge(OmegaConf.structured(Config), values)
+    if _has_password(base):
+        # Hydra writes what it composes into files, where a password must not stand.
+        base.tracking.uri = "${tracking_uri:}"
+        _read_tracking_uri_from(paths)
     ConfigStore.instance().store(name="params", node=base)
 
 
@@ -182,12 +237,27 @@ def checked(composed: DictConfig) -> Config:
     for key in map(str, composed):
         if key not in known and key != "hydra":
             raise UserError(f"{key}: unknown key; known are {', '.join(sorted(known))}")
+    if _has_password(composed):
+        raise UserError(
+            f"tracking.uri = {masked(str(composed.tracking.uri))}: allowed is a password in "
+            "params.yaml or in an environment variable (tracking.uri=${oc.env:NAME}, or MLflow's "
+            "own MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), since Hydra writes "
+            "command lines and conf/ into files"
+        )
     # As plain values: a merge of typed nodes would let keys pass that were added with `+`.
     plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, sorted(known)), resolve=True)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
     assert isinstance(config, Config)
     check(config)
     return config
+
+
+def _has_password(composed: Any) -> bool:
+    """Tell whether the tracking server's address, as it is written there, holds a password."""
+    tracking = composed.get("tracking")
+    if not isinstance(tracking, DictConfig) or OmegaConf.is_interpolation(tracking, "uri"):
+        return False
+    return masked(str(tracking.get("uri"))) != str(tracking.get("uri"))
 
 
 # --- ranges ------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.masking import masked, printable
+
 
 class UserError(Exception):
     """A mistake that the user can mend; its text says which value and what is allowed."""
@@ -21,6 +23,10 @@ class UserError(Exception):
 
 class TrainingFailed(Exception):
     """At least one seed did not finish; its text says which and why."""
+
+
+class StageFailed(Exception):
+    """A stage or DVC failed in another process, which has told why; its text says which."""
 
 
 class NotMirrored(Exception):
@@ -41,8 +47,8 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(130) from None
     except Exception as error:
         if TRACEBACK_WANTED:
-            traceback.print_exc()
-        print(f"error: {describe(error)}", file=sys.stderr)
+            print(masked(traceback.format_exc()), end="", file=sys.stderr)
+        print(f"error: {printable(masked(describe(error)))}", file=sys.stderr)
         raise SystemExit(2 if _is_bad_input(error) else 1) from None
 
 
@@ -57,7 +63,7 @@ def describe(error: BaseException) -> str:
         return f"{root.full_key}: {str(root.msg).strip().splitlines()[0]}"
     # Hydra adds where it looked, over many lines.
     text = " ".join(str(error).partition("Config search path")[0].split())
-    if _is_bad_input(error) or isinstance(error, (TrainingFailed, NotMirrored)):
+    if _is_bad_input(error) or isinstance(error, (TrainingFailed, StageFailed, NotMirrored)):
         return text
     return f"{text or 'no message'} [{type(error).__name__}; HYDRA_FULL_ERROR=1 shows where]"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ from pipeline.errors import UserError
 
 # What a process killed in the middle of `write_bytes` leaves behind.
 UNFINISHED = ".*.tmp"
+# What an npz archive may inflate to: far above any model here, far below what fills a memory.
+MOST_BYTES = 2**28
 
 
 def sha256(content: bytes) -> str:
@@ -64,7 +67,12 @@ def _umask() -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with a final newline; keys keep their order."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return the content of the file that `write_json` writes."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Any:
@@ -74,11 +82,34 @@ def read_json(path: Path) -> Any:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(path.read_bytes(), name=str(path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; `dvc repro` makes it") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); delete it and run `dvc repro`") from None
+    except UserError as error:
+        raise UserError(f"{error}; delete it and run `dvc repro`") from None
+
+
+def parse_json(content: bytes, *, name: str) -> Any:
+    """Return the value of a JSON text, in which every number is finite.
+
+    Raises:
+        UserError: `content` is no such text; `name` is in the message.
+    """
+    try:
+        return json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{name} is not JSON ({error})") from None
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON's")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def read_yaml(path: Path) -> Any:
@@ -145,15 +176,39 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of an npz archive held in memory.
 
+    Nothing that the archive says of its sizes is believed: an array is allocated only where its
+    bytes are there, and all of them together are no more than `MOST_BYTES`.
+
     Raises:
-        UserError: `content` is damaged, or holds what only pickle could load.
+        UserError: `content` is damaged, or holds anything but plain arrays.
     """
     import zipfile
 
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > MOST_BYTES:
+                raise ValueError(f"it inflates to more than {MOST_BYTES} bytes")
+            arrays = {
+                entry.filename.removesuffix(".npy"): _parse_npy(archive.read(entry))
+                for entry in entries
+            }
+            if len(arrays) != len(entries):
+                raise ValueError("two arrays have one name")
+            return arrays
+    except Exception as error:  # zipfile and NumPy's parser of headers raise a dozen kinds
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{name} is no readable npz archive ({error}); delete it and run the stage again"
+            f"{name} is no readable npz archive ({reason}); delete it and run the stage again"
         ) from None
+
+
+def _parse_npy(content: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("an array is not in NumPy's format 1.0")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+        raise ValueError(f"an array of shape {shape} and {dtype} has other bytes")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)

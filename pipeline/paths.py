@@ -92,11 +92,6 @@ class Paths:
         return self.runs / f"seed-{seed}"
 
     @property
-    def cache(self) -> Path:
-        """DVC's cache of outputs, by their hash."""
-        return self.root / ".dvc" / "cache" / "files" / "md5"
-
-    @property
     def sweeps(self) -> Path:
         """Hydra's output and the tables of each sweep."""
         return self.root / "sweeps"
@@ -124,6 +119,11 @@ class Paths:
     def metrics(self) -> Path:
         """The statistics over seeds: DVC's metrics."""
         return self.results / "metrics.json"
+
+    @property
+    def tests(self) -> Path:
+        """Every seed's test results, with the manifest of the record that they belong to."""
+        return self.results / "tests.json"
 
     @property
     def classes(self) -> Path:

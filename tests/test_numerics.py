@@ -6,7 +6,7 @@ import platform
 import pytest
 
 from pipeline import numerics
-from pipeline.records.record import Record
+from pipeline.records.record import read_finished
 from tests.conftest import Checkout
 
 SHORT = ("training.epochs=2", "seed=0,1")
@@ -22,7 +22,7 @@ def trained(checkout: Checkout) -> dict[str, tuple[str, str]]:
     """Return kernel and manifest of every record, by identity."""
     found = {}
     for path in checkout.paths.records.glob("*/manifest.json"):
-        record = Record(path.parent)
+        record = read_finished(path.parent)
         (blas,) = record.description["environment"]["blas"]
         found[path.parent.name] = (blas["kernel"], path.read_text())
     return found

@@ -1,12 +1,13 @@
 """How far two trainings of one run agree, and what could have made them differ.
 
-Levels, the strongest first:
+Levels, the strongest first; each is of contents, not of what a record says about itself:
 
-- the same bytes: every file that a manifest names;
-- within tolerance: every weight within `TOLERANCE` of its array's largest, losses too, and no
-  accuracy further off than one image;
-- statistically the same: the last training and validation accuracies differ by less than three
-  standard errors of the difference of two shares, √(2 p (1 − p) / N);
+- the same bytes: history and model file, and what the model answers on the test images;
+- within tolerance: every number of network and preprocessor within `TOLERANCE` of its array's
+  largest, losses too, and no accuracy further off than one image;
+- statistically the same: every accuracy (training and validation as the histories say, validation
+  and test as the two models answer) differs by less than three standard errors of the difference
+  of two shares, √(2 p (1 − p) / N);
 - different.
 """
 
@@ -20,13 +21,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.records.environment import blas_name
-from pipeline.records.model import network_arrays
-from pipeline.records.record import History, Record
+from pipeline.records.model import Model, network_arrays
+from pipeline.records.record import Finished, History, Test
 
 # Relative; some thousand times the rounding of one operation.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 STANDARD_ERRORS = 3
 PARTS = ("train", "validation")
+
+Scores = Mapping[str, Test]
+"""Loss and accuracy of a model, by part of the data."""
 
 
 class Level(Enum):
@@ -42,16 +46,39 @@ class Level(Enum):
         return self.name.lower().replace("_", " ")
 
 
-def level(recorded: Record, again: Record) -> Level:
-    """Return how far two complete records agree."""
-    if recorded.manifest_digest() == again.manifest_digest():
+def level(recorded: Finished, again: Finished, answers: Scores, answers_again: Scores) -> Level:
+    """Return how far two records agree.
+
+    Args:
+        recorded: what is verified.
+        again: what training it again gave.
+        answers: what the recorded model answers on validation and test images.
+        answers_again: what the other model does.
+    """
+    sizes: dict[str, int] = dict(recorded.description["experiment"]["split"])
+    claimed = claims(recorded)
+    if not all(_scores_agree(claimed[part], answers[part], sizes[part]) for part in claimed):
+        return Level.DIFFERENT  # the model does not do what its own record says
+    if _same_bytes(recorded, again) and claimed.get("test") in (None, answers_again["test"]):
         return Level.SAME_BYTES
-    sizes = {part: recorded.description["experiment"]["split"][part] for part in PARTS}
-    histories = recorded.history(), again.history()
-    if _weights_agree(recorded, again) and _histories_agree(*histories, sizes):
+    if (
+        _models_agree(recorded.model(), again.model())
+        and _histories_agree(recorded.history, again.history, sizes)
+        and all(_scores_agree(answers[part], answers_again[part], sizes[part]) for part in answers)
+    ):
         return Level.WITHIN_TOLERANCE
-    accuracies = [{part: history[-1][part]["accuracy"] for part in PARTS} for history in histories]
-    return statistical_level(accuracies[0], accuracies[1], sizes)
+    first, second = (
+        {f"history {part}": record.history[-1][part]["accuracy"] for part in PARTS}
+        | {f"model {part}": scores["accuracy"] for part, scores in scored.items()}
+        for record, scored in ((recorded, answers), (again, answers_again))
+    )
+    return statistical_level(first, second, {key: sizes[key.split()[1]] for key in first})
+
+
+def claims(record: Finished) -> dict[str, Test]:
+    """Return what a record says that its model answers: on validation images, and test images."""
+    said: dict[str, Test] = {"validation": record.history[-1]["validation"]}
+    return said if record.test is None else {**said, "test": record.test}
 
 
 def statistical_level(
@@ -60,44 +87,66 @@ def statistical_level(
     """Return whether accuracies differ by no more than chance would have it.
 
     Args:
-        recorded: accuracy by part.
-        again: accuracy by part.
-        sizes: number of images by part.
+        recorded: accuracies.
+        again: accuracies, by the same names.
+        sizes: number of images behind each.
     """
     for part, accuracy in recorded.items():
         share, n = (accuracy + again[part]) / 2, sizes[part]
         # Of at least one wrong image: a share of 1 has a standard error, too.
         share = min(share, 1 - 1 / n)
-        error = math.sqrt(2 * share * (1 - share) / n)
+        error = math.sqrt(2 * share * (1 - share) / n) if share >= 0 else 0.0
         if not abs(accuracy - again[part]) <= STANDARD_ERRORS * error:
             return Level.DIFFERENT
     return Level.STATISTICALLY_THE_SAME
 
 
-def _weights_agree(recorded: Record, again: Record) -> bool:
-    first, second = (network_arrays(record.model().network) for record in (recorded, again))
-    for name, array in first.items():
-        other = second.get(name)
-        if other is None or other.shape != array.shape or other.dtype != array.dtype:
-            return False
-        if array.dtype.kind != "f":
-            if not np.array_equal(array, other):
-                return False
-            continue
-        furthest = float(np.abs(array - other).max(initial=0.0))
-        if not furthest <= TOLERANCE[array.dtype.name] * float(np.abs(array).max(initial=0.0)):
-            return False
-    return first.keys() == second.keys()
+def first_difference(recorded: History, again: History) -> int | None:
+    """Return the first epoch after which weights differ, or None if there is none."""
+    for first, second in zip(recorded, again, strict=False):
+        if first["weights"] != second["weights"]:
+            return int(first["epoch"])
+    return None
+
+
+def _same_bytes(recorded: Finished, again: Finished) -> bool:
+    # Not the description: it names the code and libraries, not what they computed.
+    names = ("history.jsonl", "model.npz")
+    return all(recorded.hashes[name] == again.hashes[name] for name in names)
+
+
+def _models_agree(recorded: Model, again: Model) -> bool:
+    first, second = (
+        {**model.preprocessor.arrays(), **network_arrays(model.network)}
+        for model in (recorded, again)
+    )
+    return first.keys() == second.keys() and all(
+        _arrays_agree(first[name], second[name]) for name in first
+    )
+
+
+def _arrays_agree(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> bool:
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    if first.dtype.kind != "f":
+        return np.array_equal(first, second)
+    furthest = float(np.abs(first - second).max(initial=0.0))
+    return furthest <= TOLERANCE[first.dtype.name] * float(np.abs(first).max(initial=0.0))
 
 
 def _histories_agree(recorded: History, again: History, sizes: Mapping[str, int]) -> bool:
-    if len(recorded) != len(again):
-        return False
-    return all(
-        math.isclose(a[part]["loss"], b[part]["loss"], rel_tol=TOLERANCE["float32"])
-        and abs(a[part]["accuracy"] - b[part]["accuracy"]) <= 1.001 / sizes[part]
-        for a, b in zip(recorded, again, strict=True)
+    return len(recorded) == len(again) and all(
+        _scores_agree(first[part], second[part], sizes[part])
+        for first, second in zip(recorded, again, strict=True)
         for part in PARTS
+    )
+
+
+def _scores_agree(first: Test, second: Test, images: int) -> bool:
+    """Tell whether losses agree but for rounding, and accuracies but for one image."""
+    return (
+        math.isclose(first["loss"], second["loss"], rel_tol=TOLERANCE["float32"])
+        and abs(first["accuracy"] - second["accuracy"]) <= 1.001 / images
     )
 
 
@@ -108,31 +157,29 @@ def causes(
     again_origin: Mapping[str, Any],
 ) -> list[str]:
     """Return what differs between two runs' descriptions and origins, for a person to read."""
-    found = []
+    differing = []
     if recorded["code"] != again["code"]:
-        found.append(f"numerical code: {recorded['code'][:12]}, now {again['code'][:12]}")
+        differing.append(f"code: {recorded['code'][:12]}, now {again['code'][:12]}")
     if recorded["data"] != again["data"]:
-        found.append("data: files with other hashes")
+        differing.append("data: files with other hashes")
     if recorded["experiment"] != again["experiment"]:
-        found.append("configuration")
-    found += _environment_causes(recorded["environment"], again["environment"])
+        differing.append("configuration")
+    differing += _environment_causes(recorded["environment"], again["environment"])
     for name, words in (("lock", "lock file"), ("cpu", "CPU"), ("python", "Python")):
         before, now = recorded_origin.get(name), again_origin.get(name)
         if before is not None and now is not None and before != now:
-            found.append(f"{words}: {str(before)[:40]}, now {str(now)[:40]}")
-    return found
+            differing.append(f"{words}: {str(before)[:40]}, now {str(now)[:40]}")
+    return differing
 
 
 def _environment_causes(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
-    found = []
+    differing = []
     for library, name in (("NumPy", "numpy"), ("SciPy", "scipy")):
-        # Records from before SciPy took part name none.
-        before, now = recorded.get(name), again.get(name)
-        if before != now:
-            found.append(f"{library}: {before}, now {now}")
+        if recorded[name] != again[name]:
+            differing.append(f"{library}: {recorded[name]}, now {again[name]}")
     if recorded["simd"] != again["simd"]:
         extensions = (" ".join(environment["simd"]) for environment in (recorded, again))
-        found.append("NumPy's SIMD extensions: {}, now {}".format(*extensions))
+        differing.append("NumPy's SIMD extensions: {}, now {}".format(*extensions))
     if recorded["blas"] != again["blas"]:
-        found.append(f"BLAS: {blas_name(recorded)}, now {blas_name(again)}")
-    return found
+        differing.append(f"BLAS: {blas_name(recorded)}, now {blas_name(again)}")
+    return differing

@@ -48,6 +48,21 @@ def numeric_environment() -> dict[str, Any]:
     }
 
 
+def is_environment(value: Mapping[str, Any]) -> bool:
+    """Tell whether `value` has the form of what `numeric_environment` returns."""
+    libraries = value.get("blas")
+    return (
+        all(isinstance(value.get(name), str) for name in ("numpy", "scipy"))
+        and isinstance(value.get("simd"), list)
+        and all(isinstance(extension, str) for extension in value["simd"])
+        and isinstance(libraries, list)
+        and all(
+            isinstance(library, dict) and library.keys() == {"name", "version", "kernel", "threads"}
+            for library in libraries
+        )
+    )
+
+
 def blas_name(environment: Mapping[str, Any]) -> str:
     """Return the BLAS of a numeric environment, as a person reads it."""
     return "; ".join(

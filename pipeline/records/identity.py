@@ -7,39 +7,23 @@ identity never has to be trained again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from inspect import getfile
-from pathlib import Path
 from typing import Any
 
-import pipeline.data
-import pipeline.network
-from pipeline import files
-from pipeline.config import Config, experiment
+from pipeline.config import Config, experiment, from_experiment
 from pipeline.data.catalogue import DATASETS
+from pipeline.errors import UserError
 from pipeline.files import canonical_json, sha256
-from pipeline.records import model, record
-from pipeline.records.environment import numeric_environment
+from pipeline.records.code import code_digest
+from pipeline.records.environment import is_environment, numeric_environment
 
-# What computes nothing that a result depends on: changing it trains nothing again.
-NOT_NUMERICAL = {"catalogue.py", "effect.py", "estimators.py", "sources.py"}
+# Of records: raised when their files or their meaning change. Records of an earlier format stay
+# where they are, and nothing reads them.
+FORMAT = 2
 
-
-@cache
-def code_digest() -> str:
-    """Return the SHA-256 of the numerical code, from raw files to a finished record's bytes."""
-    sources = [Path(getfile(module)) for module in (files, model, record)]
-    for package in (pipeline.data, pipeline.network):
-        sources += Path(package.__path__[0]).glob("*.py")
-    digests = {
-        f"{source.parent.name}/{source.name}": sha256(source.read_bytes())
-        for source in sources
-        if source.name not in NOT_NUMERICAL
-    }
-    return sha256(canonical_json(digests))
+Description = dict[str, Any]
 
 
-def description(config: Config) -> dict[str, Any]:
+def description(config: Config) -> Description:
     """Return what determines the result of training `config.seed`: what is hashed.
 
     Raises:
@@ -47,12 +31,35 @@ def description(config: Config) -> dict[str, Any]:
     """
     assert config.seed is not None
     return {
+        "format": FORMAT,
         "experiment": experiment(config),
         "seed": config.seed,
         "data": dict(DATASETS[config.data.name].files),
         "code": code_digest(),
         "environment": numeric_environment(),
     }
+
+
+def check_description(value: Any, name: str) -> Description:
+    """Return `value` if it is a description of today's format, of an experiment that can be.
+
+    Raises:
+        UserError: it is not; `name` is in the message.
+    """
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise UserError(f"{name} is no description of format {FORMAT}")
+    for key, kind in (("data", dict), ("code", str), ("environment", dict)):
+        if not isinstance(value.get(key), kind):
+            raise UserError(f"{name}: {key} is missing or of the wrong type")
+    if not all(isinstance(digest, str) for digest in value["data"].values()):
+        raise UserError(f"{name}: data must map file names to hashes")
+    if not is_environment(value["environment"]):
+        raise UserError(f"{name}: environment is not what a record says of one")
+    try:
+        from_experiment(value.get("experiment"), value.get("seed"))
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    return value
 
 
 def identity(described: Mapping[str, Any]) -> str:

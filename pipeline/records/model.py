@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.preprocessing import AffineMap
 from pipeline.errors import UserError
-from pipeline.files import npz_bytes, parse_npz
+from pipeline.files import npz_bytes, parse_npz, sha256
 from pipeline.network.activations import ACTIVATIONS, Array
 from pipeline.network.dense import Layer, Network, forward, parameters
 
@@ -55,23 +55,35 @@ def network_from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Network:
     """Return the network that `arrays` describes.
 
     Raises:
-        UserError: an array is missing, or shapes do not fit each other; `name` is in its text.
+        UserError: it is none: an array is missing, shapes do not fit each other, a function is
+            unknown, a number is not finite; `name` is in the message.
     """
     try:
-        activations = tuple(str(entry) for entry in arrays["activations"])
+        activations = tuple(str(entry) for entry in arrays["activations"].reshape(-1))
         layers = tuple(
             Layer(arrays[f"W{number}"], arrays[f"b{number}"])
             for number in range(1, len(activations) + 1)
         )
     except KeyError as error:
         raise UserError(f"{name}: array {error} is missing") from None
+    unknown = set(activations) - ACTIVATIONS.keys()
+    if unknown or not layers:
+        raise UserError(f"{name}: activations are {list(activations)}, some of {list(ACTIVATIONS)}")
+    dtype = layers[0].W.dtype
     for number, layer in enumerate(layers, start=1):
-        fan_in = layers[number - 2].W.shape[0] if number > 1 else layer.W.shape[-1]
+        if layer.W.ndim != 2 or layer.b.ndim != 1:
+            raise UserError(f"{name}: W{number} must be a matrix and b{number} a vector")
+        fan_in = layers[number - 2].W.shape[0] if number > 1 else layer.W.shape[1]
         if layer.W.shape != (len(layer.b), fan_in):
             raise UserError(
                 f"{name}: W{number} has shape {layer.W.shape}, b{number} or the layer "
                 f"before it wants {(len(layer.b), fan_in)}"
             )
+        for array in layer:
+            if array.dtype != dtype or dtype not in (np.float32, np.float64):
+                raise UserError(f"{name}: layer {number} is not of one floating-point type")
+            if not np.isfinite(array).all():
+                raise UserError(f"{name}: layer {number} holds numbers that are not finite")
     return Network(layers, activations)
 
 
@@ -87,4 +99,34 @@ def parse_model(content: bytes, *, name: str) -> Model:
         UserError: the content is no model; `name` is in its text.
     """
     arrays = parse_npz(content, name=name)
-    return Model(AffineMap.from_arrays(arrays), network_from_arrays(arrays, name))
+    network = network_from_arrays(arrays, name)
+    preprocessor = _preprocessor(arrays, network.layers[0].W.shape[1], name)
+    return Model(preprocessor, network)
+
+
+def _preprocessor(arrays: dict[str, NDArray[Any]], inputs: int, name: str) -> AffineMap:
+    """Return the preprocessor of `arrays`, if it gives the network its `inputs`."""
+    try:
+        fitted = AffineMap.from_arrays(arrays)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    matrix = fitted.matrix
+    pixels, gives = (inputs, inputs) if matrix is None else matrix.shape
+    for key, array in fitted.arrays().items():
+        if array.dtype != np.float64 or not np.isfinite(array).all():
+            raise UserError(f"{name}: preprocessor: {key} must hold finite numbers in float64")
+        if key != "matrix" and array.shape not in ((), (pixels,)):
+            raise UserError(f"{name}: preprocessor: {key} has shape {array.shape}")
+    if gives != inputs:
+        raise UserError(f"{name}: the preprocessor gives {gives} inputs, W1 takes {inputs}")
+    return fitted
+
+
+def parameters_digest(network: Network) -> str:
+    """Return the SHA-256 of all weights and biases: names, shapes, types and bytes."""
+    parts = []
+    for name, array in parameters(network).items():
+        # Little-endian, row by row, whatever lies in memory.
+        stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        parts += [f"{name} {stored.dtype.str} {stored.shape}".encode(), stored.tobytes()]
+    return sha256(b"".join(parts))

@@ -15,14 +15,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.config import compose
 from pipeline.errors import UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
 from pipeline.paths import Paths, find_root
-from pipeline.records.record import Record
+from pipeline.records.gather import gather
+from pipeline.records.names import configuration_names
+from pipeline.records.record import Finished, Unfinished, is_older, read_record
 from pipeline.results.figures import differences
 from pipeline.results.statistics import FEWEST_PAIRS, METHOD, Comparison, compare, holm, summarise
 from pipeline.results.style import save
-from pipeline.sweep.naming import configuration_names
 
 Setting = dict[int, float | None]
 """A value a seed; None for one that failed."""
@@ -38,6 +40,7 @@ def main() -> None:
     asked = parser.parse_args()
     with one_line_errors():
         paths = Paths(find_root())
+        gather(compose(paths), paths)
         records = [record for folder in asked.folders for record in _records(folder, paths)]
         settings = _settings(records, test=asked.test)
         if len(settings) < 2:
@@ -48,46 +51,49 @@ def main() -> None:
         _tell(settings, "test" if asked.test else "validation", paths)
 
 
-def _records(folder: Path, paths: Paths) -> Iterator[Record]:
-    """Yield the records that a folder is, lists, or holds.
+def _records(folder: Path, paths: Paths) -> Iterator[Finished | Unfinished]:
+    """Yield the records that a folder is, lists, or holds; not those of an earlier format.
 
     Raises:
         UserError: there are none.
     """
     if (folder / "runs.csv").exists():
         with (folder / "runs.csv").open(newline="") as file:
-            yield from [Record(paths.records / row["record"]) for row in csv.DictReader(file)]
+            yield from [read_record(paths.records / row["record"]) for row in csv.DictReader(file)]
         return
     found = sorted(folder.glob("*/description.json")) or sorted(folder.glob("description.json"))
     if not found:
         raise UserError(f"{folder}: allowed is the folder of a sweep, of a record, or of records")
-    yield from (Record(path.parent) for path in found)
+    folders = (path.parent for path in found)
+    yield from (read_record(folder) for folder in folders if not is_older(folder))
 
 
-def _settings(records: Sequence[Record], *, test: bool) -> dict[str, Setting]:
+def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[str, Setting]:
     """Return the values of each configuration, by its name, in the order they were named."""
     by_configuration: dict[bytes, Setting] = {}
     experiments = {}
     for record in records:
         described = record.description
+        if described is None:
+            raise UserError(f"{record.folder / 'description.json'} cannot be read")
         key = canonical_json(described["experiment"])
         experiments[key] = described["experiment"]
-        by_configuration.setdefault(key, {})[record.seed] = _value(record, test=test)
+        by_configuration.setdefault(key, {})[described["seed"]] = _value(record, test=test)
     names = configuration_names(list(experiments.values()))
     return dict(zip(names, by_configuration.values(), strict=True))
 
 
-def _value(record: Record, *, test: bool) -> float | None:
-    validation = record.validation_accuracy()
-    if validation is None or not test:
-        return validation
-    found = record.test()
-    if found is None:
+def _value(record: Finished | Unfinished, *, test: bool) -> float | None:
+    if isinstance(record, Unfinished):
+        return None
+    if not test:
+        return record.validation_accuracy
+    if record.test is None:
         raise UserError(
             f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
             "`test=true` does, and trains nothing again"
         )
-    return found["accuracy"]
+    return record.test["accuracy"]
 
 
 def _tell(settings: dict[str, Setting], part: str, paths: Paths) -> None:

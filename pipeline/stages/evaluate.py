@@ -11,8 +11,8 @@ from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.files import write_csv, write_json
 from pipeline.paths import Paths
-from pipeline.records.published import declared
-from pipeline.records.record import History
+from pipeline.records.gather import declared
+from pipeline.records.record import Finished, History
 from pipeline.results.classes import class_scores, confusion
 from pipeline.results.evaluation import Answers
 from pipeline.results.evaluation import evaluate as evaluate_model
@@ -25,16 +25,16 @@ def evaluate(config: Config, paths: Paths) -> None:
     images = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
     one_hot = prepared.test_one_hot(config, paths)
     labels = one_hot.argmax(axis=1)
-    results: dict[int, Answers | None] = {}
-    histories: dict[int, History] = {}
-    for seed, record in declared(config, paths):
-        histories[seed] = record.history() if record else []
-        results[seed] = (
-            evaluate_model(record.model(), images, one_hot, config.training.cost)
-            if record
-            else None
-        )
+    records = declared(config, paths)
+    histories = {seed: record.history if record else [] for seed, record in records.items()}
+    results = {
+        seed: evaluate_model(record.model(), images, one_hot, config.training.cost)
+        if record
+        else None
+        for seed, record in records.items()
+    }
     write_json(paths.metrics, metrics(config, histories, results))
+    write_json(paths.tests, tests(records, results))
     write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], long(histories))
     found = {seed: result for seed, result in results.items() if result is not None}
     classes = DATASETS[config.data.name].classes
@@ -90,6 +90,22 @@ def metrics(
         for metric in ("accuracy", "loss")
     }
     return found
+
+
+def tests(
+    records: dict[int, Finished | None], results: dict[int, Answers | None]
+) -> list[dict[str, object]]:
+    """Return every seed's test results, with the manifest of the record that they belong to."""
+    return [
+        {
+            "seed": seed,
+            "manifest": record.manifest,
+            "accuracy": result.accuracy,
+            "loss": result.loss,
+        }
+        for seed, record in records.items()
+        if record is not None and (result := results[seed]) is not None
+    ]
 
 
 def long(histories: dict[int, History]) -> Iterator[tuple[object, ...]]:

@@ -7,15 +7,14 @@ from pipeline.data import prepared
 from pipeline.errors import UserError
 from pipeline.files import read_json, write_bytes
 from pipeline.paths import Paths
-from pipeline.records.identity import identity
+from pipeline.records.gather import declared
+from pipeline.records.names import configuration_names
 from pipeline.records.provenance import made_by
-from pipeline.records.published import declared
-from pipeline.records.record import Record
+from pipeline.records.record import Finished
 from pipeline.results import tables
 from pipeline.results.report import Experiment, draw, page
 from pipeline.results.style import png
 from pipeline.stages.entry import run
-from pipeline.sweep.naming import configuration_names
 
 PARTS, METRICS = ("train", "validation", "test"), ("accuracy", "loss")
 SAMPLE = 2000  # training images in the figure of preprocessing
@@ -23,7 +22,7 @@ SAMPLE = 2000  # training images in the figure of preprocessing
 
 def report(config: Config, paths: Paths) -> None:
     """Draw every figure, and write the page and the text."""
-    records = [record for _, record in declared(config, paths) if record]
+    records = [record for record in declared(config, paths).values() if record]
     if not records:
         raise UserError(f"{paths.runs}: no declared seed finished, so there is nothing to show")
     shown = read(config, paths, records)
@@ -35,7 +34,7 @@ def report(config: Config, paths: Paths) -> None:
     write_bytes(paths.summary, made.markdown().encode())
 
 
-def read(config: Config, paths: Paths, records: list[Record]) -> Experiment:
+def read(config: Config, paths: Paths, records: list[Finished]) -> Experiment:
     """Return what the stages before have left."""
     (name,) = configuration_names([experiment(config)])
     images = prepared.training_file(paths, config.data.name)
@@ -57,8 +56,8 @@ def read(config: Config, paths: Paths, records: list[Record]) -> Experiment:
         model=records[0].model(),
         split=read_json(paths.split_summary),
         descriptions=[record.description for record in records],
-        manifests={record.seed: record.manifest_digest() for record in records},
-        origins=[Record(paths.records / identity(r.description)).origin() for r in records],
+        manifests={record.seed: record.manifest for record in records},
+        origins=[record.origin for record in records],
     )
 
 

@@ -26,7 +26,7 @@ from pipeline.lecture.studies import (
     preprocessing_as_dict,
 )
 from pipeline.paths import Paths
-from pipeline.records.record import Record
+from pipeline.records.record import Finished, read_finished
 from pipeline.results.style import save
 from pipeline.stages.entry import run
 
@@ -78,26 +78,24 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
     table = paths.sweep(sweep) / "runs.csv"
     if not table.exists():
         raise UserError(f"{table} is missing; `make lecture` runs the sweep that leaves it")
-    by_experiment: dict[bytes, list[Record]] = {}
+    by_experiment: dict[bytes, list[Finished]] = {}
     with table.open(newline="") as file:
         for row in csv.DictReader(file):
-            record = Record(paths.records / row["record"])
-            record.require()
+            record = read_finished(paths.records / row["record"])
             key = canonical_json(record.description["experiment"])
             by_experiment.setdefault(key, []).append(record)
     return [_setting(records) for records in by_experiment.values()]
 
 
-def _setting(records: list[Record]) -> Setting:
+def _setting(records: list[Finished]) -> Setting:
     curves: dict[str, dict[int, list[float]]] = {"train": {}, "validation": {}}
     test = {}
     for record in records:
         for part, seeds in curves.items():
-            seeds[record.seed] = [epoch[part]["accuracy"] for epoch in record.history()]
-        found = record.test()
-        if found is None:
+            seeds[record.seed] = [epoch[part]["accuracy"] for epoch in record.history]
+        if record.test is None:
             raise UserError(f"{record.folder}: the sweep has to be run with test=true")
-        test[record.seed] = found["accuracy"]
+        test[record.seed] = record.test["accuracy"]
     return Setting(records[0].description["experiment"], curves, test)
 
 

@@ -18,6 +18,8 @@ from pipeline.config import checked, register
 from pipeline.errors import one_line_errors
 from pipeline.numerics import require
 from pipeline.paths import Paths, find_root
+from pipeline.processes import own_name
+from pipeline.records.provenance import provenance
 from pipeline.sweep.job import train_seed
 from pipeline.sweep.launch import concluded
 
@@ -26,7 +28,8 @@ def job(composed: DictConfig) -> float | None:
     """Train one seed; returns its validation accuracy, which a search maximises."""
     config = checked(composed)
     require(config.numerics)
-    return train_seed(config, Paths(find_root()))
+    paths = Paths(find_root())
+    return train_seed(config, paths, {"process": own_name(), **provenance(paths.root)})
 
 
 def main() -> None:

@@ -18,29 +18,10 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import UserError
 from pipeline.files import write_json
+from pipeline.processes import is_alive, own_name, process_name
 from pipeline.sweep.sentinel import ALL_IS_WELL, LAUNCHER_VARIABLE
 
 POLL_SECONDS = 0.3
-
-
-def own_name() -> str:
-    """Return "<pid>:<start time>" of this process, which no later process shares."""
-    return _name(psutil.Process())
-
-
-def _name(process: psutil.Process) -> str:
-    # A pid alone can be taken over by another process.
-    return f"{process.pid}:{process.create_time()}"
-
-
-def is_alive(name: str) -> bool:
-    """Tell whether the process called "<pid>:<start time>" still runs."""
-    pid, _, started = name.partition(":")
-    try:
-        process = psutil.Process(int(pid))
-        return process.create_time() == float(started) and process.status() != "zombie"
-    except (psutil.Error, ValueError):
-        return False
 
 
 @contextmanager
@@ -77,7 +58,9 @@ def follow_dvc() -> None:
     if "DVC_STAGE" in os.environ:
         for parent in psutil.Process().parents():
             if _is_dvc(parent):
-                thread = threading.Thread(target=_end_with, args=(_name(parent),), daemon=True)
+                thread = threading.Thread(
+                    target=_end_with, args=(process_name(parent),), daemon=True
+                )
                 thread.start()
                 return
 
@@ -98,8 +81,13 @@ def _end_with(name: str) -> None:
 
 
 @contextmanager
-def alone(folder: Path, purpose: str) -> Iterator[None]:
+def alone(folder: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the store in `folder` for this process.
+
+    Args:
+        folder: the store.
+        purpose: what for, as a person reads it.
+        wait: whether to wait for whoever holds it.
 
     Raises:
         UserError: another process holds it; names its pid.
@@ -107,7 +95,7 @@ def alone(folder: Path, purpose: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(folder / ".lock"), folder / ".holder.json"
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise UserError(
             f"{folder} is in use by {_holder(holder)}; wait for it, or end it first"

@@ -1,9 +1,14 @@
-"""One job: train one seed of one configuration, from its record's last epoch on."""
+"""One job: train one seed of one configuration, from its record's last epoch on.
+
+This module and all that it imports decide a result: their code is part of a run's identity. So
+what decides none, such as where a run came from, is handed over and not imported.
+"""
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,16 +17,22 @@ from filelock import FileLock
 from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.examples import examples
+from pipeline.masking import masked
 from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
 from pipeline.network.training import Diverged, Start, train
 from pipeline.paths import Paths
-from pipeline.records.environment import numeric_environment, one_blas_thread
+from pipeline.records.environment import one_blas_thread
 from pipeline.records.identity import description, identity
 from pipeline.records.model import Model
-from pipeline.records.provenance import provenance
-from pipeline.records.record import Record, entry
-from pipeline.sweep.guard import own_name
+from pipeline.records.record import (
+    Finished,
+    History,
+    Record,
+    add_origin,
+    epoch_entry,
+    read_record,
+)
 
 
 def record_of(config: Config, paths: Paths) -> Record:
@@ -29,51 +40,64 @@ def record_of(config: Config, paths: Paths) -> Record:
     return Record(paths.records / identity(description(config)))
 
 
-def train_seed(config: Config, paths: Paths) -> float | None:
+def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> float | None:
     """Train `config.seed`, unless its record is complete.
+
+    Args:
+        config: with a seed.
+        paths: where data and records are.
+        provenance: where the code comes from and what runs it, as the record keeps it.
 
     Returns:
         The last epoch's validation accuracy; None if the run failed. Which it did, and why, is
-        in the record: a failing seed raises nothing, so that it takes no other down with it.
+        in the record: a failing seed raises nothing, so that the others go on.
     """
     with one_blas_thread():
         record = record_of(config, paths)
         record.folder.mkdir(parents=True, exist_ok=True)
         # A worker of a sweep just killed may need a moment to notice.
         with FileLock(record.folder / ".lock"):
-            complete = record.damage() is None
-            record.tidy(complete=complete)
-            if complete:
-                _note_study(record, config.study)
-                return record.validation_accuracy()
+            record.tidy()
+            state = read_record(record.folder)
+            if isinstance(state, Finished):
+                record.forget_progress()
+                _note_study(state, config.study)
+                return state.validation_accuracy
+            resumed = record.resume()
+            before = state.origin if resumed else {}
+            origin = _origin(config, provenance, before, len(resumed[1]) if resumed else 0)
+            record.begin(description(config))
+            record.save_origin(origin)
             try:
-                _train(config, paths, record)
-                return record.validation_accuracy()
+                return _train(config, paths, record, origin, resumed)
             except Diverged as error:
                 record.fail(str(error))
             except Exception as error:  # told by the launching process, once all seeds are done
-                record.fail(f"{type(error).__name__}: {error}")
-                record.save_origin({**record.origin(), "traceback": traceback.format_exc()})
+                record.fail(masked(f"{type(error).__name__}: {error}"))
+                origin["traceback"] = masked(traceback.format_exc())
+                record.save_origin(origin)
             return None
 
 
-def _note_study(record: Record, study: str) -> None:
+def _note_study(record: Finished, study: str) -> None:
     """Note that a finished run also belongs to another study, which trains it no second time."""
-    origin = record.origin()
-    if study not in origin.get("studies", []):
-        record.save_origin({**origin, "studies": [*origin.get("studies", []), study]})
+    studies = record.origin.get("studies", [])
+    if study not in studies:
+        add_origin(record, {**record.origin, "studies": [*studies, study]})
 
 
-def _train(config: Config, paths: Paths, record: Record) -> None:
+def _train(
+    config: Config,
+    paths: Paths,
+    record: Record,
+    origin: dict[str, Any],
+    resumed: tuple[Start, History] | None,
+) -> float:
     ready = examples(config, paths)
     settings, seed = config.training, config.seed
     assert seed is not None
-    resumed = record.resume()
     _, inputs = ready.train.inputs.shape
     start, history = resumed or (Start(0, first_network(config, inputs), None), [])
-    record.begin(description(config))
-    origin = _origin(config, paths, record, resumed=bool(history))
-    record.save_origin(origin)
     network = start.network
     clock = time.perf_counter()
     for epoch in train(
@@ -89,15 +113,15 @@ def _train(config: Config, paths: Paths, record: Record) -> None:
         momentum=settings.momentum,
     ):
         network = epoch.network
-        history = [*history, entry(epoch)]
+        history = [*history, epoch_entry(epoch, history)]
         now = time.perf_counter()
         timing = {"epoch": epoch.number, "seconds": now - clock, "ended": time.time()}
         clock = now
         origin["epochs"] = [*origin["epochs"], timing]
         record.save_origin(origin)
         record.save_epoch(epoch, history, momentum=settings.momentum > 0)
-    record.finish(Model(ready.preprocessor, network), history)
-    record.save_origin({**origin, "ended": time.time()})
+    record.finish(Model(ready.preprocessor, network), history, {**origin, "ended": time.time()})
+    return float(history[-1]["validation"]["accuracy"])
 
 
 def first_network(config: Config, inputs: int) -> Network:
@@ -123,16 +147,14 @@ def first_network(config: Config, inputs: int) -> Network:
     )
 
 
-def _origin(config: Config, paths: Paths, record: Record, *, resumed: bool) -> dict[str, Any]:
-    """Return when, where and by whom; times of epochs trained before an interruption stay."""
-    before = record.origin() if resumed else {}
-    done = len(record.progress()) if resumed else 0
+def _origin(
+    config: Config, provenance: Mapping[str, Any], before: Mapping[str, Any], done: int
+) -> dict[str, Any]:
+    """Return when, where and by whom; what `before` says of the `done` epochs stays."""
     return {
         "studies": sorted({*before.get("studies", []), config.study}),
-        "process": own_name(),
         "started": before.get("started", time.time()),
-        "resumed_after": [*before.get("resumed_after", []), done] if resumed else [],
-        **provenance(paths.root),
-        "environment": numeric_environment(),
+        "resumed_after": [*before.get("resumed_after", []), done] if done else [],
+        **provenance,
         "epochs": before.get("epochs", [])[:done],
     }

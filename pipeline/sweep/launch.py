@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -27,13 +28,22 @@ from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
 from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
-from pipeline.records.record import Record
+from pipeline.records.gather import gather
+from pipeline.records.names import configuration_names
+from pipeline.records.record import (
+    Finished,
+    Record,
+    Unfinished,
+    add_test,
+    copy_record,
+    is_older,
+    read_record,
+)
 from pipeline.results.evaluation import evaluate
 from pipeline.results.statistics import Summary, summarise
 from pipeline.sweep.guard import alone, follow_dvc, no_orphans
 from pipeline.sweep.job import record_of
 from pipeline.sweep.jobs import expand, is_grid
-from pipeline.sweep.naming import configuration_names
 from pipeline.sweep.watch import Watched, watching
 from pipeline.tracking.live import mirrored
 
@@ -84,12 +94,18 @@ def _begin(composed: DictConfig) -> None:
     if asked.output is not None:
         _refuse_output(asked.output, configs, paths)
     jobs = _jobs(configs, paths)
+    gather(asked, paths, training=True)
     if asked.dry_run:
         _tell(jobs, _console())
         raise SystemExit(0)
     _refuse_missing_data(configs, paths)
     sweep = Sweep(jobs, Path(str(composed.hydra.sweep.dir)))
-    sweep.stack.enter_context(alone(paths.records, "a sweep"))
+    # Experiments that DVC runs side by side share the records: there, the second one waits.
+    wait = paths.home != paths.root
+    sweep.stack.enter_context(alone(paths.records, "a sweep", wait=wait))
+    older = sum(map(is_older, paths.records.glob("*")))
+    if older:
+        sweep.console.print(f"{older} records of an earlier format stay in {paths.records}, unused")
     watched = [Watched(_label(job, jobs), job.record, job.config.training.epochs) for job in jobs]
     if asked.tracking.live:
         # A search chooses its jobs as it goes: whichever records there are.
@@ -148,12 +164,11 @@ def _refuse_missing_data(configs: Sequence[Config], paths: Paths) -> None:
 def _tell(jobs: Sequence[Job], console: Console) -> None:
     table = _table("configuration", "seed", "record", "would")
     for job in jobs:
-        done = len(job.record.progress())
         would = "be trained"
-        if job.record.damage() is None:
+        if isinstance(read_record(job.record.folder), Finished):
             would = "be reused: complete"
         elif job.record.resume() is not None:
-            would = f"go on after epoch {done}"
+            would = f"go on after epoch {len(job.record.progress())}"
         table.add_row(job.configuration, str(job.config.seed), job.record.folder.name, would)
     console.print(table)
 
@@ -196,70 +211,94 @@ def _conclude() -> None:
         return
     sweep = _current.pop()
     sweep.stack.close()
-    if not sweep.jobs:
-        sweep.jobs = _found_by_search(sweep.folder)
-    if not sweep.jobs:
+    jobs = sweep.jobs or _found_by_search(sweep.folder)
+    if not jobs:
         return
-    if any(job.config.test for job in sweep.jobs):
-        _evaluate(sweep.jobs)
-    _write_tables(sweep)
-    if sweep.jobs[0].config.output is not None:
-        _publish(sweep)
-    missing = [job for job in sweep.jobs if job.record.damage() is not None]
-    if missing:
-        reasons = "; ".join(
-            f"{job.configuration} seed {job.config.seed}: "
-            f"{job.record.failure() or 'interrupted; the same command goes on'}"
-            for job in missing
-        )
-        done = len(sweep.jobs) - len(missing)
-        raise TrainingFailed(f"{done} of {len(sweep.jobs)} seeds finished; {reasons}")
+    ended = [Ended(job, read_record(job.record.folder)) for job in jobs]
+    if any(job.config.test for job in jobs):
+        ended = _evaluated(ended)
+    if not sweep.jobs:
+        # Of a search, the best first.
+        ended.sort(key=lambda each: each.validation_accuracy or 0.0, reverse=True)
+    _write_tables(sweep, ended)
+    if jobs[0].config.output is not None:
+        _publish(ended)
+    reasons = [
+        f"{job.configuration} seed {job.config.seed}: "
+        f"{state.failure or state.damage or 'interrupted; the same command goes on'}"
+        for job, state in ended
+        if isinstance(state, Unfinished)
+    ]
+    if reasons:
+        done = len(ended) - len(reasons)
+        raise TrainingFailed(f"{done} of {len(ended)} seeds finished; {'; '.join(reasons)}")
 
 
-def _publish(sweep: Sweep) -> None:
+class Ended(NamedTuple):
+    """A job, and what it has left."""
+
+    job: Job
+    state: Finished | Unfinished
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """None if the seed did not finish."""
+        return self.state.validation_accuracy if isinstance(self.state, Finished) else None
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """None if the seed did not finish, or nobody has asked."""
+        test = self.state.test if isinstance(self.state, Finished) else None
+        return None if test is None else test["accuracy"]
+
+
+def _publish(ended: Sequence[Ended]) -> None:
     paths = Paths(find_root())
     # Whatever lies there from before belongs to seeds that may no longer be declared.
     shutil.rmtree(paths.runs, ignore_errors=True)
-    for job in sweep.jobs:
-        job.record.publish(paths.run(_seed(job)))
+    for job, state in ended:
+        copy_record(state, paths.run(_seed(job)))
 
 
 def _found_by_search(folder: Path) -> list[Job]:
-    """Return the jobs that a search made up as it went, the best first."""
+    """Return the jobs that a search made up as it went."""
     composed = (OmegaConf.load(path) for path in folder.glob("jobs/*/.hydra/config.yaml"))
     configs = [checked(config) for config in composed if isinstance(config, DictConfig)]
-    jobs = _jobs(configs, Paths(find_root()))
-    return sorted(jobs, key=lambda job: _accuracy(job) or 0.0, reverse=True)
+    return _jobs(configs, Paths(find_root()))
 
 
-def _evaluate(jobs: Sequence[Job]) -> None:
-    """Read the test images, where that was asked for."""
+def _evaluated(ended: Sequence[Ended]) -> list[Ended]:
+    """Read the test images, where that was asked for and nobody has yet."""
     paths = Paths(find_root())
-    for job in jobs:
-        if job.config.test and job.record.damage() is None and job.record.test() is None:
+    for job, state in ended:
+        if job.config.test and isinstance(state, Finished) and state.test is None:
             pixels = test_file(paths, job.config.data.name).pixels[: job.config.split.test]
             one_hot = test_one_hot(job.config, paths)
-            found = evaluate(job.record.model(), pixels, one_hot, job.config.training.cost)
-            job.record.save_test({"accuracy": found.accuracy, "loss": found.loss})
+            answers = evaluate(state.model(), pixels, one_hot, job.config.training.cost)
+            add_test(state, {"accuracy": answers.accuracy, "loss": answers.loss})
+    return [Ended(job, read_record(job.record.folder)) for job, _ in ended]
 
 
-def _write_tables(sweep: Sweep) -> None:
-    by_configuration: dict[str, list[Job]] = {}
-    for job in sweep.jobs:
-        key = canonical_json(experiment(job.config)).decode()
-        by_configuration.setdefault(key, []).append(job)
-    parts = {"validation": _accuracy}
-    if any(job.config.test for job in sweep.jobs):
-        parts["test"] = _test_accuracy
+def _write_tables(sweep: Sweep, ended: Sequence[Ended]) -> None:
+    by_configuration: dict[str, list[Ended]] = {}
+    for each in ended:
+        key = canonical_json(experiment(each.job.config)).decode()
+        by_configuration.setdefault(key, []).append(each)
+    parts = {"validation": attrgetter("validation_accuracy")}
+    if any(job.config.test for job, _ in ended):
+        parts["test"] = attrgetter("test_accuracy")
     heads = [head for part in parts for head in (f"{part} accuracy", "95 % interval (t)")]
     table = _table("configuration", "seeds", *heads)
     rows: list[list[object]] = []
-    for jobs in by_configuration.values():
-        name = jobs[0].configuration
-        summaries = [summarise({_seed(job): of(job) for job in jobs}) for of in parts.values()]
+    for members in by_configuration.values():
+        name = members[0].job.configuration
+        summaries = [
+            summarise({_seed(member.job): of(member) for member in members})
+            for of in parts.values()
+        ]
         n = summaries[0].n
-        rows.append([name, n, len(jobs), *(cell for s in summaries for cell in _cells(s))])
-        table.add_row(name, f"{n} of {len(jobs)}", *(t for s in summaries for t in _texts(s)))
+        rows.append([name, n, len(members), *(cell for s in summaries for cell in _cells(s))])
+        table.add_row(name, f"{n} of {len(members)}", *(t for s in summaries for t in _texts(s)))
     columns = ("mean", "sd", "ci95_low", "ci95_high")
     header = [f"{part}_accuracy_{column}" for part in parts for column in columns]
     write_csv(sweep.folder / "summary.csv", ["configuration", "n", "declared", *header], rows)
@@ -268,13 +307,13 @@ def _write_tables(sweep: Sweep) -> None:
         ["configuration", "seed", "record", "state", *(f"{part}_accuracy" for part in parts)],
         (
             [
-                job.configuration,
-                job.config.seed,
-                job.record.folder.name,
-                "failed" if _accuracy(job) is None else "complete",
-                *(of(job) for of in parts.values()),
+                each.job.configuration,
+                each.job.config.seed,
+                each.job.record.folder.name,
+                "complete" if isinstance(each.state, Finished) else "failed",
+                *(of(each) for of in parts.values()),
             ]
-            for job in sweep.jobs
+            for each in ended
         ),
     )
     sweep.console.print(table)
@@ -299,12 +338,3 @@ def _texts(summary: Summary) -> list[str]:
 def _seed(job: Job) -> int:
     assert job.config.seed is not None
     return job.config.seed
-
-
-def _accuracy(job: Job) -> float | None:
-    return job.record.validation_accuracy()
-
-
-def _test_accuracy(job: Job) -> float | None:
-    found = job.record.test() if job.record.damage() is None else None
-    return None if found is None else found["accuracy"]

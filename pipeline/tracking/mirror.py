@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pipeline
-from pipeline.files import sha256
 from pipeline.paths import Paths
+from pipeline.records.identity import FORMAT
 from pipeline.tracking.plan import FINAL, SOMETIMES, Parent, Plan, Point, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 KEY, MIRRORED, MODEL = "pipeline.key", "pipeline.mirrored", "pipeline.model"
+RECORD_FORMAT = "pipeline.format"  # of the record that a run is of
 BATCH = 1000  # of metrics, MLflow's limit
 REQUIRED = ("numpy", "scipy", "mlflow")  # by a served model
 # A "shared view" of MLflow's runs table, which by itself shows no metric.
@@ -109,7 +110,12 @@ class Mirror:
         return list(self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'"))
 
     def _create(self, experiment: str, run: Run, parent_id: str | None) -> str:
-        tags = {KEY: run.key, "mlflow.note.content": run.note, **run.tags}
+        tags = {
+            KEY: run.key,
+            RECORD_FORMAT: str(FORMAT),
+            "mlflow.note.content": run.note,
+            **run.tags,
+        }
         if parent_id is not None:
             tags["mlflow.parentRunId"] = parent_id
         # One call, so that there is no moment at which a run exists without its key.
@@ -152,12 +158,10 @@ class Mirror:
             self._write_datasets(run_id, wanted.datasets)
         for name, content in wanted.artifacts.items():
             self._write_artifact(run_id, name, content)
-        if wanted.model is not None:
-            # Test results come after a model that the sweep's mirror has written already.
-            model = sha256(wanted.model.read_bytes())
-            if run.data.tags.get(MODEL) != model:
-                self._write_model(run_id, wanted.model, wanted.model_inputs)
-                self._client.set_tag(run_id, MODEL, model)
+        # Test results come after a model that the sweep's mirror has written already.
+        if wanted.model is not None and run.data.tags.get(MODEL) != wanted.model_digest:
+            self._write_model(run_id, wanted.model, wanted.model_inputs)
+            self._client.set_tag(run_id, MODEL, str(wanted.model_digest))
         if wanted.status in FINAL:
             self._client.set_terminated(run_id, wanted.status, wanted.end)
         elif run.info.status != wanted.status:

@@ -18,20 +18,31 @@ from typing import Any, NamedTuple
 
 from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
-from pipeline.files import canonical_json, read_json, read_yaml, sha256
+from pipeline.errors import UserError
+from pipeline.files import canonical_json, read_yaml, sha256
 from pipeline.paths import Paths
+from pipeline.processes import is_alive
 from pipeline.records.environment import blas_name
-from pipeline.records.identity import configuration_identity, identity
-from pipeline.records.provenance import diff_bytes
-from pipeline.records.record import History, Record
+from pipeline.records.identity import Description, configuration_identity, identity
+from pipeline.records.names import configuration_names
+from pipeline.records.record import (
+    PUBLISHED,
+    Finished,
+    History,
+    Test,
+    Unfinished,
+    is_older,
+    read_description,
+    read_record,
+)
 from pipeline.results.statistics import METHOD, Summary, summarise
-from pipeline.sweep.guard import is_alive
-from pipeline.sweep.naming import configuration_names
 
 PARTS, METRICS = ("train", "validation"), ("accuracy", "loss")
 FINAL = {"FINISHED", "FAILED", "KILLED"}
 # Tags that a run can lose again, as when a killed one goes on.
 SOMETIMES = {"reason"}
+# Of a record's files; its model is MLflow's.
+ARTIFACTS = tuple(name for name in (*PUBLISHED, "origin.json", "test.json") if name != "model.npz")
 
 
 class Point(NamedTuple):
@@ -59,6 +70,7 @@ class Run:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
     model: Path | None = None
+    model_digest: str | None = None
     model_inputs: int = 0
 
     def digest(self) -> str:
@@ -69,7 +81,6 @@ class Run:
                     **{name: value for name, value in vars(self).items() if name != "model"},
                     "points": [[p.key, repr(p.value), p.step, p.time] for p in self.points],
                     "artifacts": {name: sha256(data) for name, data in self.artifacts.items()},
-                    "model": None if self.model is None else sha256(self.model.read_bytes()),
                 }
             )
         )
@@ -88,63 +99,71 @@ Plan = dict[str, list[Parent]]
 
 
 class Seed(NamedTuple):
-    """A record with what is known of it beyond it."""
+    """A record whose description can be read."""
 
-    record: Record
-    origin: Mapping[str, Any]
-    test: Mapping[str, float] | None
-    declared: bool = False
+    record: Finished | Unfinished
+    described: Description
+    declared: bool
     """Whether results and figures are of it."""
+
+    @property
+    def number(self) -> int:
+        """The seed."""
+        return int(self.described["seed"])
+
+    @property
+    def test(self) -> Test | None:
+        """Loss and accuracy on the test images, if they are known."""
+        return self.record.test if isinstance(self.record, Finished) else None
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """After the last epoch, of a seed that finished."""
+        return self.record.validation_accuracy if isinstance(self.record, Finished) else None
 
 
 def plan(config: Config, paths: Paths, identities: Iterable[str] | None = None) -> Plan:
     """Return what the store has to hold.
 
     Args:
-        config: says which study the declared runs belong to.
+        config: says which study records belong to that name none.
         paths: where records and results are.
         identities: only these records, as while they are being trained; None for all.
     """
-    studies: dict[str, dict[str, Seed]] = {}
+    studies: dict[str, list[Seed]] = {}
     chosen = None if identities is None else set(identities)
-    folders = sorted(paths.records.glob("*/description.json"))
-    for folder in (path.parent for path in folders):
-        if chosen is None or folder.name in chosen:
-            record = Record(folder)
-            origin = record.origin()
-            seed = Seed(record, origin, record.test())
-            for study in origin.get("studies", [config.study]):
-                studies.setdefault(study, {})[folder.name] = seed
-    if chosen is None:
-        _add_declared(studies.setdefault(config.study, {}), config, paths)
+    declared = set() if chosen is not None else _declared(paths)
+    for folder in sorted(path.parent for path in paths.records.glob("*/description.json")):
+        if is_older(folder) or (chosen is not None and folder.name not in chosen):
+            continue
+        record = read_record(folder)
+        if record.description is None:
+            continue  # `unreadable` names it
+        seed = Seed(record, record.description, folder.name in declared)
+        for study in record.origin.get("studies", [config.study]):
+            studies.setdefault(study, []).append(seed)
     dvc_hashes = _dvc_hashes(paths)
     return {
-        study: _parents(study, seeds.values(), dvc_hashes, paths)
-        for study, seeds in sorted(studies.items())
-        if seeds
+        study: _parents(study, seeds, dvc_hashes, paths) for study, seeds in sorted(studies.items())
     }
 
 
-def _add_declared(seeds: dict[str, Seed], config: Config, paths: Paths) -> None:
-    """Add the published runs, which may come from another machine, and their test results."""
-    tests = _test_results(paths)
-    for number in config.seeds:
-        published = Record(paths.run(number))
-        if (published.folder / "description.json").exists():
-            name = identity(published.description)
-            known = seeds.get(name, Seed(published, {}, None))
-            seeds[name] = known._replace(test=tests.get(number, known.test), declared=True)
+def _declared(paths: Paths) -> set[str]:
+    """Return the identities of the runs that results and figures are of."""
+    folders = (path.parent for path in paths.runs.glob("seed-*/manifest.json"))
+    return {identity(read_description(folder)) for folder in folders if not is_older(folder)}
 
 
-def _test_results(paths: Paths) -> dict[int, dict[str, float]]:
-    if not paths.metrics.exists():
-        return {}
-    found: dict[int, dict[str, float]] = {}
-    for metric, summary in read_json(paths.metrics)["test"].items():
-        for seed, value in summary["per_seed"].items():
-            if value is not None:
-                found.setdefault(int(seed), {})[metric] = value
-    return found
+def unreadable(paths: Paths) -> list[str]:
+    """Return what is wrong with records that no plan can hold: nobody knows what they are of."""
+    wrong = []
+    for folder in sorted(path.parent for path in paths.records.glob("*/description.json")):
+        try:
+            if not is_older(folder):
+                read_description(folder)
+        except UserError as error:
+            wrong.append(str(error))
+    return wrong
 
 
 def _parents(
@@ -152,20 +171,20 @@ def _parents(
 ) -> list[Parent]:
     by_configuration: dict[str, list[Seed]] = {}
     for seed in seeds:
-        key = configuration_identity(seed.record.description)
+        key = configuration_identity(seed.described)
         by_configuration.setdefault(key, []).append(seed)
     parents = []
     for key, members in sorted(by_configuration.items()):
-        members.sort(key=lambda seed: seed.record.seed)
+        members.sort(key=lambda seed: seed.number)
         children = [_child(study, seed, dvc_hashes, paths) for seed in members]
         parents.append(Parent(_parent(f"{study}/{key}", members, children, paths), children))
-    _name(parents, [members[0].record for _, members in sorted(by_configuration.items())])
+    _name(parents, [members[0].described for _, members in sorted(by_configuration.items())])
     return parents
 
 
-def _name(parents: list[Parent], records: list[Record]) -> None:
+def _name(parents: list[Parent], descriptions: list[Description]) -> None:
     """Name parents by their configuration; after a change of code, also by the code's hash."""
-    names = configuration_names([record.description["experiment"] for record in records])
+    names = configuration_names([described["experiment"] for described in descriptions])
     by_name: dict[str, list[Run]] = {}
     for parent, name in zip(parents, names, strict=True):
         parent.run.name = name
@@ -181,9 +200,9 @@ def _name(parents: list[Parent], records: list[Record]) -> None:
 
 
 def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) -> Run:
-    record, origin = seed.record, seed.origin
-    described, history = record.description, record.progress()
-    status, reason = _status(record, origin)
+    record, described = seed.record, seed.described
+    origin, history = record.origin, record.history
+    status, reason = _status(record)
     experiment = described["experiment"]
     dataset = DATASETS[experiment["data"]["name"]]
     timing = {entry["epoch"]: entry for entry in origin.get("epochs", [])}
@@ -214,27 +233,28 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
     )
     if reason:
         run.tags["reason"] = reason
-    if origin.get("diff"):
-        run.artifacts["uncommitted.diff"] = diff_bytes(origin)
-    if status == "FINISHED":
-        for name in ("description.json", "history.jsonl", "manifest.json"):
-            run.artifacts[name] = (record.folder / name).read_bytes()
-        run.model, run.model_inputs = record.folder / "model.npz", dataset.features
+    if isinstance(record, Finished):
+        for path in (record.folder / name for name in ARTIFACTS):
+            if path.exists():
+                run.artifacts[path.name] = path.read_bytes()
+        run.model, run.model_digest = record.folder / "model.npz", record.hashes["model.npz"]
+        run.model_inputs = dataset.features
     if seed.declared and seed.test is not None and paths.confusion.exists():
         run.artifacts["confusion.csv"] = _confusion_of(paths.confusion, described["seed"])
     return run
 
 
-def _status(record: Record, origin: Mapping[str, Any]) -> tuple[str, str | None]:
-    if record.damage() is None:
+def _status(record: Finished | Unfinished) -> tuple[str, str | None]:
+    if isinstance(record, Finished):
         return "FINISHED", None
-    failure = record.failure()
-    if failure is not None:
-        return "FAILED", failure
-    elsewhere = origin.get("host") not in (None, platform.node())
-    if elsewhere or is_alive(str(origin.get("process"))):
+    if record.damage is not None:
+        return "FAILED", record.damage
+    if record.failure is not None:
+        return "FAILED", record.failure
+    elsewhere = record.origin.get("host") not in (None, platform.node())
+    if elsewhere or is_alive(str(record.origin.get("process"))):
         return "RUNNING", None
-    return "KILLED", f"its process ended after epoch {len(record.progress())}"
+    return "KILLED", f"its process ended after epoch {len(record.history)}"
 
 
 def _seed_points(
@@ -275,10 +295,9 @@ def _datasets(described: Mapping[str, Any]) -> dict[str, str]:
 
 def _environment_tags(described: Mapping[str, Any]) -> dict[str, str]:
     environment = described["environment"]
-    # Records from before SciPy took part name none.
-    libraries = {name: environment[name] for name in ("numpy", "scipy") if name in environment}
     return {
-        **libraries,
+        "numpy": environment["numpy"],
+        "scipy": environment["scipy"],
         "blas": blas_name(environment),
         "code": described["code"],
     }
@@ -326,7 +345,7 @@ def _confusion_of(path: Path, seed: int) -> bytes:
 
 
 def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> Run:
-    described = seeds[0].record.description
+    described = seeds[0].described
     experiment = described["experiment"]
     statuses = [child.status for child in children]
     status = (
@@ -335,10 +354,8 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
     starts = [child.start for child in children if child.start is not None]
     ends = [child.end for child in children if child.end is not None]
     end = max(ends, default=None) if status in FINAL else None
-    validation = summarise({seed.record.seed: seed.record.validation_accuracy() for seed in seeds})
-    test = summarise(
-        {seed.record.seed: seed.test["accuracy"] for seed in seeds if seed.test is not None}
-    )
+    validation = summarise({seed.number: seed.validation_accuracy for seed in seeds})
+    test = summarise({seed.number: seed.test["accuracy"] for seed in seeds if seed.test})
     run = Run(
         key=key,
         name="",  # once all are known
@@ -347,7 +364,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
         start=min(starts, default=None),
         end=end,
         tags={
-            "seeds": ", ".join(str(seed.record.seed) for seed in seeds),
+            "seeds": ", ".join(str(seed.number) for seed in seeds),
             **_environment_tags(described),
         },
         params=_flat(experiment),
@@ -366,8 +383,10 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
 def _parent_points(
     seeds: list[Seed], validation: Summary, test: Summary, end: int | None
 ) -> list[Point]:
-    histories = [seed.record.history() for seed in seeds if seed.record.damage() is None]
-    timings = [{e["epoch"]: e["ended"] for e in seed.origin.get("epochs", [])} for seed in seeds]
+    histories = [seed.record.history for seed in seeds if isinstance(seed.record, Finished)]
+    timings = [
+        {e["epoch"]: e["ended"] for e in seed.record.origin.get("epochs", [])} for seed in seeds
+    ]
     points = []
     for entries in zip(*histories, strict=True):
         step = entries[0]["epoch"]

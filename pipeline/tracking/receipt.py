@@ -32,10 +32,15 @@ def is_up_to_date(config: Config, paths: Paths) -> bool:
 def receipt(config: Config, paths: Paths) -> dict[str, Any]:
     """Return what the mirror is a function of: names, sizes and times of files, and the store."""
     seen = []
-    for pattern in ("records/*/*.json", "runs/*/*.json", "results/*", "reports/figures/*"):
-        for path in sorted(paths.root.glob(pattern)):
+    for folder, pattern in (
+        (paths.records, "*/*.json"),
+        (paths.runs, "*/*.json"),
+        (paths.results, "*"),
+        (paths.figures, "*"),
+    ):
+        for path in sorted(folder.glob(pattern)):
             state = path.stat()
-            seen.append([str(path.relative_to(paths.root)), state.st_size, state.st_mtime_ns])
+            seen.append([str(path), state.st_size, state.st_mtime_ns])
     store = paths.store.stat().st_ino if paths.store.exists() else None
     return {
         "store": [address(config.tracking.uri, paths), store],

@@ -12,6 +12,7 @@ import pytest
 from pipeline.config import Config, compose
 from pipeline.files import UNFINISHED, sha256
 from pipeline.paths import Paths
+from pipeline.records.record import copy_record, read_finished
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.preprocess import preprocess
@@ -65,7 +66,7 @@ def test_a_stage(stage: Stage, config: Config, fresh: Callable[[str], Path]) -> 
 
 def test_training(config: Config, fresh: Callable[[str], Path]) -> None:
     """Two epochs of one seed: a failed run is recorded as failed, and trained on by a rerun."""
-    assert faults(lambda folder: train_seed(config, Paths(folder)), fresh, look) >= 40
+    assert faults(lambda folder: train_seed(config, Paths(folder), {}), fresh, look) >= 40
 
 
 @pytest.mark.slow
@@ -77,8 +78,8 @@ def test_a_stage_behind_training(
     paths = checkout.paths
     for earlier in (split, preprocess, encode):
         earlier(config, paths)
-    train_seed(config, paths)
-    record_of(config, paths).publish(paths.run(0))
+    train_seed(config, paths, {})
+    copy_record(read_finished(record_of(config, paths).folder), paths.run(0))
     if stage is report:
         evaluate(config, paths)
     assert faults(lambda folder: stage(config, Paths(folder)), fresh, look) >= fewest

@@ -144,5 +144,5 @@ def test_a_failed_run_is_refused_by_name(checkout: Checkout) -> None:
     folder = checkout.paths.sweep("five_runs")
     folder.mkdir(parents=True)
     (folder / "runs.csv").write_text("record\nabc\n")
-    with pytest.raises(UserError, match="abc is not complete"):
+    with pytest.raises(UserError, match="abc: it is not complete"):
         settings(checkout.paths, "five_runs")

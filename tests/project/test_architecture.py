@@ -16,7 +16,7 @@ PACKAGE = ROOT / "pipeline"
 FOREIGN = {
     "network": {"numpy", "scipy"},
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
-    "records": {"numpy", "scipy", "threadpoolctl"},
+    "records": {"numpy", "scipy", "threadpoolctl", "filelock"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},

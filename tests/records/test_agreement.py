@@ -10,57 +10,101 @@ import numpy as np
 import pytest
 
 from pipeline.data.preprocessing import AffineMap
-from pipeline.network.dense import Layer, Network
-from pipeline.records.agreement import Level, causes, level, statistical_level
+from pipeline.records.agreement import (
+    Level,
+    Scores,
+    causes,
+    first_difference,
+    level,
+    statistical_level,
+)
 from pipeline.records.model import Model
-from pipeline.records.record import Record
+from pipeline.records.record import Finished, Record, add_test, epoch_entry, read_finished
+from tests.records.conftest import ORIGIN, described, epoch, network, shifted
 
-DESCRIPTION: dict[str, Any] = {
-    "experiment": {"split": {"train": 59_000, "validation": 1_000}},
-    "seed": 0,
-    "data": {"train": "1"},
-    "code": "0" * 64,
-    "environment": {
-        "numpy": "2.4.6",
-        "scipy": "1.17.1",
-        "blas": [{"name": "openblas", "version": "0.3.31", "kernel": "Haswell", "threads": 1}],
-        "simd": ["X86_V3"],
-    },
-}
-Make = Callable[..., Record]
+DESCRIPTION = described()
+VALIDATION, TEST = 100, 360  # images, of the split in `SMALL`
+CLAIMED = {"loss": 0.5, "accuracy": 0.75}
+# What the model answers when it does as its record says.
+HONEST: Scores = {"validation": CLAIMED, "test": {"loss": 0.6, "accuracy": 0.7}}
+Make = Callable[..., Finished]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def record(name: str, shift: float = 0.0, loss: float = 0.1, accuracy: float = 0.98) -> Record:
+    """Return a function that makes records of one run, with something moved in each."""
+
+    def record(name: str, weights: float = 0.0, shift: float = 1.0, loss: float = 0.5) -> Finished:
         made = Record(tmp_path / name)
-        made.folder.mkdir()
         made.begin(DESCRIPTION)
-        W = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3) + np.float32(shift)
-        network = Network((Layer(W, np.zeros(2, np.float32)),), ("sigmoid",))
-        scores = {"loss": loss, "accuracy": accuracy}
-        history = [{"epoch": 1, "learning_rate": 0.1, "train": scores, "validation": scores}]
-        made.finish(Model(AffineMap(np.zeros(1), np.ones(1), None), network), history)
-        return made
+        trained = shifted(network(), weights)
+        history: list[dict[str, Any]] = []
+        for entry in (epoch(1, network()), epoch(2, trained, loss=loss)):
+            history.append(epoch_entry(entry, history))
+        made.finish(Model(AffineMap(np.asarray(shift), np.asarray(0.5)), trained), history, ORIGIN)
+        return read_finished(made.folder)
 
     return record
 
 
 @pytest.mark.parametrize(
-    ("changed", "expected"),
+    ("moved", "answers", "expected"),
     [
-        ({}, Level.SAME_BYTES),
-        ({"shift": 1e-6}, Level.WITHIN_TOLERANCE),
-        ({"loss": 0.1 * (1 + 1e-7)}, Level.WITHIN_TOLERANCE),
-        ({"shift": 1e-3}, Level.STATISTICALLY_THE_SAME),
-        ({"shift": 1e-3, "accuracy": 0.981}, Level.STATISTICALLY_THE_SAME),
-        ({"shift": 1e-3, "accuracy": 0.99}, Level.DIFFERENT),
-        ({"shift": float("nan")}, Level.STATISTICALLY_THE_SAME),
-        ({"accuracy": 0.99}, Level.DIFFERENT),
+        ({}, {}, Level.SAME_BYTES),
+        ({"weights": 1e-6}, {}, Level.WITHIN_TOLERANCE),
+        ({"loss": 0.5 * (1 + 1e-7)}, {}, Level.WITHIN_TOLERANCE),
+        ({"shift": 1 + 1e-12}, {}, Level.WITHIN_TOLERANCE),
+        # The preprocessor counts as the network does.
+        ({"shift": 1.5}, {}, Level.STATISTICALLY_THE_SAME),
+        ({"weights": 1e-3}, {}, Level.STATISTICALLY_THE_SAME),
+        (
+            {"weights": 1e-3},
+            {"test": {"loss": 0.7, "accuracy": 0.72}},
+            Level.STATISTICALLY_THE_SAME,
+        ),
+        ({"weights": 1e-3}, {"test": {"loss": 0.7, "accuracy": 0.85}}, Level.DIFFERENT),
+        ({"weights": 1e-6}, {"test": {"loss": 0.6, "accuracy": 0.85}}, Level.DIFFERENT),
+        ({"weights": float("nan")}, {}, None),
     ],
 )
-def test_levels(make: Make, changed: dict[str, float], expected: Level) -> None:
-    assert level(make("recorded"), make("again", **changed)) is expected
+def test_levels(make: Make, moved: dict[str, float], answers: Scores, expected: Level) -> None:
+    recorded, again = make("recorded"), make("again", **moved)
+    if expected is None:
+        with pytest.raises(Exception, match="not finite"):
+            level(recorded, again, HONEST, HONEST)
+        return
+    assert level(recorded, again, HONEST, {**HONEST, **answers}) is expected
+
+
+def test_a_model_that_does_not_do_what_its_record_says_is_different(make: Make) -> None:
+    """Weights set to zero, under a manifest that fits: the history still says 75 %."""
+    recorded, again = make("recorded", weights=0.5), make("again")
+    zeroed = {**HONEST, "validation": {"loss": 0.69, "accuracy": 0.1}}
+    assert level(recorded, again, zeroed, HONEST) is Level.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"loss": 0.6, "accuracy": 0.7}, Level.SAME_BYTES),
+        ({"loss": 0.6, "accuracy": 0.7 + 1 / TEST}, Level.WITHIN_TOLERANCE),
+        ({"loss": 0.6, "accuracy": 0.7 + 2 / TEST}, Level.DIFFERENT),
+        ({"loss": 0.5, "accuracy": 0.7}, Level.DIFFERENT),
+    ],
+)
+def test_a_recorded_test_result_is_compared_with_what_the_model_answers(
+    make: Make, said: dict[str, float], expected: Level
+) -> None:
+    made = make("recorded")
+    add_test(made, said)
+    recorded = read_finished(made.folder)
+    assert level(recorded, make("again"), HONEST, HONEST) is expected
+
+
+def test_the_first_epoch_that_differs_is_named(make: Make) -> None:
+    recorded = make("recorded")
+    assert first_difference(recorded.history, make("same").history) is None
+    assert first_difference(recorded.history, make("other", weights=1e-6).history) == 2
 
 
 def test_three_standard_errors_of_the_difference_of_two_shares() -> None:
@@ -76,21 +120,29 @@ def test_a_perfect_score_has_an_error_too() -> None:
     sizes = {"validation": 1000}
     perfect, nearly = {"validation": 1.0}, {"validation": 0.999}
     assert statistical_level(perfect, nearly, sizes) is Level.STATISTICALLY_THE_SAME
-    assert statistical_level(perfect, {"validation": float("nan")}, sizes) is Level.DIFFERENT
+    for nonsense in (float("nan"), 1e300, -3.0):
+        assert statistical_level(perfect, {"validation": nonsense}, sizes) is Level.DIFFERENT
 
 
 def test_causes_are_named() -> None:
-    other = copy.deepcopy(DESCRIPTION)
-    assert causes(DESCRIPTION, other, {}, {}) == []
+    first: dict[str, Any] = json.loads(json.dumps(DESCRIPTION))
+    first["code"] = "0" * 64
+    first["environment"] = {
+        "numpy": "2.4.6",
+        "scipy": "1.17.1",
+        "blas": [{"name": "openblas", "version": "0.3.31", "kernel": "Haswell", "threads": 1}],
+        "simd": ["X86_V3"],
+    }
+    other = copy.deepcopy(first)
+    assert causes(first, other, {}, {}) == []
     other["code"] = "1" * 64
     other["data"] = {"train": "2"}
     other["environment"]["numpy"] = "2.5.5"
     other["environment"]["scipy"] = "1.18.1"
     other["environment"]["simd"] = ["X86_V3", "X86_V4"]
     other["environment"]["blas"][0]["kernel"] = "SkylakeX"
-    told = causes(DESCRIPTION, other, {"lock": "a", "cpu": "A"}, {"lock": "b", "cpu": "A"})
-    assert told == [
-        "numerical code: 000000000000, now 111111111111",
+    assert causes(first, other, {"lock": "a", "cpu": "A"}, {"lock": "b", "cpu": "A"}) == [
+        "code: 000000000000, now 111111111111",
         "data: files with other hashes",
         "NumPy: 2.4.6, now 2.5.5",
         "SciPy: 1.17.1, now 1.18.1",
@@ -98,4 +150,3 @@ def test_causes_are_named() -> None:
         "BLAS: openblas 0.3.31 Haswell, 1 thread, now openblas 0.3.31 SkylakeX, 1 thread",
         "lock file: a, now b",
     ]
-    assert json.dumps(told)

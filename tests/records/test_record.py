@@ -1,145 +1,420 @@
-"""Records: complete or not, never in between, and every damage is seen."""
+"""Records: complete or not, never in between; every damage is seen, and named by its file."""
 
+import io
 import json
+import shutil
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.data.preprocessing import AffineMap
 from pipeline.errors import UserError
-from pipeline.network.dense import initialise
-from pipeline.network.evaluation import Score
-from pipeline.network.training import Epoch
-from pipeline.records.model import Model, model_bytes, parse_model
-from pipeline.records.record import PUBLISHED, Record, entry
+from pipeline.files import canonical_json, sha256
+from pipeline.records.identity import check_description, identity
+from pipeline.records.model import model_bytes, parse_model
+from pipeline.records.record import (
+    PUBLISHED,
+    SEALED,
+    Finished,
+    Record,
+    Unfinished,
+    add_origin,
+    add_test,
+    copy_record,
+    epoch_entry,
+    is_older,
+    read_finished,
+    read_record,
+)
+from pipeline.records.seal import read_sealed, write_sealed
+from tests.records.conftest import ORIGIN, described, epoch, finish, model, network
 
-DESCRIPTION = {"experiment": {"training": {"epochs": 2}}, "seed": 3}
-
-
-def network(seed: int = 0) -> object:
-    return initialise(
-        [4, 3, 2], np.random.default_rng(seed), activation="relu", output="sigmoid",
-        weights="he_normal", weight_limit=0.1, biases="normal", dtype=np.float32,
-    )  # fmt: skip
-
-
-def model() -> Model:
-    return Model(AffineMap(np.asarray(1.0), np.asarray(0.5)), network())  # type: ignore[arg-type]
-
-
-def epoch(number: int) -> Epoch:
-    trained = network(number)
-    return Epoch(number, 0.1, Score(0.5, 0.75), Score(0.6, 0.5), trained, trained.layers)  # type: ignore[arg-type, attr-defined]
+ALL = (*PUBLISHED, "origin.json", "test.json")
 
 
-def finished(folder: Path) -> Record:
-    record = Record(folder)
-    record.begin(DESCRIPTION)
-    history = [entry(epoch(1)), entry(epoch(2))]
-    record.save_epoch(epoch(2), history, momentum=False)
-    record.finish(model(), history)
-    return record
+def damage_of(folder: Path) -> str:
+    state = read_record(folder)
+    assert isinstance(state, Unfinished)
+    assert state.damage is not None
+    assert "\n" not in state.damage
+    return state.damage
 
 
-def test_a_finished_record_comes_back(tmp_path: Path) -> None:
-    record = finished(tmp_path / "r")
-    assert record.damage() is None
-    assert record.seed == 3
-    assert [e["epoch"] for e in record.history()] == [1, 2]
-    pixels = np.arange(8, dtype=np.uint8).reshape(2, 4)
-    np.testing.assert_array_equal(record.model().outputs(pixels), model().outputs(pixels))
-    assert sorted(path.name for path in record.folder.iterdir()) == sorted(PUBLISHED)
+def forge(folder: Path, name: str, content: bytes) -> None:
+    """Replace a file, and make the manifest say so."""
+    (folder / name).write_bytes(content)
+    hashes = {sealed: sha256((folder / sealed).read_bytes()) for sealed in SEALED}
+    (folder / "manifest.json").write_text(json.dumps({"sha256": hashes}))
+    for extra in ("origin.json", "test.json"):
+        (folder / extra).unlink(missing_ok=True)
+
+
+def test_a_finished_record_comes_back(finished: Finished) -> None:
+    assert finished.seed == 3
+    assert [line["epoch"] for line in finished.history] == [1, 2]
+    assert finished.validation_accuracy == 0.75
+    assert finished.origin == ORIGIN
+    assert finished.test is None
+    assert finished.folder.name == finished.identity == identity(finished.description)
+    pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
+    np.testing.assert_array_equal(finished.model().outputs(pixels), model().outputs(pixels))
+    names = sorted(path.name for path in finished.folder.iterdir())
+    assert names == sorted([*PUBLISHED, "origin.json"])
 
 
 def test_the_same_run_leaves_the_same_bytes(tmp_path: Path) -> None:
-    first, second = finished(tmp_path / "1"), finished(tmp_path / "2")
+    first, second = (finish(tmp_path / name, described()) for name in "12")
+    assert first.manifest == second.manifest
     for name in PUBLISHED:
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-@pytest.mark.parametrize("how", ["flip", "cut", "delete"])
-def test_every_damage_is_seen(name: str, how: str, tmp_path: Path) -> None:
-    record = finished(tmp_path / "r")
-    path = record.folder / name
-    content = bytearray(path.read_bytes())
-    if how == "flip":
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-    elif how == "cut":
-        path.write_bytes(content[: len(content) // 2])
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("how", ["flip", "cut", "empty"])
+def test_every_damage_is_seen_and_names_the_file(name: str, how: str, finished: Finished) -> None:
+    add_test(finished, {"accuracy": 0.5, "loss": 1.5})
+    path = finished.folder / name
+    content = path.read_bytes()
+    half = len(content) // 2
+    flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+    path.write_bytes({"flip": flipped, "cut": content[:half], "empty": b""}[how])
+    damage = damage_of(finished.folder)
+    assert name in damage or (name == "manifest.json" and "SHA-256 expected" in damage)
+    with pytest.raises(UserError, match=finished.identity):
+        read_finished(finished.folder)
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_a_file_that_is_missing_is_seen(name: str, finished: Finished) -> None:
+    (finished.folder / name).unlink()
+    assert name in damage_of(finished.folder)
+
+
+@pytest.mark.parametrize("name", ["origin.json", "test.json"])
+def test_one_digit_changed_in_what_has_a_seal_of_its_own_is_seen(
+    name: str, finished: Finished
+) -> None:
+    add_test(finished, {"accuracy": 0.125, "loss": 1.125})
+    add_origin(finished, {"started": 125})
+    path = finished.folder / name
+    path.write_text(path.read_text().replace("125", "126", 1))
+    assert f"{name} is not what was written" in damage_of(finished.folder)
+
+
+@pytest.mark.parametrize("name", ["origin.json", "test.json"])
+def test_a_seal_of_another_record_is_seen(name: str, tmp_path: Path) -> None:
+    mine, other = (finish(tmp_path, described(f"seed={seed}")) for seed in (1, 2))
+    for record in (mine, other):
+        add_test(record, {"accuracy": 0.5, "loss": 1.5})
+    assert mine.manifest != other.manifest
+    shutil.copyfile(other.folder / name, mine.folder / name)
+    assert f"belongs to {other.manifest}, not to {mine.manifest}" in damage_of(mine.folder)
+
+
+def test_a_description_under_another_records_name_is_seen(finished: Finished) -> None:
+    other = described("training.learning_rate=0.2")
+    forge(finished.folder, "description.json", canonical_json(other))
+    assert f"describes record {identity(other)}" in damage_of(finished.folder)
+
+
+def edited(change: Any) -> Any:
+    """Return the description with one value replaced, `None` for one that is taken out."""
+    value: dict[str, Any] = json.loads(canonical_json(described()))
+    *path, last = change[0].split(".")
+    inner = value
+    for key in path:
+        inner = inner[key]
+    if change[1] is None:
+        del inner[last]
     else:
-        path.unlink()
-    with pytest.raises(UserError, match="train again"):
-        record.require()
+        inner[last] = change[1]
+    return value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *([], {}, 1, "text", {"format": 2}, {"format": "2"}),
+        *map(
+            edited,
+            [
+                ("format", 1),
+                ("environment", None),
+                ("environment.blas", ["openblas"]),
+                ("environment.simd", "AVX2"),
+                ("data", {"train": 1}),
+                ("code", 7),
+                ("seed", -1),
+                ("seed", True),
+                ("seed", "3"),
+                ("experiment", None),
+                ("experiment.network", None),
+                ("experiment.network.hidden", []),
+                ("experiment.network.hidden", [[1]]),
+                ("experiment.network.activation", "tanhh"),
+                ("experiment.training.epochs", 2.5),
+                ("experiment.training.extra", 1),
+                ("experiment.training.learning_rate", 10**400),
+                ("experiment.data.name", "../../etc"),
+                ("experiment.split", [1, 2]),
+            ],
+        ),
+    ],
+)
+def test_a_description_of_what_cannot_be_is_one_line(content: Any, finished: Finished) -> None:
+    forge(finished.folder, "description.json", json.dumps(content).encode())
+    assert "description.json" in damage_of(finished.folder)
+    with pytest.raises(UserError, match="described"):
+        check_description(content, "described")
+
+
+def line(**changes: Any) -> bytes:
+    first, second = epoch_entry(epoch(1), []), epoch_entry(epoch(2), [epoch_entry(epoch(1), [])])
+    return f"{json.dumps(first)}\n{json.dumps({**second, **changes})}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"[]\n[]\n",
+        b"{}\n{}\n",
+        b"{" * 100_000,
+        b"\xff\xfe\n\n",
+        line() + line(),
+        line(epoch=3),
+        line(learning_rate=float("nan")),
+        line(train={"loss": float("nan"), "accuracy": 1.0}),
+        line(train={"loss": float("inf"), "accuracy": 1.0}),
+        line(train={"loss": "0.1", "accuracy": 1.0}),
+        line(train=None),
+        line(weights=None),
+        line(note="more"),
+    ],
+)
+def test_a_history_that_is_none_is_one_line(content: bytes, finished: Finished) -> None:
+    forge(finished.folder, "history.jsonl", content)
+    assert "history.jsonl" in damage_of(finished.folder)
+
+
+def npz(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def npy(header: str, rest: bytes = b"") -> bytes:
+    """Return an npz with one array, its header as given."""
+    text = header.encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    member = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + rest
+    return zipped(member)
+
+
+def zipped(member: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr("W1.npy", member)
+    return buffer.getvalue()
+
+
+def encrypted() -> bytes:
+    content = bytearray(npz(W1=np.ones(3)))
+    # The flag of encryption, in the local header and in the central directory.
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+def parts(**changes: Any) -> bytes:
+    """Return the file of a model with some arrays replaced."""
+    with np.load(io.BytesIO(model_bytes(model()))) as archive:
+        return npz(**{**dict(archive), **changes})
+
+
+SHAPED = "{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}".format
+NO_MODELS = {
+    "empty": b"",
+    "no archive": b"\x93NUMPY",
+    "a bare array": npz(W1=np.ones(3))[30:],
+    "inflates to 512 MB": zipped(bytes(2**29), zipfile.ZIP_DEFLATED),
+    "a shape of 10^12": npy(SHAPED(10**12)),
+    "a shape of 10^30": npy(SHAPED(10**30)),
+    "a negative shape": npy(SHAPED(-1), b"12345678"),
+    "a header that is no dictionary": npy("[1, 2"),
+    "a header with brackets": npy("(" * 3000),
+    "a header with a NUL": npy("\0"),
+    "a header that calls": npy("{'descr': exit(), 'shape': (1,), 'fortran_order': False}"),
+    "encrypted": encrypted(),
+    "objects": npz(W1=np.array([{"a": 1}], dtype=object)),
+    "two of one name": zipped(b"")[:-22],
+    "no layers": parts(activations=np.array([], "<U4")),
+    "an unknown activation": parts(activations=np.array(["tanh\x1b[2J", "sigmoid"])),
+    "activations that are numbers": parts(activations=np.ones(2)),
+    "a missing layer": npz(activations=np.array(["relu"])),
+    "weights that are no matrix": parts(W1=np.ones(3, np.float32)),
+    "biases that are a matrix": parts(b1=np.ones((3, 3), np.float32)),
+    "layers that do not fit": parts(W2=np.ones((10, 4), np.float32)),
+    "text as weights": parts(W1=np.full((3, 64), "a")),
+    "two types": parts(W2=np.ones((10, 3))),
+    "whole numbers": parts(W1=np.ones((3, 64), np.int64)),
+    "NaN": parts(W1=np.full((3, 64), np.nan, np.float32)),
+    "an infinite shift": parts(shift=np.asarray(np.inf)),
+    "a shift of another length": parts(shift=np.zeros(3)),
+    "a scale in float32": parts(scale=np.ones((), np.float32)),
+    "a matrix that does not fit": parts(matrix=np.ones((64, 5))),
+}
+
+
+@pytest.mark.parametrize("content", NO_MODELS.values(), ids=NO_MODELS.keys())
+def test_what_is_no_model_is_one_line(content: bytes) -> None:
+    with pytest.raises(UserError, match=r"^model\.npz") as raised:
+        parse_model(content, name="model.npz")
+    assert "\n" not in str(raised.value)
+
+
+def test_arbitrary_damage_to_a_model_is_one_line_or_a_model() -> None:
+    """A byte replaced, at every place of the headers and at many others; seeds are fixed."""
+    content, draw = model_bytes(model()), np.random.default_rng(0)
+    places = [*range(300), *draw.integers(0, len(content), 500)]
+    for place in places:
+        fuzzed = bytearray(content)
+        fuzzed[place] = draw.integers(256)
+        try:
+            parse_model(bytes(fuzzed), name="model.npz")
+        except UserError as error:
+            assert str(error).startswith("model.npz")
+
+
+def test_a_model_of_another_network_is_refused(finished: Finished) -> None:
+    other = network(2)._replace(layers=network(2).layers[1:], activations=("sigmoid",))
+    forge(finished.folder, "model.npz", model_bytes(model(other)))
+    with pytest.raises(UserError, match="its description others"):
+        read_finished(finished.folder).model()
+
+
+def test_a_model_that_changes_after_the_record_was_read_is_refused(finished: Finished) -> None:
+    path = finished.folder / "model.npz"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(UserError, match="is not what was written"):
+        finished.model()
+
+
+def test_records_of_an_earlier_format_are_known_as_such(finished: Finished) -> None:
+    assert not is_older(finished.folder)
+    value = edited(("format", None))
+    forge(finished.folder, "description.json", json.dumps(value).encode())
+    assert is_older(finished.folder)
+    assert "no description of format" in damage_of(finished.folder)
+    assert not is_older(finished.folder.parent)
+
+
+# --- on the way --------------------------------------------------------------------------------
+
+
+def unfinished(folder: Path, epochs: int, *, momentum: bool = False) -> Record:
+    record = Record(folder / identity(described()))
+    record.begin(described())
+    history: list[dict[str, Any]] = []
+    for number in range(1, epochs + 1):
+        history.append(epoch_entry(epoch(number), history))
+        record.save_epoch(epoch(number), history, momentum)
+    return record
 
 
 @pytest.mark.parametrize("momentum", [False, True])
 def test_a_run_resumes_at_its_last_epoch(momentum: bool, tmp_path: Path) -> None:
-    record = Record(tmp_path)
-    record.begin(DESCRIPTION)
-    for number in (1, 2):
-        history = [entry(epoch(n)) for n in range(1, number + 1)]
-        record.save_epoch(epoch(number), history, momentum)
+    record = unfinished(tmp_path, 2, momentum=momentum)
     resumed = record.resume()
     assert resumed is not None
     start, history = resumed
     assert (start.epoch, len(history)) == (2, 2)
     np.testing.assert_array_equal(start.network.layers[0].W, epoch(2).network.layers[0].W)
     assert (start.velocity is not None) == momentum
-    assert len(list(tmp_path.glob("checkpoint-*"))) == 1
+    assert len(list(record.folder.glob("checkpoint-*"))) == 1
 
 
 def test_a_damaged_or_missing_checkpoint_means_training_from_the_start(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = unfinished(tmp_path, 0)
     assert record.resume() is None
-    record.begin(DESCRIPTION)
-    record.save_epoch(epoch(1), [entry(epoch(1))], momentum=False)
-    checkpoint = tmp_path / "checkpoint-1.npz"
+    record = unfinished(tmp_path, 1)
+    checkpoint = record.folder / "checkpoint-1.npz"
     intact = checkpoint.read_bytes()
     checkpoint.write_bytes(intact[:-1])
     assert record.resume() is None
     checkpoint.write_bytes(intact)
     assert record.resume() is not None
-    (tmp_path / "progress.json").write_text('{"checkpoint": 3}')
+    (record.folder / "progress.json").write_text('{"checkpoint": 3}')
     assert record.resume() is None
 
 
-def test_publishing_copies_what_is_the_same_for_everybody(tmp_path: Path) -> None:
-    record = finished(tmp_path / "r")
-    record.save_origin({"host": "mine"})
-    (tmp_path / "runs" / "stale").mkdir(parents=True)
-    record.publish(tmp_path / "runs")
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(PUBLISHED)
-    assert Record(tmp_path / "runs").damage() is None
+def test_an_unfinished_record_says_how_far_it_is(tmp_path: Path) -> None:
+    record = unfinished(tmp_path, 1)
+    record.save_origin({"process": "1:2"})
+    state = read_record(record.folder)
+    assert isinstance(state, Unfinished)
+    assert state.description == described()
+    assert (len(state.history), state.origin) == (1, {"process": "1:2"})
+    assert (state.failure, state.damage) == (None, None)
+
+
+def test_a_folder_without_a_record_is_unfinished(tmp_path: Path) -> None:
+    assert read_record(tmp_path / "nowhere") == Unfinished(
+        tmp_path / "nowhere", None, [], {}, None, None
+    )
+    with pytest.raises(UserError, match="nowhere: it is not complete"):
+        read_finished(tmp_path / "nowhere")
+
+
+# --- handing on --------------------------------------------------------------------------------
+
+
+def test_publishing_copies_what_is_the_same_for_everybody(
+    finished: Finished, tmp_path: Path
+) -> None:
+    copy_record(finished, tmp_path / "seed-3")
+    assert sorted(path.name for path in (tmp_path / "seed-3").iterdir()) == sorted(PUBLISHED)
+    published = read_finished(tmp_path / "seed-3")
+    assert (published.manifest, published.origin) == (finished.manifest, {})
 
 
 def test_a_failed_run_is_published_as_failed(tmp_path: Path) -> None:
-    record = Record(tmp_path / "r")
-    record.begin(DESCRIPTION)
+    record = unfinished(tmp_path, 1)
     record.fail("the loss is nan after epoch 1")
-    record.publish(tmp_path / "runs")
-    assert Record(tmp_path / "runs").failure() == "the loss is nan after epoch 1"
-    record.begin(DESCRIPTION)
-    assert record.failure() is None
+    copy_record(read_record(record.folder), tmp_path / "seed-3")
+    state = read_record(tmp_path / "seed-3")
+    assert isinstance(state, Unfinished)
+    assert state.failure == "the loss is nan after epoch 1"
+    record.begin(described())
+    assert read_record(record.folder).failure is None  # type: ignore[union-attr]
 
 
-def test_a_model_file_holds_plain_arrays_only(tmp_path: Path) -> None:
-    evil = tmp_path / "model.npz"
-    np.savez(evil, shift=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(UserError, match="no readable npz archive"):
-        parse_model(evil.read_bytes(), name="model.npz")
+# --- hashes of weights, and seals --------------------------------------------------------------
 
 
-def test_a_model_with_layers_that_do_not_fit_is_refused() -> None:
-    whole = model()
-    swapped = whole._replace(network=whole.network._replace(layers=whole.network.layers[::-1]))
-    with pytest.raises(UserError, match="model.npz: W2 has shape"):
-        parse_model(model_bytes(swapped), name="model.npz")
+def test_histories_have_the_same_hashes_up_to_the_first_other_weights(tmp_path: Path) -> None:
+    first = finish(tmp_path / "1", described())
+    same = finish(tmp_path / "2", described())
+    other = finish(tmp_path / "3", described(), trained=network(7))
+    hashes = [[entry["weights"] for entry in r.history] for r in (first, same, other)]
+    assert hashes[0] == hashes[1]
+    assert hashes[0][0] == hashes[2][0]
+    assert hashes[0][1] != hashes[2][1]
+    # Chained: the same weights after another epoch have another hash.
+    alone = epoch_entry(epoch(2), [])
+    assert alone["weights"] != hashes[0][1]
 
 
-def test_history_is_json_that_python_reads_back_exactly(tmp_path: Path) -> None:
-    record = finished(tmp_path)
-    lines = (tmp_path / "history.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == record.history()
+def test_a_seal_holds_its_content_and_what_it_belongs_to(tmp_path: Path) -> None:
+    path = tmp_path / "sealed.json"
+    write_sealed(path, {"a": [1, 2.5, None, "σ"]}, "record")
+    assert read_sealed(path, "record") == read_sealed(path) == {"a": [1, 2.5, None, "σ"]}
+    with pytest.raises(UserError, match="belongs to record, not to other"):
+        read_sealed(path, "other")
+    for content in (b"", b"[]", b"{}", b'{"content": 1}', path.read_bytes().replace(b"2.5", b"2")):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"sealed\.json"):
+            read_sealed(path)

@@ -12,6 +12,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from pipeline.files import sha256
+from pipeline.records.record import Record
 from pipeline.results.evaluation import calibration
 from pipeline.results.page import training_flops
 from tests.browser import chromium, needs_chromium
@@ -37,7 +38,7 @@ def failed(reported: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Chec
     for path in folder.iterdir():
         if path.name != "description.json":
             path.unlink()
-    (folder / "failure.json").write_text(json.dumps({"reason": "the loss is nan"}))
+    Record(folder).fail("the loss is nan")
     for stage in ("evaluate", "report"):
         checkout.run(f"pipeline.stages.{stage}")
     return checkout

@@ -13,7 +13,7 @@ import pytest
 from pipeline.data import prepared
 from pipeline.files import sha256
 from pipeline.paths import Paths
-from pipeline.records.record import Record
+from pipeline.records.record import read_finished
 from tests.conftest import Checkout, forget_prepared_data
 
 SHORT = ("training.epochs=2", "seed=0,1,2")
@@ -144,7 +144,7 @@ def test_test_images_are_read_when_asked_for_and_no_earlier(checkout: Checkout) 
         rows = list(csv.DictReader(file))
     images = prepared.test_file(checkout.paths, "digits")
     for row in rows:
-        model = Record(checkout.paths.records / row["record"]).model()
+        model = read_finished(checkout.paths.records / row["record"]).model()
         right = model.predict(images.pixels) == images.labels
         assert float(row["test_accuracy"]) == right.mean()
 

@@ -14,7 +14,7 @@ import requests
 
 from pipeline.config import compose
 from pipeline.data import prepared
-from pipeline.records.record import Record
+from pipeline.records.record import read_finished
 from pipeline.tracking.store import SETTINGS, connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
@@ -48,7 +48,7 @@ def images(trained: Checkout) -> Any:
 @pytest.fixture
 def expected(trained: Checkout, images: Any) -> list[int]:
     (folder,) = (path.parent for path in trained.paths.records.glob("*/model.npz"))
-    return Record(folder).model().predict(images).tolist()
+    return read_finished(folder).model().predict(images).tolist()
 
 
 def test_a_loaded_model_predicts_from_raw_pixels(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.files import sha256
-from pipeline.records.record import Record
+from pipeline.records.record import read_finished
 from tests.conftest import Checkout
 from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date
 from tests.tracking.stores import contents, server
@@ -46,13 +46,13 @@ def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
     assert parent["name"] == "standardise · 64-64-32-10 · sgd 0.1"
     assert [child["name"] for child in children] == ["seed 0", "seed 1", "seed 2"]
     for seed, child in zip(SEEDS, children, strict=True):
-        record = Record(finished.paths.run(seed))
+        record = read_finished(finished.paths.run(seed))
         assert child["status"] == "FINISHED"
         assert child["tags"]["seed"] == child["params"]["seed"] == str(seed)
         assert child["params"]["training.epochs"] == str(EPOCHS)
         assert len(child["points"]) == EPOCHS * POINTS_AN_EPOCH + TEST_POINTS
         stored = {(key, step): value for key, step, value, _ in child["points"]}
-        for entry in record.history():
+        for entry in record.history:
             step = entry["epoch"]
             for part in ("train", "validation"):
                 accuracy = entry[part]["accuracy"]
@@ -126,7 +126,7 @@ def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str,
     mirrored.run("pipeline.stages.track")
     assert same_runs(contents(mirrored.paths), expected)
     started = [run["start"] for run in expected.values()]
-    origins = [Record(p.parent).origin() for p in mirrored.paths.records.glob("*/origin.json")]
+    origins = [read_finished(p.parent).origin for p in mirrored.paths.records.glob("*/origin.json")]
     assert min(started) == min(int(1000 * origin["started"]) for origin in origins)
 
 

@@ -1,0 +1,53 @@
+"""Sealed JSON: a content, what it belongs to, and the SHA-256 of both.
+
+A seal finds accidents. Whoever forges a file can seal it again; what finds a forgery is
+`pipeline.verify`, which computes the content anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.files import canonical_json, parse_json, sha256, write_json
+
+
+def write_sealed(path: Path, content: Mapping[str, Any], of: str) -> None:
+    """Write `content` with a seal.
+
+    Args:
+        path: where.
+        content: plain values.
+        of: the hash of what the content belongs to, such as a record's manifest.
+    """
+    write_json(path, {"of": of, "sha256": _digest(content, of), "content": content})
+
+
+def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
+    """Return the content of a sealed file.
+
+    Args:
+        path: the file.
+        of: what the content has to belong to; None if anything will do.
+
+    Raises:
+        UserError: the file is missing, was changed, or belongs to something else.
+    """
+    try:
+        sealed = parse_json(path.read_bytes(), name=str(path))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    if not isinstance(sealed, dict) or not isinstance(sealed.get("content"), dict):
+        raise UserError(f"{path} is no sealed file")
+    content: dict[str, Any] = sealed["content"]
+    if sealed.get("sha256") != _digest(content, sealed.get("of")):
+        raise UserError(f"{path} is not what was written: its seal does not fit its content")
+    if of is not None and sealed["of"] != of:
+        raise UserError(f"{path} belongs to {sealed['of']}, not to {of}")
+    return content
+
+
+def _digest(content: Mapping[str, Any], of: object) -> str:
+    return sha256(canonical_json({"of": of, "content": content}))

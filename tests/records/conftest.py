@@ -1,0 +1,73 @@
+"""Records as training leaves them, without training."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config import compose
+from pipeline.data.preprocessing import AffineMap
+from pipeline.network.dense import Layer, Network, initialise
+from pipeline.network.evaluation import Score
+from pipeline.network.training import Epoch
+from pipeline.paths import Paths, find_root
+from pipeline.records.identity import Description, description, identity
+from pipeline.records.model import Model
+from pipeline.records.record import Finished, Record, epoch_entry, read_finished
+
+SMALL = ("experiment=demo", "training.epochs=2", "network.hidden=[3]", "seed=3")
+ORIGIN = {"host": "mine", "studies": ["test"]}
+
+
+def described(*overrides: str) -> Description:
+    return description(compose(Paths(find_root()), [*SMALL, *overrides]))
+
+
+def network(seed: int = 0) -> Network:
+    return initialise(
+        [64, 3, 10], np.random.default_rng(seed), activation="relu", output="sigmoid",
+        weights="he_normal", weight_limit=0.1, biases="normal", dtype=np.float32,
+    )  # fmt: skip
+
+
+def shifted(network: Network, shift: float) -> Network:
+    first, *others = network.layers
+    return network._replace(layers=(Layer(first.W + np.float32(shift), first.b), *others))
+
+
+def epoch(number: int, trained: Network | None = None, **scores: float) -> Epoch:
+    trained = trained or network(number)
+    score = Score(scores.get("loss", 0.5), scores.get("accuracy", 0.75))
+    return Epoch(number, 0.1, score, score, trained, trained.layers)
+
+
+def model(trained: Network | None = None) -> Model:
+    return Model(AffineMap(np.asarray(1.0), np.asarray(0.5)), trained or network(2))
+
+
+def finish(
+    folder: Path,
+    described: Description,
+    trained: Network | None = None,
+    scores: Mapping[str, float] | None = None,
+) -> Finished:
+    """Write a record of two epochs; the last one's network and scores as given."""
+    record = Record(folder / identity(described))
+    record.begin(described)
+    history: list[dict[str, Any]] = []
+    last = trained or network(2)
+    for entry in (epoch(1), epoch(2, last, **(scores or {}))):
+        history.append(epoch_entry(entry, history))
+    record.save_epoch(epoch(2, last), history, momentum=False)
+    record.finish(model(last), history, ORIGIN)
+    return read_finished(record.folder)
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Finished:
+    return finish(tmp_path / "records", described())
+
+
+Change = Callable[[Any], Any]

@@ -1,0 +1,147 @@
+"""What `runs/` and the results hold is taken into the records, and damage is put back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config, compose
+from pipeline.errors import UserError
+from pipeline.files import write_json
+from pipeline.paths import Paths, find_root
+from pipeline.records.gather import declared, gather
+from pipeline.records.record import Finished, Record, copy_record, read_finished, read_record
+from tests.records.conftest import SMALL, described, finish
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path)
+
+
+@pytest.fixture
+def config() -> Config:
+    return compose(Paths(find_root()), [*SMALL[:-1], "seeds=[1,2]", "study=mine"])
+
+
+@pytest.fixture
+def published(paths: Paths) -> dict[int, Finished]:
+    """Return two runs that lie in runs/ and nowhere else, as after `dvc pull`."""
+    records = {seed: finish(paths.records, described(f"seed={seed}")) for seed in (1, 2)}
+    for seed, record in records.items():
+        copy_record(record, paths.run(seed))
+    shutil.rmtree(paths.records)
+    return records
+
+
+def test_a_published_run_becomes_a_record(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    gathered = gather(config, paths)
+    assert {name: record.manifest for name, record in gathered.items()} == {
+        f"seed-{seed}": record.manifest for seed, record in published.items()
+    }
+    for record in published.values():
+        taken = read_finished(paths.records / record.identity)
+        assert taken.origin == {"studies": ["mine"]}
+    assert gather(config, paths) == gathered
+
+
+def test_test_results_go_to_the_record_whose_manifest_they_name(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    scores = {"accuracy": 0.5, "loss": 1.5}
+    results = [
+        {"seed": 1, "manifest": published[1].manifest, **scores},
+        {"seed": 2, "manifest": "0" * 64, "accuracy": 0.9, "loss": 0.1},
+    ]
+    write_json(paths.tests, results)
+    gathered = gather(config, paths)
+    assert gathered["seed-1"].test == scores
+    assert gathered["seed-2"].test is None
+    assert read_finished(paths.records / published[1].identity).test == scores
+    # Another configuration's results take nothing away.
+    write_json(paths.tests, [])
+    shutil.rmtree(paths.runs)
+    assert gather(config, paths) == {}
+    assert read_finished(paths.records / published[1].identity).test == scores
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", "{}}", '[{"manifest": "1"}]', '[{"manifest": "1", "accuracy": "x"}]', "7"]
+)
+def test_results_that_are_none_are_one_line(
+    content: str, config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    paths.tests.parent.mkdir()
+    paths.tests.write_text(content)
+    with pytest.raises(UserError, match=r"tests\.json"):
+        gather(config, paths)
+
+
+def test_a_damaged_published_run_is_put_back_from_its_record(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    gather(config, paths)
+    model = paths.run(1) / "model.npz"
+    intact = model.read_bytes()
+    model.write_bytes(intact[:-1] + b"!")
+    assert gather(config, paths)["seed-1"].manifest == published[1].manifest
+    assert model.read_bytes() == intact
+
+
+def test_a_damaged_published_run_without_a_record_is_refused(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    model = paths.run(1) / "model.npz"
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    with pytest.raises(UserError, match=r"seed-1/model\.npz is not what was written"):
+        gather(config, paths)
+    # Who trains makes it anew; the other one is kept.
+    assert list(gather(config, paths, training=True)) == ["seed-2"]
+
+
+def test_a_published_run_finishes_what_was_interrupted_here(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    record = Record(paths.records / published[1].identity)
+    record.begin(published[1].description)
+    write_json(record.folder / "progress.json", {"checkpoint": "checkpoint-1.npz"})
+    (record.folder / "checkpoint-1.npz").write_bytes(b"half")
+    gather(config, paths)
+    assert isinstance(read_record(record.folder), Finished)
+    assert not list(record.folder.glob("checkpoint-*"))
+    assert not (record.folder / "progress.json").exists()
+
+
+def test_declared_seeds_are_there_or_failed_or_refused(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    assert {seed: r and r.manifest for seed, r in declared(config, paths).items()} == {
+        seed: record.manifest for seed, record in published.items()
+    }
+    shutil.rmtree(paths.run(2))
+    with pytest.raises(UserError, match="seed-2 is missing"):
+        declared(config, paths)
+    failed = Record(paths.run(2))
+    failed.begin(described("seed=2"))
+    failed.fail("the loss is nan")
+    assert declared(config, paths)[2] is None
+    copy_record(published_as_other(paths), paths.run(2))
+    with pytest.raises(UserError, match="seed-2 is of another experiment"):
+        declared(config, paths)
+
+
+def published_as_other(paths: Paths) -> Finished:
+    return finish(paths.records, described("seed=2", "training.learning_rate=0.2"))
+
+
+def test_runs_of_an_earlier_format_are_left_alone(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    path = paths.run(1) / "description.json"
+    value = json.loads(path.read_bytes())
+    del value["format"]
+    path.write_text(json.dumps(value))
+    assert list(gather(config, paths)) == ["seed-2"]
