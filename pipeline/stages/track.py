@@ -3,7 +3,7 @@
 python -m pipeline.stages.track            what is missing
 python -m pipeline.stages.track --status   what is in the records, what in the store
 python -m pipeline.stages.track --rebuild  forget the store's runs of these studies, mirror anew
-python -m pipeline.stages.track --follow   beside a sweep: the records named on standard input
+python -m pipeline.stages.track --follow   beside a sweep: what standard input names
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 from pipeline.config import compose
 from pipeline.errors import one_line_errors
 from pipeline.paths import Paths, find_root
-from pipeline.records.published import refuse_damaged
+from pipeline.records.gather import gather
 from pipeline.tracking.receipt import is_up_to_date
 
 
@@ -29,12 +29,13 @@ def main() -> None:
     with one_line_errors():
         paths = Paths(find_root())
         config = compose(paths, asked.overrides)
+        if not asked.follow:
+            # This stage runs in every `dvc repro`, also where DVC takes all others as unchanged:
+            # whatever DVC has put into runs/ is checked here, and kept.
+            gather(config, paths)
         plain = not (asked.follow or asked.status or asked.rebuild)
-        if plain:
-            # This stage runs in every `dvc repro`, also where DVC takes all others as unchanged.
-            refuse_damaged(paths)
-            if is_up_to_date(config, paths):
-                return
+        if plain and is_up_to_date(config, paths):
+            return
         # Imported only now: this takes seconds, and most often nothing is new.
         from pipeline.tracking import sync
 

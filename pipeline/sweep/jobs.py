@@ -37,7 +37,10 @@ def expand(composed: DictConfig) -> list[Config]:
     params = OmegaConf.to_container(composed.hydra.sweeper.params, resolve=True)
     assert isinstance(params, dict)
     words = [f"{key!s}={value}" for key, value in params.items()]
-    words += list(composed.hydra.overrides.task)
+    # As they were written: what `${oc.env:...}` stands for may be a password.
+    given = OmegaConf.to_container(composed.hydra.overrides.task, resolve=False)
+    assert isinstance(given, list)
+    words += map(str, given)
     overrides = OverridesParser.create().parse_overrides(words)
     # The same function that Hydra's sweeper multiplies with.
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)

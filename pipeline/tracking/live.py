@@ -22,18 +22,18 @@ def mirrored(config: Config, paths: Paths, identities: Sequence[str] | None) -> 
     By a process of its own: importing MLflow takes seconds, and no fault of its store may reach
     the training.
     """
-    words = [f"study={json.dumps(config.study)}"]
-    if config.tracking.uri is not None:
-        words.append(f"tracking.uri={json.dumps(config.tracking.uri)}")
-    process = subprocess.Popen(  # noqa: S603 - no shell
-        [sys.executable, "-m", "pipeline.stages.track", "--follow", *words],
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.stages.track", "--follow"],
         cwd=paths.root,
         stdin=subprocess.PIPE,
         text=True,
     )
     assert process.stdin is not None
+    # Not on its command line, which everybody on this machine can read: an address may hold a
+    # password.
+    order = {"study": config.study, "uri": config.tracking.uri, "identities": identities}
     try:
-        process.stdin.write(json.dumps(identities) + "\n")
+        process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
     except BrokenPipeError:
         pass  # it has told why

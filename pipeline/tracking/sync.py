@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.table import Table
 
 from pipeline.config import Config
 from pipeline.errors import NotMirrored
+from pipeline.masking import masked, printable
 from pipeline.paths import Paths
-from pipeline.tracking.plan import plan
+from pipeline.records.identity import FORMAT
+from pipeline.tracking.plan import plan, unreadable
 from pipeline.tracking.receipt import receipt, receipt_path, write_receipt
 from pipeline.tracking.store import address, connect
 
@@ -39,6 +42,9 @@ def sync(config: Config, paths: Paths) -> int:
         changed = _mirror(config, paths).bring_up_to_date(wanted)
     except Exception as error:  # MLflow raises what its store's library raises
         raise NotMirrored(f"{_not_mirrored(error, config, paths)}; {LATER}") from error
+    damaged = unreadable(paths)
+    if damaged:
+        raise NotMirrored(f"{'; '.join(damaged)}; delete the folder and train again")
     write_receipt(before, config, paths)
     return changed
 
@@ -52,7 +58,8 @@ def _mirror(config: Config, paths: Paths) -> Mirror:
 
 def _not_mirrored(error: Exception, config: Config, paths: Paths) -> str:
     reason = " ".join(str(error).split())[:LONGEST_REASON]
-    return f"nothing is mirrored to {address(config.tracking.uri, paths)} ({reason})"
+    where = masked(address(config.tracking.uri, paths))
+    return printable(f"nothing is mirrored to {where} ({masked(reason)})")
 
 
 def rebuild(config: Config, paths: Paths) -> None:
@@ -68,11 +75,13 @@ def rebuild(config: Config, paths: Paths) -> None:
 
 
 def _mirrored_runs(client: Any, experiment: str) -> list[Any]:
-    from pipeline.tracking.mirror import KEY
+    """Return the runs that are of records; those of an earlier format's are left alone."""
+    from pipeline.tracking.mirror import RECORD_FORMAT
 
     found, token = [], None
+    wanted = f"tags.`{RECORD_FORMAT}` = '{FORMAT}'"
     while True:
-        page = client.search_runs([experiment], f"tags.`{KEY}` LIKE '%'", page_token=token)
+        page = client.search_runs([experiment], wanted, page_token=token)
         found += list(page)
         token = page.token
         if not token:
@@ -108,14 +117,21 @@ def _wait_for_end(ended: threading.Event) -> None:
 
 
 def follow(config: Config, paths: Paths) -> None:
-    """Mirror the records named on standard input (null: all) until it is closed, then once more.
+    """Mirror what the first line of standard input names until that is closed, then once more.
+
+    The line holds the study, the store's address, and the records' identities (null: all).
 
     Runs as a process of its own beside a sweep, at the lowest priority. It outlives Ctrl-C,
     which reaches it with the sweep, for as long as the last pass takes.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(19)
-    identities = json.loads(sys.stdin.readline() or "[]")
+    order = json.loads(sys.stdin.readline() or "{}")
+    if not order:
+        return  # who wanted to give it is gone
+    identities = order["identities"]
+    tracking = replace(config.tracking, uri=order["uri"])
+    config = replace(config, study=order["study"], tracking=tracking)
     ended = threading.Event()
     threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
     mirror = None

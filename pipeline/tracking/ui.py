@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import compose
 from pipeline.errors import one_line_errors
+from pipeline.masking import masked
 from pipeline.paths import Paths, find_root
 from pipeline.tracking.store import SETTINGS, address, connect
 
@@ -26,15 +27,16 @@ def main() -> None:
         uri = config.tracking.uri
         page = runs_page(connect(uri, paths), config.study)
         if uri is not None and uri.startswith("http"):
-            print(f"the runs are at {uri.rstrip('/')}/{page}")
+            print(f"the runs are at {masked(uri.rstrip('/'))}/{page}")
             return
         port = _free_port()
         print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)")
         sys.stdout.flush()
         # The light set of processes: two instead of fifteen. No login, so this machine only.
         os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-        words = ["--backend-store-uri", address(uri, paths), "--host", "127.0.0.1"]
-        words += ["--port", str(port), "--workers", "1"]
+        # Not on the command line, since a database's address may hold a password.
+        os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
+        words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *words])  # noqa: S606 - no shell
 
 

@@ -1,0 +1,108 @@
+"""A password in an address stands in no file that is written and on no command line."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.config import compose
+from tests.conftest import Checkout
+
+SECRET = "tops3cret"
+# Nobody listens there: training goes on, and the reason is told.
+ADDRESS = f"http://bob:{SECRET}@127.0.0.1:9"
+SHORT = ("training.epochs=1", "seed=0")
+
+
+def leaks(checkout: Checkout) -> list[str]:
+    """Return every file but params.yaml that holds the password."""
+    return [
+        str(path.relative_to(checkout.paths.root))
+        for path in checkout.paths.root.rglob("*")
+        if path.is_file() and path != checkout.paths.params and SECRET.encode() in path.read_bytes()
+    ]
+
+
+@contextmanager
+def watched_command_lines(words: list[list[str]]) -> Iterator[None]:
+    """Gather the command lines of all processes for as long as the context lasts."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            words.extend(p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"]))
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_tracking_servers_password_stays_in_params_yaml(checkout: Checkout) -> None:
+    checkout.declare(tracking={"uri": ADDRESS, "live": True})
+    seen: list[list[str]] = []
+    with watched_command_lines(seen):
+        done = checkout.run("pipeline.stages.train", *SHORT, "hydra/launcher=basic")
+    assert "nothing is mirrored to http://***@127.0.0.1:9" in done.stderr
+    track = checkout.run("pipeline.stages.track", check=False)
+    assert "http://***@127.0.0.1:9" in track.stderr
+    assert SECRET not in done.stdout + done.stderr + track.stdout + track.stderr
+    assert any("--follow" in words for words in seen)
+    assert [words for words in seen if SECRET in " ".join(words)] == []
+    assert leaks(checkout) == []
+
+
+def test_an_error_with_its_traceback_is_masked_too(checkout: Checkout) -> None:
+    checkout.declare(tracking={"uri": ADDRESS})
+    done = checkout.run("pipeline.stages.track", env={"HYDRA_FULL_ERROR": "1"}, check=False)
+    assert "Traceback" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("where", ["command line", "conf"])
+def test_a_password_that_hydra_would_write_down_is_refused(where: str, checkout: Checkout) -> None:
+    words = [f"tracking.uri={ADDRESS}"]
+    if where == "conf":
+        (checkout.paths.conf / "tracking" / "mine.yaml").write_text(f"uri: {ADDRESS}\n")
+        words = ["tracking=mine"]
+    done = checkout.train(*SHORT, *words, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: tracking.uri = http://***@127.0.0.1:9: allowed is")
+    assert done.stderr.count("\n") == 1
+    assert SECRET not in done.stdout + done.stderr
+    (checkout.paths.conf / "tracking" / "mine.yaml").unlink(missing_ok=True)
+    assert leaks(checkout) == []
+
+
+def test_an_address_can_come_from_the_environment(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_SERVER", ADDRESS)
+    config = compose(checkout.paths, ["tracking.uri=${oc.env:MY_SERVER}"])
+    assert config.tracking.uri == ADDRESS
+    done = checkout.train(*SHORT, "tracking.uri=${oc.env:MY_SERVER}")
+    assert SECRET not in done.stdout + done.stderr
+    assert leaks(checkout) == []
+
+
+def test_a_password_in_a_mirrors_address_is_masked(checkout: Checkout) -> None:
+    """The embedded digits need no mirror; MNIST does, and this one is away."""
+    params: Path = checkout.paths.params
+    text = params.read_text()
+    params.write_text(text.replace("name: digits", "name: kmnist"))
+    done = checkout.run(
+        "pipeline.stages.download",
+        env={"MNIST_MIRROR": f"http://bob:{SECRET}@127.0.0.1:9/mnist", "https_proxy": ADDRESS},
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "http://***@127.0.0.1:9/mnist" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
