@@ -1,11 +1,14 @@
 """Make a result again, and say how far it came back: `python -m pipeline.verify`.
 
-    python -m pipeline.verify                  the committed results, from raw data to dvc.lock
+    python -m pipeline.verify                  the committed results, from raw data to every byte
     python -m pipeline.verify runs/seed-0      a record: its folder, or its name in records/
     python -m pipeline.verify 3f2b...          a run of the MLflow store, by its id
 
-A record is trained again from what it says of itself, in a fresh checkout of its commit where git
-has that, with its uncommitted changes where it kept them; else from the code that lies here.
+A record may come from a stranger, so it is data and never code. It is trained again from the
+commit that it names, if that is in the history of a branch or tag here, in a fresh checkout.
+Uncommitted changes that it recorded are shown, and applied with `--apply-changes` alone.
+`--code-here` trains with the code that lies here instead. SECURITY.md says what verifying finds
+and what it cannot.
 
 Exit codes: 0 the same bytes, 3 within tolerance, 4 statistically the same, 5 different (see
 `pipeline.records.agreement`); 1 it could not be made again; 2 bad input.
@@ -13,7 +16,10 @@ Exit codes: 0 the same bytes, 3 within tolerance, 4 statistically the same, 5 di
 
 from __future__ import annotations
 
+import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
+
 import argparse
+import csv
 import json
 import os
 import re
@@ -21,27 +27,54 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
 from pipeline import numerics
-from pipeline.config import compose
+from pipeline.config import Config, compose, from_experiment
+from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
+from pipeline.data.onehot import one_hot
 from pipeline.errors import UserError, one_line_errors
-from pipeline.files import read_json, read_yaml, write_bytes
+from pipeline.files import read_json, read_yaml, sha256, write_bytes
+from pipeline.git import GitError, apply, clone, head, reachable
+from pipeline.masking import printable
 from pipeline.paths import Paths, find_root
 from pipeline.processes import python
-from pipeline.records.agreement import PARTS, Level, causes, level, statistical_level
-from pipeline.records.identity import identity
-from pipeline.records.record import Record
-from pipeline.sweep.naming import configuration_names
+from pipeline.records.agreement import (
+    PARTS,
+    Level,
+    Scores,
+    causes,
+    claims,
+    first_difference,
+    level,
+    statistical_level,
+)
+from pipeline.records.environment import one_blas_thread
+from pipeline.records.names import configuration_names
+from pipeline.records.provenance import diff_bytes
+from pipeline.records.record import SEALED, Finished, read_finished, read_record
+from pipeline.results.evaluation import evaluate
+from pipeline.stages.download import download
 
 # What a checkout without git consists of.
 COPIED = ("pipeline", "conf", "dvc.yaml", "dvc.lock", "params.yaml", ".dvcignore", ".dvc/config",
-          "requirements.lock", "results", "reports")  # fmt: skip
+          "requirements.lock", "results", "reports", "studies")  # fmt: skip
 RUN_ID = re.compile(r"[0-9a-f]{32}")
+# What is shown of a recorded change, in lines.
+MOST_LINES = 200
+_CODE_HERE = "--code-here trains with the code that lies here"
+
+
+class Choices(NamedTuple):
+    """What the command line allows: to run recorded changes, or the code that lies here."""
+
+    apply_changes: bool
+    code_here: bool
 
 
 def main() -> None:
@@ -50,14 +83,30 @@ def main() -> None:
         prog="python -m pipeline.verify", description="Make a result again and compare."
     )
     parser.add_argument("what", nargs="?", help="a record's folder or name, or an MLflow run id")
-    asked = parser.parse_args()
+    code = parser.add_mutually_exclusive_group()
+    code.add_argument(
+        "--apply-changes",
+        action="store_true",
+        help="run the uncommitted changes that the record holds: look at them first",
+    )
+    code.add_argument(
+        "--code-here",
+        action="store_true",
+        help="train with the code that lies here, whatever the record says it was made with",
+    )
+    parser.add_argument(
+        "--lecture", action="store_true", help="the lecture's results, too (some twenty minutes)"
+    )
+    arguments = parser.parse_args()
+    choices = Choices(arguments.apply_changes, arguments.code_here)
     with one_line_errors():
         paths = Paths(find_root())
         with tempfile.TemporaryDirectory() as folder:
-            if asked.what is None:
-                reached = verify_committed(paths, Path(folder))
+            if arguments.what is None:
+                reached = verify_committed(paths, Path(folder), lecture=arguments.lecture)
             else:
-                reached = verify_record(find(asked.what, paths, Path(folder)), paths, Path(folder))
+                record = find(arguments.what, paths, Path(folder))
+                reached = verify_record(record, paths, Path(folder), choices)
         print(f"\n{reached}")
         raise SystemExit(reached.value)
 
@@ -65,103 +114,131 @@ def main() -> None:
 # --- a record ----------------------------------------------------------------------------------
 
 
-class Found(NamedTuple):
-    """A record, and what is known of where it came from."""
-
-    record: Record
-    origin: Mapping[str, Any]
-
-
-def find(what: str, paths: Paths, folder: Path) -> Found:
+def find(what: str, paths: Paths, folder: Path) -> Finished:
     """Return the record that a user means.
 
     Raises:
         UserError: there is none, several fit, or it is damaged.
     """
-    if (Path(what) / "description.json").exists():
-        record = Record(Path(what))
-    else:
-        fitting = sorted(path for path in paths.records.glob(f"{what}*") if path.is_dir())
-        if len(fitting) > 1:
-            raise UserError(f"{what}: allowed is a name of one record; these are {len(fitting)}")
-        if not fitting and RUN_ID.fullmatch(what):
-            return _from_mlflow(what, paths, folder / "run")
-        if not fitting:
-            raise UserError(f"{what}: there is no such record in {paths.records} or elsewhere")
-        record = Record(fitting[0])
-    record.require()
-    known = Record(paths.records / identity(record.description)).origin()
-    return Found(record, record.origin() or known)
+    if Path(what).is_dir():
+        return read_finished(Path(what))
+    if not what or Path(what).is_file():
+        raise UserError(f"{what!r}: allowed is a record's folder or name, or an MLflow run id")
+    fitting = [
+        path.parent
+        for path in sorted(paths.records.glob("*/description.json"))
+        if path.parent.name.startswith(what)
+    ]
+    if len(fitting) > 1:
+        raise UserError(f"{what}: allowed is a name of one record; these are {len(fitting)}")
+    if fitting:
+        return read_finished(fitting[0])
+    if RUN_ID.fullmatch(what):
+        # Imported only now: it takes seconds.
+        from pipeline.tracking.fetch import fetch
+
+        fetch(what, compose(paths).tracking.uri, paths, folder / "run")
+        return read_finished(folder / "run")
+    raise UserError(f"{what}: there is no such record in {paths.records} or elsewhere")
 
 
-def _from_mlflow(run_id: str, paths: Paths, folder: Path) -> Found:
-    # Imported only now: it takes seconds.
-    from pipeline.tracking.fetch import fetch
+def verify_record(record: Finished, paths: Paths, folder: Path, choices: Choices) -> Level:
+    """Train a record again, and say what came of it.
 
-    origin = fetch(run_id, compose(paths).tracking.uri, paths, folder)
-    record = Record(folder)
-    record.require()
-    return Found(record, origin)
-
-
-def verify_record(found: Found, paths: Paths, folder: Path) -> Level:
-    """Train a record again, and tell what came of it."""
-    record, origin = found.record, found.origin
+    Raises:
+        UserError: it names code that is not run without being asked for.
+    """
     described = record.description
+    known = read_record(paths.records / record.identity)
+    if not record.origin and isinstance(known, Finished) and known.manifest == record.manifest:
+        record = known  # of a published run, which is only what is the same for everybody
     (name,) = configuration_names([described["experiment"]])
-    print(f"{name}, seed {described['seed']}: record {identity(record.description)}")
+    print(f"{name}, seed {record.seed}: record {record.identity}")
     checkout = Paths(folder / "checkout")
-    for line in _check_out(paths, checkout.root, origin):
-        print(f"  {line}")
-    profile = _profile(described["environment"], checkout)
-    _set_params(checkout, described, profile)
-    dataset = described["experiment"]["data"]["name"]
-    mirror = {"MNIST_MIRROR": str(paths.raw(dataset))} if paths.raw(dataset).exists() else {}
-    python(checkout.root, "pipeline.stages.download", env=mirror)
-    python(
-        checkout.root,
-        "pipeline.stages.train",
-        *("hydra/launcher=basic", "tracking.live=false", f"seed={described['seed']}"),
-        env={numerics.VARIABLE: profile},
-    )
-    (again,) = (Record(path.parent) for path in checkout.records.glob("*/manifest.json"))
-    reached = level(record, again)
-    print(f"  recorded  {_told(record)}\n  again     {_told(again)}")
-    if reached is not Level.SAME_BYTES:
-        differing = causes(described, again.description, origin, again.origin())
-        for cause in differing or ["nothing that is known differs"]:
-            print(f"  cause     {cause}")
+    print(f"  trained in {_check_out(record, paths, checkout.root, choices)}")
+    again = _train_again(record, paths, checkout)
+    config = from_experiment(described["experiment"], record.seed)
+    answers, answers_again = _answers((record, again), config, checkout)
+    reached = level(record, again, answers, answers_again)
+    _compare(record, again, answers, answers_again)
+    epoch = first_difference(record.history, again.history)
+    if epoch is not None:
+        print(f"  weights differ from epoch {epoch} on")
+    differing = causes(described, again.description, record.origin, again.origin)
+    if reached is not Level.SAME_BYTES and not differing:
+        print("  cause: nothing that is known differs; was the record changed?")
+    for cause in differing:
+        word = "cause" if reached is not Level.SAME_BYTES else "though it differs"
+        print(f"  {word}: {printable(cause)}")
     return reached
 
 
-def _told(record: Record) -> str:
-    last = record.history()[-1]
-    accuracies = ", ".join(f"{part} {last[part]['accuracy']:.4%}" for part in PARTS)
-    return f"{accuracies}, manifest {record.manifest_digest()[:16]}"
-
-
-def _check_out(paths: Paths, folder: Path, origin: Mapping[str, Any]) -> list[str]:
+def _check_out(record: Finished, paths: Paths, folder: Path, choices: Choices) -> str:
     """Make a checkout to train in; returns what it is, for a person to read."""
-    commit, diff = origin.get("commit"), origin.get("diff")
-    if commit is None or not _git(paths.root, "cat-file", "-e", f"{commit}^{{commit}}"):
+    commit = record.origin.get("commit")
+    if commit is None or choices.code_here:
         _copy(paths, folder)
-        why = "the record names no commit" if commit is None else f"git has no commit {commit}"
-        return [f"in a copy of the code that lies here: {why}"]
-    _clone(paths, folder, str(commit))
-    told = [f"in a fresh checkout of commit {commit}"]
-    if diff:
-        patch = folder.with_name("uncommitted.diff")
-        patch.write_text(f"{diff}\n")
-        applied = _git(folder, "apply", str(patch))
-        told.append(
-            "with the uncommitted changes that were recorded"
-            if applied
-            else "WITHOUT the uncommitted changes that were recorded: they do not apply"
+        why = "" if choices.code_here else ", since the record names no commit"
+        return f"a copy of the code that lies here{why}"
+    try:
+        known = reachable(paths.root, str(commit))
+    except GitError as error:
+        raise UserError(f"the record names commit {commit}, and {error}; {_CODE_HERE}") from None
+    if not known:
+        raise UserError(
+            f"the record names commit {printable(str(commit))}, which is in the history of no "
+            f"branch or tag here, so nothing of it is run; {_CODE_HERE}"
         )
-    return told
+    _clone(paths, folder, str(commit))
+    diff = diff_bytes(record.origin)
+    if not (record.origin.get("dirty") or diff):
+        return f"a fresh checkout of commit {commit}"
+    names = ", ".join(map(str, record.origin.get("changed") or ["files that it does not name"]))
+    if not choices.apply_changes:
+        _show(diff)
+        raise UserError(
+            f"the record was made with uncommitted changes of {printable(names)}, shown above as "
+            f"far as they were kept; --apply-changes runs them, {_CODE_HERE}"
+        )
+    if not diff or record.origin.get("masked"):
+        raise UserError(
+            f"the uncommitted changes of {printable(names)} were not kept as they were (they are "
+            f"too large, or held a password); {_CODE_HERE}"
+        )
+    try:
+        apply(folder, diff)
+    except GitError as error:
+        raise UserError(f"the recorded changes do not apply: {error}; {_CODE_HERE}") from None
+    return f"a fresh checkout of commit {commit}, with the uncommitted changes that were recorded"
 
 
-def _profile(environment: Mapping[str, Any], checkout: Paths) -> str:
+def _show(diff: bytes) -> None:
+    lines = printable(diff.decode(errors="backslashreplace")).splitlines()
+    print("\n".join(f"  | {line}" for line in lines[:MOST_LINES]))
+    if len(lines) > MOST_LINES:
+        print(f"  | ... and {len(lines) - MOST_LINES} lines more, in the record's origin.json")
+
+
+def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
+    described = record.description
+    profile = _profile(described["environment"])
+    values = OmegaConf.load(checkout.params)
+    params = OmegaConf.merge(values, described["experiment"], {"seeds": [record.seed]})
+    params = OmegaConf.merge(params, {"numerics": profile})
+    write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
+    data = _data(from_experiment(described["experiment"], record.seed), paths)
+    python(checkout.root, "pipeline.stages.download", env=data)
+    python(
+        checkout.root,
+        "pipeline.stages.train",
+        *("hydra/launcher=basic", "tracking.live=false", f"seed={record.seed}"),
+        env={numerics.VARIABLE: profile},
+    )
+    (again,) = checkout.records.glob("*/manifest.json")
+    return read_finished(again.parent)
+
+
+def _profile(environment: Mapping[str, Any]) -> str:
     """Return the numeric profile that gives the record's kernels, if one does."""
     code = (
         "import json; from pipeline import numerics; numerics.start(); "
@@ -182,69 +259,181 @@ def _profile(environment: Mapping[str, Any], checkout: Paths) -> str:
     return numerics.PROFILES[0]
 
 
-def _set_params(checkout: Paths, described: Mapping[str, Any], profile: str) -> None:
-    values = OmegaConf.load(checkout.params)
-    params = OmegaConf.merge(values, described["experiment"], {"seeds": [described["seed"]]})
-    if "numerics" in params:
-        params = OmegaConf.merge(params, {"numerics": profile})
-    write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
+def _data(config: Config, paths: Paths) -> dict[str, str]:
+    """Return the variable that tells another checkout where the data are."""
+    download(config, paths)
+    return {"MNIST_MIRROR": str(paths.raw(config.data.name).parent)}
+
+
+def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[Scores]:
+    """Return what each record's model answers on the validation and the test images."""
+    name = config.data.name
+    training = prepared.training_file(paths, name)
+    validation = prepared.make_split(config, training.labels).validation
+    test = prepared.test_file(paths, name)
+    parts = {
+        "validation": (training.pixels[validation], training.labels[validation]),
+        "test": (test.pixels[: config.split.test], test.labels[: config.split.test]),
+    }
+    classes = DATASETS[name].classes
+    scores: list[Scores] = []
+    with one_blas_thread():
+        for model in (record.model() for record in records):
+            answers = {
+                part: evaluate(model, pixels, one_hot(labels, classes), config.training.cost)
+                for part, (pixels, labels) in parts.items()
+            }
+            scores.append(
+                {part: {"loss": a.loss, "accuracy": a.accuracy} for part, a in answers.items()}
+            )
+    return scores
+
+
+def _compare(record: Finished, again: Finished, answers: Scores, answers_again: Scores) -> None:
+    """Print what is compared, and how each compares."""
+    same = {True: "the same bytes", False: "other bytes"}
+    for name in SEALED:
+        print(f"  {name}: {same[record.hashes[name] == again.hashes[name]]}")
+    claimed = claims(record)
+    for part in answers:
+        said = f"{claimed[part]['accuracy']:.4%}" if part in claimed else "nothing"
+        print(
+            f"  {part} images: the record says {said}, its model answers "
+            f"{answers[part]['accuracy']:.4%}, trained again {answers_again[part]['accuracy']:.4%}"
+        )
 
 
 # --- the committed results ---------------------------------------------------------------------
 
+# The lecture's results have a pipeline of their own, which takes twenty minutes.
+FILES, LECTURE = ("dvc.yaml",), "studies/dvc.yaml"
 
-def verify_committed(paths: Paths, folder: Path) -> Level:
-    """Run every stage again from the raw data, and compare with what `dvc.lock` says."""
+
+def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
+    """Make every result again from the raw data, and compare what comes of it.
+
+    Compared are the contents of all files that stages write: with what is committed, with the
+    hashes in `dvc.lock`, and with what lies in the checkout of whoever asks.
+    """
     checkout = Paths(folder / "checkout")
-    if _git(paths.root, "rev-parse", "HEAD"):
-        _clone(paths, checkout.root, "HEAD")
-        print("the committed results, in a fresh checkout of HEAD")
-    else:
+    try:
+        commit = head(paths.root)
+    except GitError as error:
         _copy(paths, checkout.root)
         python(checkout.root, "dvc", "config", "--local", "core.no_scm", "true")
-        print("the results that lie here, in a copy without git")
-    stages = _stages(checkout)
-    before, metrics = _outputs(stages), read_json(checkout.metrics)
-    dataset = compose(paths).data.name
-    mirror = {"MNIST_MIRROR": str(paths.raw(dataset))} if paths.raw(dataset).exists() else {}
-    python(checkout.root, "dvc", "repro", "--force", *stages, env=mirror)
-    after = _outputs(_stages(checkout))
-    width = max(len(path) for path in before)
-    for path, digest in before.items():
-        told = "the same" if after.get(path) == digest else f"now {after.get(path)}"
-        print(f"  {path:{width}}  {digest}  {told}")
-    if before == after:
+        print(f"the results that lie here, in a copy ({error})")
+    else:
+        _clone(paths, checkout.root, commit)
+        print(f"the results of commit {commit}, in a fresh checkout")
+    files = [*FILES, LECTURE] if lecture else FILES
+    stages = _stages(checkout, files)
+    outs = [Path(path) for stage in stages.values() for path in _hashes(stage)]
+    committed, accuracies = _contents(checkout, outs), _accuracies(checkout)
+    data = _data(compose(checkout), paths)
+    for file in files:
+        prefix = "" if file in FILES else f"{file}:"
+        targets = [f"{prefix}{name}" for name in _stages(checkout, [file])]
+        python(checkout.root, "dvc", "repro", "--force", *targets, env=data)
+    again = _contents(checkout, outs)
+    now = _stages(checkout, files)
+    wrong = [
+        *_differences("committed", committed, again),
+        *(f"{path}: dvc.lock has another hash" for path in _other_hashes(stages, now)),
+        *(f"dvc.lock: other entry of {name}" for name in stages if stages[name] != now[name]),
+    ]
+    if _stages(paths, files) == stages:
+        wrong += _differences("lies here", _contents(paths, outs), again)
+    else:
+        print("  what lies here is of another experiment, by dvc.lock, and is not compared")
+    for path, digest in sorted(again.items()):
+        print(f"  {digest}  {path}")
+    print("\n".join(f"  {line}" for line in wrong) or "  all as committed")
+    if not lecture:
+        print(f"  not made again: the results of {LECTURE}; --lecture does, in twenty minutes")
+    if not wrong:
         return Level.SAME_BYTES
-    return _level_of_metrics(metrics, read_json(checkout.metrics), compose(paths).split)
+    if _hashes(stages["train"]) == _hashes(now["train"]):
+        # The same runs give the same results, to the byte: somebody has changed these.
+        return Level.DIFFERENT
+    return _level_of(accuracies, _accuracies(checkout), compose(checkout))
 
 
-def _stages(checkout: Paths) -> dict[str, Any]:
-    """Return what `dvc.lock` says of every stage but `track`, which has no outputs."""
-    stages = read_yaml(checkout.root / "dvc.lock")["stages"]
+def _stages(checkout: Paths, files: Sequence[str]) -> dict[str, Any]:
+    """Return what DVC's lock files say of every stage but `track`, which has no outputs."""
+    stages: dict[str, Any] = {}
+    for lock in ((checkout.root / file).with_name("dvc.lock") for file in files):
+        try:
+            stages |= read_yaml(lock)["stages"]
+            for stage in stages.values():
+                _hashes(stage)
+        except (OSError, KeyError, TypeError, AttributeError):
+            raise UserError(f"{lock} holds no stages; `dvc repro` makes it") from None
     return {name: stage for name, stage in stages.items() if name != "track"}
 
 
-def _outputs(stages: Mapping[str, Any]) -> dict[str, str]:
-    """Return DVC's hash of the stages' outputs, by path."""
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+def _hashes(stage: Any) -> dict[str, str]:
+    """Return DVC's hash of a stage's outputs, by path."""
+    return {str(out["path"]): str(out.get("md5")) for out in stage.get("outs", [])}
 
 
-def _level_of_metrics(recorded: Any, again: Any, split: Any) -> Level:
-    """Return the weakest level over all seeds; the bytes are known to differ."""
-    sizes = {part: getattr(split, part) for part in (*PARTS, "test")}
-    weakest = Level.STATISTICALLY_THE_SAME
-    for seed in map(str, recorded["seeds"]):
-        first, second = (
-            {part: found[part]["accuracy"]["per_seed"].get(seed) for part in sizes}
-            for found in (recorded, again)
+def _other_hashes(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
+    return [
+        path
+        for name, stage in recorded.items()
+        for path, digest in _hashes(stage).items()
+        if _hashes(again[name]).get(path) != digest
+    ]
+
+
+def _contents(checkout: Paths, outs: Sequence[Path]) -> dict[str, str]:
+    """Return the SHA-256 of every file that lies in these outputs, by path."""
+    files = [
+        file
+        for out in outs
+        for file in (
+            [checkout.root / out]
+            if (checkout.root / out).is_file()
+            else sorted((checkout.root / out).rglob("*"))
         )
-        if None in first.values() or None in second.values():
-            same = first == second
-        else:
-            same = statistical_level(first, second, sizes) is not Level.DIFFERENT
-        if not same:
-            weakest = Level.DIFFERENT
-    return weakest
+        if file.is_file()
+    ]
+    return {str(file.relative_to(checkout.root)): sha256(file.read_bytes()) for file in files}
+
+
+def _differences(what: str, found: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
+    return [
+        f"{path}: what is {what} is {digest}"
+        for path, digest in found.items()
+        if again.get(path) != digest
+    ]
+
+
+def _accuracies(checkout: Paths) -> dict[str, float]:
+    """Return every accuracy in the results, by a name that begins with the part of the data."""
+    try:
+        metrics = read_json(checkout.metrics)
+        accuracies = {
+            f"{part} seed {seed}": float(value)
+            for part in (*PARTS, "test")
+            for seed, value in metrics[part]["accuracy"]["per_seed"].items()
+            if value is not None
+        }
+        with checkout.history.open(newline="") as file:
+            return accuracies | {
+                f"{row['split']} seed {row['seed']} epoch {row['epoch']}": float(row["value"])
+                for row in csv.DictReader(file)
+                if row["metric"] == "accuracy"
+            }
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{checkout.results} holds no results that can be read ({error})") from None
+
+
+def _level_of(recorded: Mapping[str, float], again: Mapping[str, float], config: Config) -> Level:
+    if recorded.keys() != again.keys():
+        return Level.DIFFERENT
+    return statistical_level(
+        recorded, again, {name: getattr(config.split, name.split()[0]) for name in recorded}
+    )
 
 
 # --- both --------------------------------------------------------------------------------------
@@ -261,22 +450,10 @@ def _copy(paths: Paths, folder: Path) -> None:
 
 
 def _clone(paths: Paths, folder: Path, commit: str) -> None:
-    done = _git(paths.root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
-    if not (done and _git(folder, "checkout", "--quiet", "--detach", commit)):
-        raise UserError(f"git could not check out {commit} of {paths.root}")
-
-
-def _git(folder: Path, *words: str) -> bool:
-    """Run git; returns whether it could do it. Only a checkout of its own counts."""
-    if not (folder / ".git").exists():
-        return False
-    done = subprocess.run(  # noqa: S603 - no shell
-        ["git", *words],  # noqa: S607 - the user's own git
-        cwd=folder,
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
+    try:
+        clone(paths.root, folder, commit)
+    except GitError as error:
+        raise UserError(f"git could not check out {commit}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -1,19 +1,27 @@
 """`python -m pipeline.verify`: a result made again, and the truth about how far it came back."""
 
+import json
+import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.config import compose
+from pipeline.files import canonical_json, parse_npz, read_json, sha256, write_npz
 from pipeline.records.agreement import Level
-from pipeline.records.record import Record
+from pipeline.records.record import SEALED, Finished, add_origin, add_test, read_finished
+from pipeline.records.seal import read_sealed
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
 
 SHORT = ("training.epochs=2", "seed=3")
+IGNORED = "/records/\n/sweeps/\n/data/\n/runs/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n"
 
 
 def git(checkout: Checkout, *words: str) -> str:
@@ -29,20 +37,19 @@ def git(checkout: Checkout, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def in_git(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a checkout under git, with one trained record."""
+    """Return a checkout under git, with one trained record that knows its test results."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("verify"))
-    ignored = "/records/\n/sweeps/\n/data/\n/runs/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n"
-    (checkout.paths.root / ".gitignore").write_text(ignored)
+    (checkout.paths.root / ".gitignore").write_text(IGNORED)
     git(checkout, "init", "--quiet", "--initial-branch=main")
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message=all")
-    checkout.train(*SHORT)
+    checkout.train(*SHORT, "test=true")
     return checkout
 
 
-def only_record(checkout: Checkout) -> Record:
+def only_record(checkout: Checkout) -> Finished:
     (path,) = checkout.paths.records.glob("*/manifest.json")
-    return Record(path.parent)
+    return read_finished(path.parent)
 
 
 @pytest.fixture
@@ -50,46 +57,108 @@ def copied(in_git: Checkout, tmp_path: Path) -> Checkout:
     return copy_of(in_git.paths.root, tmp_path)
 
 
+@pytest.fixture
+def mailed(in_git: Checkout, tmp_path: Path) -> Finished:
+    """Return a copy of the record, as somebody else may send it."""
+    shutil.copytree(only_record(in_git).folder, tmp_path / "mailed")
+    return read_finished(tmp_path / "mailed")
+
+
+def verify(
+    checkout: Checkout, *words: object, expected: Level | int = Level.SAME_BYTES
+) -> subprocess.CompletedProcess[str]:
+    done = checkout.run("pipeline.verify", *map(str, words), check=False)
+    code = expected.value if isinstance(expected, Level) else expected
+    assert done.returncode == code, f"{done.stdout}{done.stderr}"
+    if isinstance(expected, Level):
+        assert done.stdout.splitlines()[-1] == str(expected)
+    else:
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+    return done
+
+
+def forge(record: Finished, change: Callable[[Path], None], **origin: Any) -> Finished:
+    """Change files of a record, and seal it again: who forges can do that, too."""
+    test, kept = record.test, {**record.origin, **origin}
+    change(record.folder)
+    hashes = {name: sha256((record.folder / name).read_bytes()) for name in SEALED}
+    (record.folder / "manifest.json").write_text(json.dumps({"sha256": hashes}))
+    for name in ("origin.json", "test.json"):
+        (record.folder / name).unlink()
+    unsealed = read_finished(record.folder)
+    add_origin(unsealed, kept)
+    if test is not None:
+        add_test(unsealed, test)
+    return read_finished(record.folder)
+
+
+# --- what comes back ---------------------------------------------------------------------------
+
+
 def test_a_record_comes_back_byte_for_byte_from_its_commit(in_git: Checkout) -> None:
-    name = only_record(in_git).folder.name
+    name = only_record(in_git).identity
     for what in (name[:8], f"records/{name}"):
-        done = in_git.run("pipeline.verify", what)
-        assert done.stdout.splitlines()[-1] == "same bytes"
-        assert f"in a fresh checkout of commit {git(in_git, 'rev-parse', 'HEAD')}" in done.stdout
+        done = verify(in_git, what)
+        commit = git(in_git, "rev-parse", "HEAD")
+        assert f"trained in a fresh checkout of commit {commit}\n" in done.stdout
+        assert "model.npz: the same bytes" in done.stdout
+        assert re.search(
+            r"test images: the record says ([\d.]+%), its model answers \1", done.stdout
+        )
 
 
-def test_what_was_uncommitted_is_made_again_too(copied: Checkout) -> None:
-    """A change of the numerical code that was never committed, and is gone from the checkout."""
-    path = copied.paths.root / "pipeline" / "network" / "initialisers.py"
-    path.write_text(path.read_text() + "\n# another day\n")
+@pytest.mark.slow
+def test_what_was_uncommitted_is_shown_and_made_again_when_asked_for(copied: Checkout) -> None:
+    """Changes that were never committed, and are gone: a factor, and a module that is new."""
+    root = copied.paths.root
+    path = root / "pipeline" / "network" / "initialisers.py"
+    text = path.read_text()
+    assert text.count("a = 1 / ") >= 1
+    path.write_text(text.replace("a = 1 / ", "a = 0.5 / "))
+    (root / "pipeline" / "network" / "factor.py").write_text("FACTOR = 2\n\n\n")
     shutil.rmtree(copied.paths.records)
-    copied.train(*SHORT)
+    changed = (*SHORT, "network.biases=fan_in_uniform")
+    copied.train(*changed)
     git(copied, "checkout", "--quiet", "--", "pipeline")
-    done = copied.run("pipeline.verify", only_record(copied).folder.name)
+    git(copied, "clean", "--quiet", "--force", "pipeline")
+    name = only_record(copied).identity
+    done = verify(copied, name, expected=2)
+    assert "+    a = 0.5 / " in done.stdout
+    assert "pipeline/network/factor.py, pipeline/network/initialisers.py" in done.stderr
+    assert "--apply-changes" in done.stderr
+    done = verify(copied, name, "--apply-changes")
     assert "with the uncommitted changes that were recorded" in done.stdout
-    assert done.stdout.splitlines()[-1] == "same bytes"
+    # With the code that lies here, the biases are others.
+    done = copied.run("pipeline.verify", name, "--code-here", check=False)
+    assert Level(done.returncode) in (Level.STATISTICALLY_THE_SAME, Level.DIFFERENT)
+    assert "weights differ from epoch 1 on" in done.stdout
+    assert "cause: code: " in done.stdout
 
 
+@pytest.mark.slow
 def test_another_code_is_named_as_the_cause(copied: Checkout) -> None:
-    """Without git, only the code that lies there can be run; here it draws other numbers."""
+    """Without git, only the code that lies here can be run; here it draws other numbers."""
     shutil.rmtree(copied.paths.root / ".git")
     path = copied.paths.root / "pipeline" / "network" / "randomness.py"
     text = path.read_text()
     assert text.count("SeedSequence(seed,") == 1
     path.write_text(text.replace("SeedSequence(seed,", "SeedSequence(seed + 1,"))
-    done = copied.run("pipeline.verify", only_record(copied).folder.name, check=False)
+    name = only_record(copied).identity
+    assert "no checkout of git; --code-here trains" in verify(copied, name, expected=2).stderr
+    done = copied.run("pipeline.verify", name, "--code-here", check=False)
     assert Level(done.returncode) in (Level.STATISTICALLY_THE_SAME, Level.DIFFERENT)
-    assert "in a copy of the code that lies here: git has no commit" in done.stdout
-    assert "cause     numerical code" in done.stdout
+    assert "in a copy of the code that lies here" in done.stdout
+    assert "cause: code: " in done.stdout
 
 
-def test_a_tampered_record_is_refused(copied: Checkout) -> None:
-    record = only_record(copied)
-    history = record.folder / "history.jsonl"
-    history.write_text(history.read_text().replace('"accuracy": 0.9', '"accuracy": 0.99', 1))
-    done = copied.run("pipeline.verify", record.folder.name, check=False)
-    assert done.returncode == 2
-    assert "is not what was written: SHA-256 expected" in done.stderr
+@pytest.mark.slow
+def test_code_that_computes_the_same_gives_the_same_bytes_and_is_named(copied: Checkout) -> None:
+    path = copied.paths.root / "pipeline" / "network" / "costs.py"
+    path.write_text(f"{path.read_text()}\nUNUSED = 1\n")
+    done = verify(copied, only_record(copied).identity, "--code-here")
+    assert "description.json: other bytes" in done.stdout
+    assert "though it differs: code: " in done.stdout
 
 
 @pytest.mark.slow
@@ -100,35 +169,254 @@ def test_an_mlflow_run_comes_back_where_its_record_is_gone(copied: Checkout) -> 
     client = connect(None, copied.paths)
     experiments = [e.experiment_id for e in client.search_experiments()]
     (run,) = client.search_runs(experiments, "tags.seed = '3'")
-    done = copied.run("pipeline.verify", run.info.run_id)
-    assert done.stdout.splitlines()[-1] == "same bytes"
-    done = copied.run("pipeline.verify", "0" * 32, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    done = verify(copied, run.info.run_id)
+    assert "test images: the record says " in done.stdout
+    verify(copied, "0" * 32, expected=2)
+    # What the store hands out is a stranger's, too.
+    (artifact,) = copied.paths.artifacts.rglob("origin.json")
+    artifact.write_text(artifact.read_text().replace('"dirty": false', '"dirty": true'))
+    assert (
+        "origin.json is not what was written" in verify(copied, run.info.run_id, expected=2).stderr
+    )
 
 
-def test_what_is_no_record_is_told(in_git: Checkout) -> None:
-    done = in_git.run("pipeline.verify", "nonsense", check=False)
-    assert done.returncode == 2
-    assert "nonsense: there is no such record" in done.stderr
+# --- what a stranger sends ---------------------------------------------------------------------
+
+PATCH = """diff --git a/pipeline/__init__.py b/pipeline/__init__.py
+--- a/pipeline/__init__.py
++++ b/pipeline/__init__.py
+@@ -0,0 +1 @@
++open({path!r}, "w")  # \x1b[2J
+"""
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Iterator[Path]:
+    """Return a file that code from a record would write; nothing may."""
+    path = tmp_path / "trap"
+    yield path
+    assert not path.exists()
+
+
+def test_a_patch_in_a_mailed_record_is_shown_and_not_run(
+    in_git: Checkout, mailed: Finished, trap: Path
+) -> None:
+    diff = PATCH.format(path=str(trap))
+    forge(mailed, lambda folder: None, diff=diff, dirty=True, changed=["pipeline/\x1b[2J.py"])
+    done = verify(in_git, mailed.folder, expected=2)
+    assert f"+open({str(trap)!r}" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    # Also where the record says that nothing was changed.
+    forge(read_finished(mailed.folder), lambda folder: None, dirty=False, changed=[])
+    assert f"+open({str(trap)!r}" in verify(in_git, mailed.folder, expected=2).stdout
+
+
+@pytest.mark.parametrize("diff", [7, ["a"], "no diff", "\ud800"])
+def test_a_patch_that_is_none_is_one_line(in_git: Checkout, mailed: Finished, diff: Any) -> None:
+    forge(mailed, lambda folder: None, diff=diff, dirty=True)
+    verify(in_git, mailed.folder, "--apply-changes", expected=2)
+
+
+def test_a_commit_that_no_branch_holds_is_not_run(
+    copied: Checkout, mailed: Finished, trap: Path
+) -> None:
+    init = copied.paths.root / "pipeline" / "__init__.py"
+    init.write_text(f"open({str(trap)!r}, 'w')\n{init.read_text()}")
+    git(copied, "commit", "--quiet", "--all", "--message=trap")
+    dangling = git(copied, "rev-parse", "HEAD")
+    git(copied, "reset", "--quiet", "--hard", "HEAD~1")
+    for commit in (dangling, "0" * 40, "HEAD", "--upload-pack=x", "main\x1b[2J", 7):
+        record = forge(read_finished(mailed.folder), lambda folder: None, commit=commit)
+        done = verify(copied, record.folder, expected=2)
+        assert "in the history of no branch or tag here" in done.stderr
+        assert "\x1b" not in done.stderr
+    verify(copied, mailed.folder, "--code-here")
+
+
+def zeroed(folder: Path) -> None:
+    path = folder / "model.npz"
+    arrays = parse_npz(path.read_bytes(), name="model.npz")
+    write_npz(path, {name: np.zeros_like(a) if name in ("W1", "W2") else a
+                     for name, a in arrays.items()})  # fmt: skip
+
+
+def better(folder: Path) -> None:
+    """Let the history end with a validation accuracy of one."""
+    path = folder / "history.jsonl"
+    first, last = map(json.loads, path.read_text().splitlines())
+    last["validation"]["accuracy"] = 1.0
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(last)}\n")
+
+
+def first_epoch(folder: Path) -> None:
+    """Let the first epoch have had other weights."""
+    path = folder / "history.jsonl"
+    first, last = map(json.loads, path.read_text().splitlines())
+    first["weights"] = "0" * 64
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(last)}\n")
 
 
 @pytest.mark.slow
-def test_committed_results_come_back_and_forged_ones_do_not(copied: Checkout) -> None:
-    copied.run("dvc", "config", "core.no_scm", "false")
-    copied.run("dvc", "repro")
-    git(copied, "add", "--all")
-    git(copied, "commit", "--quiet", "--message=results")
-    done = copied.run("pipeline.verify")
-    assert done.stdout.splitlines()[-1] == "same bytes"
+def test_a_forged_model_or_history_is_found(in_git: Checkout, mailed: Finished) -> None:
+    folder = mailed.folder
+    shutil.copytree(folder, folder.with_name("intact"))
+    for change, words in (
+        (zeroed, "model.npz: other bytes"),
+        (better, "the record says 100.0000%"),
+    ):
+        shutil.rmtree(folder)
+        shutil.copytree(folder.with_name("intact"), folder)
+        forge(read_finished(folder), change)
+        assert words in verify(in_git, folder, expected=Level.DIFFERENT).stdout
+    shutil.rmtree(folder)
+    shutil.copytree(folder.with_name("intact"), folder)
+    forge(read_finished(folder), first_epoch)
+    done = verify(in_git, folder, expected=Level.WITHIN_TOLERANCE)
+    assert "weights differ from epoch 1 on" in done.stdout
+    assert "cause: nothing that is known differs" in done.stdout
 
-    lock = copied.paths.root / "dvc.lock"
-    committed = lock.read_text()
-    for path in ("runs", "reports/lecture"):
-        after = committed.partition(f"path: {path}\n")[2]
-        digest = after.partition("md5: ")[2].partition("\n")[0].partition(".")[0]
-        lock.write_text(committed.replace(digest, "0" * 32))
-        git(copied, "commit", "--quiet", "--all", f"--message=forged {path}")
-        done = copied.run("pipeline.verify", check=False)
-        assert done.returncode == Level.STATISTICALLY_THE_SAME.value
-        assert f"now {digest}" in done.stdout
+
+def test_a_forged_test_result_is_found(in_git: Checkout, mailed: Finished) -> None:
+    assert mailed.test is not None
+    accuracy = mailed.test["accuracy"]
+    add_test(mailed, {**mailed.test, "accuracy": accuracy + 0.012})
+    done = verify(in_git, mailed.folder, expected=Level.DIFFERENT)
+    assert (
+        f"the record says {accuracy + 0.012:.4%}, its model answers {accuracy:.4%}" in done.stdout
+    )
+
+
+def test_a_record_that_was_changed_is_refused(copied: Checkout) -> None:
+    record = only_record(copied)
+    history = record.folder / "history.jsonl"
+    history.write_text(history.read_text().replace('"accuracy": 0.9', '"accuracy": 0.99', 1))
+    done = verify(copied, record.identity, expected=2)
+    assert "history.jsonl is not what was written: SHA-256 expected" in done.stderr
+
+
+def test_a_description_under_another_records_name_is_refused(copied: Checkout) -> None:
+    record = only_record(copied)
+    other = {**record.description, "code": "0" * 64}
+    content = canonical_json(other)
+    (record.folder / "description.json").write_bytes(content)
+    hashes = {**record.hashes, "description.json": sha256(content)}
+    (record.folder / "manifest.json").write_text(json.dumps({"sha256": hashes}))
+    assert "describes record" in verify(copied, record.identity, expected=2).stderr
+    # A sweep does not take it for its own, either.
+    assert copied.train(*SHORT, "dry_run=true").stdout.count("be trained") == 1
+
+
+@pytest.mark.parametrize("what", ["nonsense", "/nowhere", "", "*", "../records", "a\x1b[2J"])
+def test_what_is_no_record_is_one_line(in_git: Checkout, what: str) -> None:
+    done = verify(in_git, what, expected=2)
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_hook_of_gits_moves_nothing(copied: Checkout, tmp_path: Path) -> None:
+    """A pre-push hook in a linked worktree: git has told it which repository it is in."""
+    linked = Checkout(type(copied.paths)(tmp_path / "linked"))
+    git(copied, "worktree", "add", "--quiet", "-b", "side", str(linked.paths.root))
+    bare = tmp_path / "bare.git"
+    git(copied, "init", "--quiet", "--bare", str(bare))
+    hook = copied.paths.root / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    record = only_record(copied).folder
+    hook.write_text(
+        f"#!/bin/sh\nexec python -m pipeline.verify '{record}' > '{tmp_path}/printed'\n"
+    )
+    hook.chmod(0o755)
+    before = git(linked, "rev-parse", "HEAD")
+    git(linked, "push", "--quiet", str(bare), "side")
+    assert (tmp_path / "printed").read_text().splitlines()[-1] == "same bytes"
+    assert git(linked, "symbolic-ref", "HEAD") == "refs/heads/side"
+    assert git(linked, "rev-parse", "HEAD") == before
+    assert git(linked, "status", "--porcelain") == ""
+
+
+# --- the committed results ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def committed(in_git: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    checkout = copy_of(in_git.paths.root, tmp_path_factory.mktemp("committed"))
+    checkout.declare(seeds=[0, 1], training={"epochs": 2})
+    checkout.run("dvc", "config", "core.no_scm", "false")
+    checkout.run("dvc", "repro")
+    git(checkout, "add", "--all", "--force", "results", "reports", "dvc.lock")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message=results")
+    return checkout
+
+
+@pytest.mark.slow
+def test_committed_results_come_back(committed: Checkout) -> None:
+    done = verify(committed)
+    assert "  all as committed\n" in done.stdout
+    assert "not made again: the results of studies/dvc.yaml" in done.stdout
+
+
+def replaced(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+FORGERIES: dict[str, Callable[[Path], object]] = {
+    "results/metrics.json": lambda path: path.write_text(
+        json.dumps({**read_json(path), "seeds": [0, 2]})
+    ),
+    "results/tests.json": lambda path: replaced(path, '"accuracy": 0.', '"accuracy": 0.9'),
+    "results/history.csv": lambda path: replaced(
+        path, "0,2,validation,accuracy,", "0,2,validation,accuracy,1"
+    ),
+    "reports/figures/learning_curves.png": lambda path: path.write_bytes(path.read_bytes() + b"!"),
+    "reports/summary.md": lambda path: replaced(path, "±", "+"),
+    "dvc.lock": lambda path: replaced(path, "path: runs\n", "path: runs \n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_forged_result_is_named(committed: Checkout, tmp_path: Path) -> None:
+    """All at once, as each takes a whole run; then one that lies here and is not committed."""
+    checkout = copy_of(committed.paths.root, tmp_path)
+    for name, change in FORGERIES.items():
+        change(checkout.paths.root / name)
+    lock = checkout.paths.root / "dvc.lock"
+    digest = read_lock(lock, "runs")
+    lock.write_text(lock.read_text().replace(digest, "0" * 32))
+    git(checkout, "commit", "--quiet", "--all", "--message=forged")
+    model = checkout.paths.run(1) / "model.npz"
+    model.chmod(0o644)
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+    done = checkout.run("pipeline.verify", check=False)
+    assert done.returncode not in (0, 1, 2), done.stderr
+    for name in FORGERIES.keys() - {"dvc.lock"}:
+        assert f"{name}: what is committed is " in done.stdout, name
+    assert "runs: dvc.lock has another hash" in done.stdout
+    assert "runs/seed-1/model.npz: what lies here is " in done.stdout
+
+
+@pytest.mark.slow
+def test_higher_accuracies_are_different(committed: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(committed.paths.root, tmp_path)
+    metrics = read_json(checkout.paths.metrics)
+    per_seed = metrics["test"]["accuracy"]["per_seed"]
+    metrics["test"]["accuracy"]["per_seed"] = {seed: v + 0.012 for seed, v in per_seed.items()}
+    checkout.paths.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
+    git(checkout, "commit", "--quiet", "--all", "--message=forged")
+    done = verify(checkout, expected=Level.DIFFERENT)
+    assert "results/metrics.json: what is committed is " in done.stdout
+
+
+def read_lock(path: Path, out: str) -> str:
+    after = path.read_text().partition(f"path: {out}")[2]
+    return after.partition("md5: ")[2].partition("\n")[0]
+
+
+def test_origins_are_sealed_with_the_commit_they_name(in_git: Checkout) -> None:
+    record = only_record(in_git)
+    origin = read_sealed(record.folder / "origin.json", record.manifest)
+    assert origin["commit"] == git(in_git, "rev-parse", "HEAD")
+    assert origin["dirty"] is False
