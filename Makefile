@@ -88,6 +88,7 @@ test-pythons: env ## run demo and tests on every promised Python that is here, c
 
 bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (some 40 minutes)
 	@python -m benchmarks.training $(ARGS)
+	@python -m benchmarks.peak
 
 check: env ## check format, style and types
 	@ruff format --check && ruff check && mypy

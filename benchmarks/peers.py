@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config, compose
 from pipeline.data.catalogue import DATASETS
-from pipeline.data.examples import ready
 from pipeline.data.prepared import Prepared, prepare
+from pipeline.engine.descent import COMPILED
+from pipeline.engine.examples import ready
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS, cross_entropy
 from pipeline.network.dense import Layer, Network, cost_and_gradients, forward
 from pipeline.network.descent import descend
-from pipeline.network.evaluation import EVALUATION_ROWS
 from pipeline.network.randomness import generator
 from pipeline.network.training import Start, train
 from pipeline.paths import Paths, find_root
@@ -107,6 +107,9 @@ def load(seeds: Sequence[int], epochs: int) -> Job:
     )
 
 
+# Rows that peers evaluate at once: large enough for their products to run at the machine's peak.
+EVALUATION_ROWS = 1000
+
 # A peer takes a job and returns the last validation accuracy of its last seed.
 Peer = Callable[[Job], float]
 
@@ -130,6 +133,7 @@ def ours(job: Job) -> Callable[[], float]:
                 Start(0, job.network(seed), None),
                 examples.train,
                 examples.validation,
+                descent=COMPILED,
                 seed=seed,
                 cost=settings.cost,
                 epochs=job.epochs,
@@ -150,7 +154,7 @@ def limit(job: Job) -> float:
 def limit_of_ours(job: Job) -> Callable[[], float]:
     """Return the same with as many inputs as `ours` multiplies; its sparse ones are left out."""
     inputs = ready(job.config, job.prepared).train.inputs
-    return lambda: multiply(job, inputs.frequent + 2)
+    return lambda: multiply(job, len(inputs.frequent) + 2)
 
 
 def multiply(job: Job, inputs: int) -> float:

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.data.examples import training_inputs
 from pipeline.data.preprocessing import fit
-from pipeline.network.dense import initialise
-from pipeline.network.descent_in_place import DescentInPlace
-from pipeline.network.evaluation import score
-from pipeline.network.inputs import Examples
+from pipeline.engine.descent import Examples, epoch, score
+from pipeline.engine.inputs import RARE, inputs_of
+from pipeline.network.dense import Network, initialise
 
 IMAGES, BATCH, SIZES = 5000, 100, (784, 256, 128, 10)
 RNG = np.random.default_rng(0)
@@ -23,12 +21,12 @@ LIT = np.where(np.arange(SIZES[0]) % 2, 0.4, 0.02)
 LIT_PIXELS = RNG.random((IMAGES, SIZES[0])) < LIT
 PIXELS = LIT_PIXELS * RNG.integers(1, 256, LIT_PIXELS.shape, dtype=np.uint8)
 LABELS = RNG.integers(0, SIZES[-1], IMAGES)
-Y = np.eye(SIZES[-1], dtype=np.float32)[LABELS]
+Y = np.eye(SIZES[-1], dtype=np.uint8)[LABELS]
 
 
 @pytest.fixture
-def descent() -> DescentInPlace:
-    network = initialise(
+def network() -> Network:
+    return initialise(
         SIZES,
         np.random.default_rng(0),
         activation="relu",
@@ -38,24 +36,25 @@ def descent() -> DescentInPlace:
         biases="zeros",
         dtype=np.float32,
     )
-    return DescentInPlace(network, cost="cross_entropy", batch_size=BATCH)
 
 
 @pytest.fixture
 def examples() -> Examples:
-    inputs = training_inputs(fit(PIXELS, method="standardise").map, PIXELS, np.float32)
+    preprocessor = fit(PIXELS, method="standardise").map
+    inputs = inputs_of(preprocessor, PIXELS, np.float32, rare=RARE)
     return Examples(inputs, Y, LABELS)
 
 
-def test_fifty_steps(benchmark: Any, descent: DescentInPlace, examples: Examples) -> None:
-    order = np.random.default_rng(1).permutation(IMAGES)
-    benchmark(descent.epoch, examples, order, 1e-6)
+def test_fifty_steps(benchmark: Any, network: Network, examples: Examples) -> None:
+    batches = np.random.default_rng(1).permutation(IMAGES).reshape(-1, BATCH)
+    settings = {"cost": "cross_entropy", "learning_rate": 1e-6, "momentum": 0.0}
+    benchmark(epoch, network, None, examples, batches, **settings)
 
 
 def test_evaluation_of_five_thousand_images(
-    benchmark: Any, descent: DescentInPlace, examples: Examples
+    benchmark: Any, network: Network, examples: Examples
 ) -> None:
-    benchmark(score, descent.network, examples, "cross_entropy")
+    benchmark(score, network, examples, "cross_entropy")
 
 
 @pytest.mark.parametrize("method", ["standardise", "whiten"])

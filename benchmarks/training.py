@@ -16,7 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from pipeline.numerics import variables
+from pipeline.numerics import THREADS
 from pipeline.paths import find_root
 from pipeline.records.provenance import provenance
 
@@ -34,7 +34,6 @@ class Way:
             threads for in all, and none is bound to one: as in a sweep.
         threads: of each process's products, and how many cores it has; ours multiplies in one,
             and takes the next steps in another while it evaluates.
-        numerics: the profile of NumPy's kernels.
         one_by_one: whether a peer that could train its seeds at once does not.
     """
 
@@ -42,7 +41,6 @@ class Way:
     peer: str
     processes: int = 1
     threads: int = 1
-    numerics: str = "native"
     one_by_one: bool = False
 
 
@@ -50,7 +48,6 @@ ONE_SEED = (
     Way("matrix products alone, all pixels", "limit"),
     Way("matrix products alone, as ours", "limit of ours"),
     Way("ours", "ours"),
-    Way("ours, `numerics: portable`", "ours", numerics="portable"),
     Way("the same network, readable version", "readable"),
     Way("JAX, jit and scan", "jax"),
     Way("scikit-learn, MLPClassifier", "scikit-learn"),
@@ -110,9 +107,9 @@ def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
 
 
 def _environment(way: Way) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in variables("portable")}
+    kept = {k: v for k, v in os.environ.items() if k not in THREADS}
     path = os.pathsep.join([str(find_root()), os.environ.get("PYTHONPATH", "")])
-    return {**kept, **variables(way.numerics), "PYTHONPATH": path}
+    return {**kept, **THREADS, "PYTHONPATH": path}
 
 
 def table(ways: tuple[Way, ...], seeds: list[int], epochs: int, rounds: int) -> None:

@@ -8,6 +8,7 @@ names the key, its value and what is allowed.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -21,7 +22,6 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
 from pipeline.masking import masked
-from pipeline.numerics import PROFILES
 from pipeline.paths import Paths, find_root
 
 # The names that the numerical code knows; a test holds the two together. Spelled here, since
@@ -112,7 +112,6 @@ class Config:
     network: Network = field(default_factory=Network)
     training: Training = field(default_factory=Training)
     seeds: list[int] = MISSING
-    numerics: str = MISSING
     tracking: Tracking = field(default_factory=Tracking)
     # Asked of one command, so not in params.yaml: the seed of a job, where a sweep puts its
     # runs, whether it evaluates them on the test images, and whether it only tells.
@@ -146,9 +145,11 @@ def from_experiment(values: Any, seed: Any) -> Config:
     Raises:
         UserError: a section or a value is missing, unknown, of the wrong type or out of range.
     """
+    if not isinstance(values, dict) or values.keys() != SECTIONS.keys():
+        raise UserError(f"experiment: allowed is a mapping of {', '.join(SECTIONS)}")
     sections = {}
     for name, section in SECTIONS.items():
-        given = values.get(name) if isinstance(values, dict) else None
+        given = values[name]
         known = {entry.name: str(entry.type) for entry in fields(section)}
         if not isinstance(given, dict) or given.keys() != known.keys():
             raise UserError(f"{name}: allowed is a mapping of {', '.join(known)}")
@@ -158,7 +159,7 @@ def from_experiment(values: Any, seed: Any) -> Config:
         sections[name] = section(**given)
     if not _TYPES["int"](seed):
         _refuse("seed", seed, "a whole number")
-    config = Config(study="recorded", seeds=[seed], numerics=PROFILES[0], seed=seed, **sections)
+    config = Config(study="recorded", seeds=[seed], seed=seed, **sections)
     check(config)
     return config
 
@@ -271,6 +272,8 @@ def check(config: Config) -> None:
     """
     if not config.study.strip():
         _refuse("study", config.study, "a name")
+    if config.tracking.uri is not None and re.search(r"\s", config.tracking.uri):
+        _refuse("tracking.uri", masked(config.tracking.uri.split()[0]), "an address without spaces")
     _one_of("data.name", config.data.name, DATASETS)
     _check_split(config)
     _one_of("preprocess.method", config.preprocess.method, PREPROCESS_METHODS)
@@ -280,7 +283,6 @@ def check(config: Config) -> None:
     _check_network(config.network)
     _check_training(config)
     _check_seeds("seeds", config.seeds)
-    _one_of("numerics", config.numerics, PROFILES)
     if config.seed is not None:
         _check_seeds("seed", [config.seed])
 

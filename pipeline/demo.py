@@ -37,7 +37,6 @@ def prepare(root: Path, folder: Path) -> None:
         shutil.copyfile(root / name, folder / name)
     config = compose(Paths(root), ["experiment=demo"])
     params = {"study": config.study, **experiment(config), "seeds": list(config.seeds)}
-    params["numerics"] = config.numerics
     params["tracking"] = asdict(config.tracking)
     text = OmegaConf.to_yaml(OmegaConf.create(params))
     write_bytes(folder / "params.yaml", text.encode())

@@ -20,12 +20,9 @@ import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its
 
 import argparse
 import csv
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,17 +30,16 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from pipeline import numerics
 from pipeline.config import Config, compose, from_experiment
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.onehot import one_hot
 from pipeline.errors import UserError, one_line_errors
 from pipeline.files import read_json, read_yaml, sha256, write_bytes
-from pipeline.git import GitError, apply, clone, head, reachable
-from pipeline.masking import printable
+from pipeline.git import GitError, apply, clone, git, head, reachable
+from pipeline.masking import one_line, printable
 from pipeline.paths import Paths, find_root
-from pipeline.processes import python
+from pipeline.processes import DVC_VARIABLES, python
 from pipeline.records.agreement import (
     PARTS,
     Level,
@@ -57,16 +53,19 @@ from pipeline.records.agreement import (
 from pipeline.records.environment import one_blas_thread
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import diff_bytes
-from pipeline.records.record import SEALED, Finished, read_finished, read_record
+from pipeline.records.record import SEALED, Finished, is_older, read_finished, read_record
 from pipeline.results.evaluation import evaluate
 from pipeline.stages.download import download
 
 # What a checkout without git consists of.
 COPIED = ("pipeline", "conf", "dvc.yaml", "dvc.lock", "params.yaml", ".dvcignore", ".dvc/config",
           "requirements.lock", "results", "reports", "studies")  # fmt: skip
-RUN_ID = re.compile(r"[0-9a-f]{32}")
+# Of a record, from its first digits on, or of MLflow's.
+NAME = re.compile(r"[0-9a-f]{1,32}")
+RUN_ID_LENGTH = 32
 # What is shown of a recorded change, in lines.
 MOST_LINES = 200
+_OLDER = "the commit that the record names makes records of an earlier format, or none"
 _CODE_HERE = "--code-here trains with the code that lies here"
 
 
@@ -101,6 +100,8 @@ def main() -> None:
     choices = Choices(arguments.apply_changes, arguments.code_here)
     with one_line_errors():
         paths = Paths(find_root())
+        for name in DVC_VARIABLES:
+            os.environ.pop(name, None)  # they speak of a stage that this may run in
         with tempfile.TemporaryDirectory() as folder:
             if arguments.what is None:
                 reached = verify_committed(paths, Path(folder), lecture=arguments.lecture)
@@ -120,10 +121,10 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
     Raises:
         UserError: there is none, several fit, or it is damaged.
     """
-    if Path(what).is_dir():
-        return read_finished(Path(what))
-    if not what or Path(what).is_file():
-        raise UserError(f"{what!r}: allowed is a record's folder or name, or an MLflow run id")
+    if not NAME.fullmatch(what):
+        if what and os.path.isdir(what):
+            return read_finished(Path(what))
+        raise UserError(f"{one_line(what)!r} is no record's folder or name, and no MLflow run id")
     fitting = [
         path.parent
         for path in sorted(paths.records.glob("*/description.json"))
@@ -133,7 +134,7 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
         raise UserError(f"{what}: allowed is a name of one record; these are {len(fitting)}")
     if fitting:
         return read_finished(fitting[0])
-    if RUN_ID.fullmatch(what):
+    if len(what) == RUN_ID_LENGTH:
         # Imported only now: it takes seconds.
         from pipeline.tracking.fetch import fetch
 
@@ -154,6 +155,7 @@ def verify_record(record: Finished, paths: Paths, folder: Path, choices: Choices
         record = known  # of a published run, which is only what is the same for everybody
     (name,) = configuration_names([described["experiment"]])
     print(f"{name}, seed {record.seed}: record {record.identity}")
+    record.model()  # which is no model of this network is not trained
     checkout = Paths(folder / "checkout")
     print(f"  trained in {_check_out(record, paths, checkout.root, choices)}")
     again = _train_again(record, paths, checkout)
@@ -169,7 +171,7 @@ def verify_record(record: Finished, paths: Paths, folder: Path, choices: Choices
         print("  cause: nothing that is known differs; was the record changed?")
     for cause in differing:
         word = "cause" if reached is not Level.SAME_BYTES else "though it differs"
-        print(f"  {word}: {printable(cause)}")
+        print(f"  {word}: {cause}")
     return reached
 
 
@@ -183,26 +185,26 @@ def _check_out(record: Finished, paths: Paths, folder: Path, choices: Choices) -
     try:
         known = reachable(paths.root, str(commit))
     except GitError as error:
-        raise UserError(f"the record names commit {commit}, and {error}; {_CODE_HERE}") from None
+        raise UserError(f"the record names a commit, and {error}; {_CODE_HERE}") from None
     if not known:
         raise UserError(
-            f"the record names commit {printable(str(commit))}, which is in the history of no "
+            f"the record names commit {one_line(commit)}, which is in the history of no "
             f"branch or tag here, so nothing of it is run; {_CODE_HERE}"
         )
     _clone(paths, folder, str(commit))
     diff = diff_bytes(record.origin)
     if not (record.origin.get("dirty") or diff):
         return f"a fresh checkout of commit {commit}"
-    names = ", ".join(map(str, record.origin.get("changed") or ["files that it does not name"]))
+    names = one_line(", ".join(record.origin.get("changed") or ["files that it does not name"]))
     if not choices.apply_changes:
         _show(diff)
         raise UserError(
-            f"the record was made with uncommitted changes of {printable(names)}, shown above as "
+            f"the record was made with uncommitted changes of {names}, shown above as "
             f"far as they were kept; --apply-changes runs them, {_CODE_HERE}"
         )
     if not diff or record.origin.get("masked"):
         raise UserError(
-            f"the uncommitted changes of {printable(names)} were not kept as they were (they are "
+            f"the uncommitted changes of {names} were not kept as they were (they are "
             f"too large, or held a password); {_CODE_HERE}"
         )
     try:
@@ -221,10 +223,10 @@ def _show(diff: bytes) -> None:
 
 def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
     described = record.description
-    profile = _profile(described["environment"])
+    if not checkout.params.exists():
+        raise UserError(f"{_OLDER}; {_CODE_HERE}")
     values = OmegaConf.load(checkout.params)
     params = OmegaConf.merge(values, described["experiment"], {"seeds": [record.seed]})
-    params = OmegaConf.merge(params, {"numerics": profile})
     write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
     data = _data(from_experiment(described["experiment"], record.seed), paths)
     python(checkout.root, "pipeline.stages.download", env=data)
@@ -232,31 +234,11 @@ def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
         checkout.root,
         "pipeline.stages.train",
         *("hydra/launcher=basic", "tracking.live=false", f"seed={record.seed}"),
-        env={numerics.VARIABLE: profile},
     )
-    (again,) = checkout.records.glob("*/manifest.json")
-    return read_finished(again.parent)
-
-
-def _profile(environment: Mapping[str, Any]) -> str:
-    """Return the numeric profile that gives the record's kernels, if one does."""
-    code = (
-        "import json; from pipeline import numerics; numerics.start(); "
-        "from pipeline.records.environment import numeric_environment; "
-        "print(json.dumps(numeric_environment()))"
-    )
-    for profile in numerics.PROFILES:
-        told = subprocess.run(  # noqa: S603 - no shell
-            [sys.executable, "-c", code],
-            cwd=find_root(),
-            env={**os.environ, numerics.VARIABLE: profile},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        if json.loads(told.stdout) == environment:
-            return profile
-    return numerics.PROFILES[0]
+    (again,) = (path.parent for path in checkout.records.glob("*/manifest.json"))
+    if is_older(again):
+        raise UserError(f"{_OLDER}; {_CODE_HERE}")
+    return read_finished(again)
 
 
 def _data(config: Config, paths: Paths) -> dict[str, str]:
@@ -307,13 +289,15 @@ def _compare(record: Finished, again: Finished, answers: Scores, answers_again: 
 
 # The lecture's results have a pipeline of their own, which takes twenty minutes.
 FILES, LECTURE = ("dvc.yaml",), "studies/dvc.yaml"
+# It has no outputs.
+NOT_RUN = "track"
 
 
 def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
     """Make every result again from the raw data, and compare what comes of it.
 
-    Compared are the contents of all files that stages write: with what is committed, with the
-    hashes in `dvc.lock`, and with what lies in the checkout of whoever asks.
+    Compared are the contents of all files that stages write: with what is committed, by
+    `dvc.lock` where git does not keep them, and with what lies in the checkout of whoever asks.
     """
     checkout = Paths(folder / "checkout")
     try:
@@ -326,86 +310,61 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
         _clone(paths, checkout.root, commit)
         print(f"the results of commit {commit}, in a fresh checkout")
     files = [*FILES, LECTURE] if lecture else FILES
-    stages = _stages(checkout, files)
-    outs = [Path(path) for stage in stages.values() for path in _hashes(stage)]
-    committed, accuracies = _contents(checkout, outs), _accuracies(checkout)
+    before, locked, accuracies = _contents(checkout), _locked(checkout), _accuracies(checkout)
     data = _data(compose(checkout), paths)
     for file in files:
-        prefix = "" if file in FILES else f"{file}:"
-        targets = [f"{prefix}{name}" for name in _stages(checkout, [file])]
+        # The stages of dvc.yaml, which is code: dvc.lock is a claim that is to be checked.
+        names = [name for name in read_yaml(checkout.root / file)["stages"] if name != NOT_RUN]
+        targets = names if file in FILES else [f"{file}:{name}" for name in names]
         python(checkout.root, "dvc", "repro", "--force", *targets, env=data)
-    again = _contents(checkout, outs)
-    now = _stages(checkout, files)
-    wrong = [
-        *_differences("committed", committed, again),
-        *(f"{path}: dvc.lock has another hash" for path in _other_hashes(stages, now)),
-        *(f"dvc.lock: other entry of {name}" for name in stages if stages[name] != now[name]),
-    ]
-    if _stages(paths, files) == stages:
-        wrong += _differences("lies here", _contents(paths, outs), again)
-    else:
-        print("  what lies here is of another experiment, by dvc.lock, and is not compared")
+    again = _contents(checkout)
     for path, digest in sorted(again.items()):
         print(f"  {digest}  {path}")
+    wrong = [f"{path} is not what is committed" for path in _changed(checkout, before, again)]
+    if _locked(paths) == locked:
+        here = _contents(paths)
+        wrong += [f"{path} here is another" for path in here if here[path] != again.get(path)]
+    else:
+        print("  what lies here is of another experiment, by dvc.lock, and is not compared")
     print("\n".join(f"  {line}" for line in wrong) or "  all as committed")
     if not lecture:
         print(f"  not made again: the results of {LECTURE}; --lecture does, in twenty minutes")
     if not wrong:
         return Level.SAME_BYTES
-    if _hashes(stages["train"]) == _hashes(now["train"]):
+    if locked == _locked(checkout):
         # The same runs give the same results, to the byte: somebody has changed these.
         return Level.DIFFERENT
     return _level_of(accuracies, _accuracies(checkout), compose(checkout))
 
 
-def _stages(checkout: Paths, files: Sequence[str]) -> dict[str, Any]:
-    """Return what DVC's lock files say of every stage but `track`, which has no outputs."""
-    stages: dict[str, Any] = {}
-    for lock in ((checkout.root / file).with_name("dvc.lock") for file in files):
-        try:
-            stages |= read_yaml(lock)["stages"]
-            for stage in stages.values():
-                _hashes(stage)
-        except (OSError, KeyError, TypeError, AttributeError):
-            raise UserError(f"{lock} holds no stages; `dvc repro` makes it") from None
-    return {name: stage for name, stage in stages.items() if name != "track"}
+def _changed(checkout: Paths, before: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
+    """Return what differs from the commit, by git; in a copy without git, from before."""
+    try:
+        status = git(checkout.root, "status", "--porcelain", "-z", "--untracked-files=all")
+    except GitError:
+        known = (path for path in {**before, **again} if not path.startswith("runs/"))
+        return sorted(path for path in known if before.get(path) != again.get(path))
+    return [entry[3:].decode(errors="backslashreplace") for entry in status.split(b"\0") if entry]
 
 
-def _hashes(stage: Any) -> dict[str, str]:
-    """Return DVC's hash of a stage's outputs, by path."""
-    return {str(out["path"]): str(out.get("md5")) for out in stage.get("outs", [])}
+def _contents(checkout: Paths) -> dict[str, str]:
+    """Return the SHA-256 of every file in the folders that stages write to, by path."""
+    folders = (checkout.runs, checkout.results, checkout.root / "reports")
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {
+        str(path.relative_to(checkout.root)): sha256(path.read_bytes())
+        for path in [*files, checkout.root / "dvc.lock"]
+        if path not in (checkout.page, checkout.lecture_page)  # they name commit and time
+    }
 
 
-def _other_hashes(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
-    return [
-        path
-        for name, stage in recorded.items()
-        for path, digest in _hashes(stage).items()
-        if _hashes(again[name]).get(path) != digest
-    ]
-
-
-def _contents(checkout: Paths, outs: Sequence[Path]) -> dict[str, str]:
-    """Return the SHA-256 of every file that lies in these outputs, by path."""
-    files = [
-        file
-        for out in outs
-        for file in (
-            [checkout.root / out]
-            if (checkout.root / out).is_file()
-            else sorted((checkout.root / out).rglob("*"))
-        )
-        if file.is_file()
-    ]
-    return {str(file.relative_to(checkout.root)): sha256(file.read_bytes()) for file in files}
-
-
-def _differences(what: str, found: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
-    return [
-        f"{path}: what is {what} is {digest}"
-        for path, digest in found.items()
-        if again.get(path) != digest
-    ]
+def _locked(checkout: Paths) -> Any:
+    """Return the hash that `dvc.lock` has of the runs; None if it has none."""
+    try:
+        stages = read_yaml(checkout.root / "dvc.lock")["stages"]
+        return {out["path"]: out["md5"] for out in stages["train"]["outs"]}
+    except (OSError, KeyError, TypeError):
+        return None
 
 
 def _accuracies(checkout: Paths) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """Cost functions, each beside its gradient at the last layer's pre-activation.
 
 Convention: a cost is summed over the outputs of one sample, as on the slides, and averaged over
-the batch. It takes the pre-activations H_bar of the last layer, labels Y (both of shape (b, m))
-and the last layer's activation. Its gradient is δH_bar of shape (b, m): what (5) and (6) call
-f'(h_bar) ⊙ Δ, one row a sample, not yet divided by b.
+the batch. Its value here is the summand of each output, its gradient δH_bar: what (5) and (6) call
+f'(h_bar) ⊙ Δ, one row a sample, not yet divided by b. Both take the pre-activations H_bar of the
+last layer, labels Y and the last layer's activation, and are of shape (b, m) as H_bar and Y are.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pipeline.network.activations import Activation, Array, sigmoid
 
 
 def squared_error(H_bar: Array, Y: Array, activation: Activation) -> Array:
-    """Return ½ Σ_k (y_k − h_k)² of every sample, equation (3): shape (b,)."""
+    """Return ½ (y − h)², the summand of equation (3)."""
     difference = Y - activation.function(H_bar)
-    return 0.5 * np.sum(difference * difference, axis=1)
+    return 0.5 * (difference * difference)
 
 
 def squared_error_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
-    """Return f'(h_bar) ⊙ Δ with Δ = h − y, equations (4) and (8): shape (b, m)."""
+    """Return f'(h_bar) ⊙ Δ with Δ = h − y, equations (4) and (8)."""
     return activation.derivative(H_bar) * (activation.function(H_bar) - Y)
 
 
@@ -37,17 +37,16 @@ def cross_entropy_of_outputs(O: Array, Y: Array) -> Array:  # noqa: E741 - the s
 
 
 def cross_entropy(H_bar: Array, Y: Array, activation: Activation) -> Array:
-    """Return the cross-entropy (18) of every sample, of outputs σ(H_bar): shape (b,).
+    """Return the summand of the cross-entropy (18), of outputs σ(H_bar).
 
     With o = σ(x), −ln o = ln(1 + e^−x) and −ln(1 − o) = x + ln(1 + e^−x), so that
     −[y ln o + (1 − y) ln(1 − o)] = max(x, 0) − x y + ln(1 + e^−|x|), which cannot overflow.
     """
-    summand = np.maximum(H_bar, 0) - H_bar * Y + np.log1p(np.exp(-np.abs(H_bar)))
-    return np.sum(summand, axis=1)
+    return np.maximum(H_bar, 0) - H_bar * Y + np.log1p(np.exp(-np.abs(H_bar)))
 
 
 def cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
-    """Return σ(h_bar) − y, equation (19): shape (b, m).
+    """Return σ(h_bar) − y, equation (19).
 
     This is the gradient at the pre-activation and holds σ' already: (5)'s f' is not applied on
     top of it.
@@ -56,10 +55,16 @@ def cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Ar
 
 
 class Cost(NamedTuple):
-    """A cost of every sample, and its gradient δH_bar at the last pre-activation."""
+    """A cost's summands, and its gradient δH_bar at the last pre-activation."""
 
     value: Callable[[Array, Array, Activation], Array]
     gradient: Callable[[Array, Array, Activation], Array]
+
+
+def mean_cost(H_bar: Array, Y: Array, cost: str, activation: Activation) -> float:
+    """Return the cost, summed over outputs, averaged over samples, in float64."""
+    summands = COSTS[cost].value(H_bar, Y, activation)
+    return float(np.sum(summands, dtype=np.float64) / len(H_bar))
 
 
 COSTS = {

@@ -1,7 +1,7 @@
 """Dense layers, stacked: the forward pass (2) and the backward pass (5), (6).
 
-This is the readable version and the reference. `pipeline.network.descent_in_place` computes the
-same with reused buffers; a test holds it to this module.
+This is the readable version and the reference. `pipeline.engine` computes the same, compiled; tests
+hold it to this module.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from pipeline.network.activations import ACTIVATIONS, Array
-from pipeline.network.costs import COSTS
+from pipeline.network.costs import COSTS, mean_cost
 from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
 
 
@@ -158,7 +158,7 @@ def cost_and_gradients(
     """
     passed = forward(network, X)
     f, H_bar = ACTIVATIONS[network.activations[-1]], passed.pre_activations[-1]
-    value = float(np.mean(COSTS[cost].value(H_bar, Y, f)))
+    value = mean_cost(H_bar, Y, cost, f)
     delta = COSTS[cost].gradient(H_bar, Y, f) / H_bar.dtype.type(len(X))
     return value, backward(network, passed, delta).gradients
 

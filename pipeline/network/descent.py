@@ -6,9 +6,13 @@ Convention: epochs are counted from 1; a schedule's factor multiplies the first 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from pipeline.network.dense import Layer, Network
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.network.dense import Layer, Network, cost_and_gradients
+from pipeline.network.evaluation import Examples
 
 
 def constant(epoch: int, epochs: int) -> float:
@@ -23,7 +27,8 @@ def halving(epoch: int, epochs: int) -> float:
 
 def cosine(epoch: int, epochs: int) -> float:
     """Return ½ (1 + cos(π (epoch − 1) / epochs)): Loshchilov and Hutter, SGDR, 2017, (5)."""
-    return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs))
+    # Rounded, since mathematical libraries differ in a cosine's last digit.
+    return round(0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)), 12)
 
 
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
@@ -65,3 +70,39 @@ def descend(
         Layer(layer.W + V.W, layer.b + V.b) for layer, V in zip(network.layers, steps, strict=True)
     )
     return Network(layers, network.activations), steps
+
+
+def epoch(
+    network: Network,
+    velocity: tuple[Layer, ...] | None,
+    examples: Examples,
+    batches: Iterable[NDArray[np.int64]],
+    *,
+    cost: str,
+    learning_rate: float,
+    momentum: float,
+) -> tuple[Network, tuple[Layer, ...]]:
+    """Take a step along the gradients of each batch.
+
+    Args:
+        network: the network at the epoch's start.
+        velocity: V of the step before; None or nothing is zero.
+        examples: what gradients are taken of.
+        batches: which of them, in which order; as many as there are taken.
+        cost: a name in `pipeline.network.costs.COSTS`.
+        learning_rate: ε.
+        momentum: μ.
+
+    Returns:
+        The network at its end, and its velocity: nothing if there is no momentum.
+    """
+    for batch in batches:
+        _, gradients = cost_and_gradients(network, examples.X[batch], examples.Y[batch], cost)
+        network, velocity = descend(
+            network,
+            gradients,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            velocity=velocity,
+        )
+    return network, (velocity or ()) if momentum else ()

@@ -11,20 +11,45 @@ is idle, as when a sweep's last seed trains alone, that makes training up to a f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.network.ahead import one_ahead
+from pipeline.network import descent as readable
 from pipeline.network.dense import Layer, Network
 from pipeline.network.descent import SCHEDULES
-from pipeline.network.descent_in_place import DescentInPlace
 from pipeline.network.evaluation import Score, score
-from pipeline.network.inputs import Examples
 from pipeline.network.randomness import generator
+
+
+class Labelled(Protocol):
+    """Examples of some kind: what a descent takes of them is its own."""
+
+    @property
+    def labels(self) -> NDArray[np.integer[Any]]:
+        """The class of each, shape (N,)."""
+
+
+E = TypeVar("E", bound=Labelled)
+
+
+class Descent(NamedTuple, Generic[E]):
+    """A way to compute.
+
+    Attributes:
+        epoch: takes the steps of an epoch, as `pipeline.network.descent.epoch` does.
+        score: measures a network, as `pipeline.network.evaluation.score` does.
+    """
+
+    epoch: Callable[..., tuple[Network, tuple[Layer, ...]]]
+    score: Callable[[Network, E, str], Score]
+
+
+READABLE = Descent(readable.epoch, score)
 
 
 class Epoch(NamedTuple):
@@ -52,9 +77,10 @@ class Diverged(ArithmeticError):
 
 def train(
     start: Start,
-    train_examples: Examples,
-    validation_examples: Examples,
+    train_examples: E,
+    validation_examples: E,
     *,
+    descent: Descent[E],
     seed: int,
     cost: str,
     epochs: int,
@@ -69,6 +95,7 @@ def train(
         start: the first network with epoch 0, or a later epoch's to go on from.
         train_examples: what gradients are taken of.
         validation_examples: evaluated after every epoch, never learned from.
+        descent: how it is computed: `READABLE`, or `pipeline.engine.descent.COMPILED`.
         seed: the order of every epoch is drawn from `generator(seed, "order", epoch)`.
         cost: a name in `pipeline.network.costs.COSTS`.
         epochs: in all, those before `start` included.
@@ -83,34 +110,49 @@ def train(
     Raises:
         Diverged: the loss after an epoch is not finite; names epoch and step size.
     """
-    descent = DescentInPlace(
-        start.network,
-        cost=cost,
-        batch_size=batch_size,
-        momentum=momentum,
-        velocity=start.velocity,
-    )
+    closed = Event()
 
-    def descend(number: int) -> _Descended:
+    def batches(number: int) -> Iterator[NDArray[np.int64]]:
+        count = len(train_examples.labels)
+        order = generator(seed, "order", number).permutation(count)
+        for begin in range(0, count, batch_size):
+            if closed.is_set():
+                return
+            yield order[begin : begin + batch_size]
+
+    def descend(number: int, network: Network, velocity: tuple[Layer, ...] | None) -> _Descended:
         step_size = learning_rate * SCHEDULES[schedule](number, epochs)
-        order = generator(seed, "order", number).permutation(len(train_examples.Y))
         with _overflowing():
-            descent.epoch(train_examples, order, step_size)
-        return _Descended(number, step_size, descent.network, descent.velocity)
+            moved = descent.epoch(
+                *(network, velocity, train_examples, batches(number)),
+                cost=cost,
+                learning_rate=step_size,
+                momentum=momentum,
+            )
+        return _Descended(number, step_size, *moved)
 
-    numbers = range(start.epoch + 1, epochs + 1)
-    # Closed from right to left: what is left of an epoch that nobody wants is not waited for.
-    with closing(one_ahead(partial(descend, n) for n in numbers)) as descended, closing(descent):
-        for number, step_size, network, velocity in descended:
-            with _overflowing():
-                on_train = score(network, train_examples, cost)
-                on_validation = score(network, validation_examples, cost)
-            if not math.isfinite(on_train.loss + on_validation.loss):
-                raise Diverged(
-                    f"the loss is {on_train.loss} after epoch {number} with step size "
-                    f"{step_size:g}; try a smaller training.learning_rate"
-                )
-            yield Epoch(number, step_size, on_train, on_validation, network, velocity)
+    # While an epoch is evaluated and written down, a thread takes the next one's steps.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        network, velocity = start.network, start.velocity
+        following: Future[_Descended] | None = None
+        try:
+            for number in range(start.epoch + 1, epochs + 1):
+                if following is None:
+                    following = thread.submit(descend, number, network, velocity)
+                _, step_size, network, velocity = following.result()
+                if number < epochs:
+                    following = thread.submit(descend, number + 1, network, velocity)
+                with _overflowing():
+                    on_train = descent.score(network, train_examples, cost)
+                    on_validation = descent.score(network, validation_examples, cost)
+                if not math.isfinite(on_train.loss + on_validation.loss):
+                    raise Diverged(
+                        f"the loss is {on_train.loss} after epoch {number} with step size "
+                        f"{step_size:g}; try a smaller training.learning_rate"
+                    )
+                yield Epoch(number, step_size, on_train, on_validation, network, velocity)
+        finally:
+            closed.set()  # what is left of an epoch that nobody wants is not waited for
 
 
 class _Descended(NamedTuple):

@@ -11,10 +11,12 @@ from typing import Any
 
 from pipeline.config import Config, experiment, from_experiment
 from pipeline.data.catalogue import DATASETS
+from pipeline.data.prepared import Preparation
+from pipeline.engine import VERSION
+from pipeline.engine.canary import canary
 from pipeline.errors import UserError
 from pipeline.files import canonical_json, sha256
 from pipeline.records.code import code_digest
-from pipeline.records.environment import is_environment, numeric_environment
 
 # Of records: raised when their files or their meaning change. Records of an earlier format stay
 # where they are, and nothing reads them.
@@ -23,8 +25,13 @@ FORMAT = 2
 Description = dict[str, Any]
 
 
-def description(config: Config) -> Description:
+def description(config: Config, preparation: Preparation) -> Description:
     """Return what determines the result of training `config.seed`: what is hashed.
+
+    Args:
+        config: with a seed.
+        preparation: split and fitted preprocessor. scikit-learn draws the one, LAPACK computes
+            a whitening, so they are data.
 
     Raises:
         AssertionError: the configuration has no seed.
@@ -36,7 +43,8 @@ def description(config: Config) -> Description:
         "seed": config.seed,
         "data": dict(DATASETS[config.data.name].files),
         "code": code_digest(),
-        "environment": numeric_environment(),
+        "preparation": preparation.digests(),
+        "arithmetic": {"version": VERSION, "canary": canary(config.training.dtype)},
     }
 
 
@@ -48,13 +56,12 @@ def check_description(value: Any, name: str) -> Description:
     """
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise UserError(f"{name} is no description of format {FORMAT}")
-    for key, kind in (("data", dict), ("code", str), ("environment", dict)):
-        if not isinstance(value.get(key), kind):
+    for key in ("data", "preparation", "arithmetic"):
+        if not isinstance(value.get(key), dict):
             raise UserError(f"{name}: {key} is missing or of the wrong type")
-    if not all(isinstance(digest, str) for digest in value["data"].values()):
-        raise UserError(f"{name}: data must map file names to hashes")
-    if not is_environment(value["environment"]):
-        raise UserError(f"{name}: environment is not what a record says of one")
+    hashes = [value.get("code"), *value["data"].values(), *value["preparation"].values()]
+    if not all(isinstance(digest, str) for digest in hashes):
+        raise UserError(f"{name}: data, preparation and code must be known by hashes")
     try:
         from_experiment(value.get("experiment"), value.get("seed"))
     except UserError as error:

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.preprocessing import AffineMap
+from pipeline.engine.descent import outputs, pre_activations
+from pipeline.engine.inputs import inputs_of
 from pipeline.errors import UserError
-from pipeline.files import npz_bytes, parse_npz, sha256
+from pipeline.files import npz_bytes, parse_npz
 from pipeline.network.activations import ACTIVATIONS, Array
-from pipeline.network.dense import Layer, Network, forward, parameters
-
-# Rows computed at once; fixed, since it can change the last bits of a product.
-BLOCK = 1000
+from pipeline.network.dense import Layer, Network, parameters
 
 
 class Model(NamedTuple):
@@ -30,16 +29,11 @@ class Model(NamedTuple):
     def pre_activations(self, pixels: NDArray[np.uint8]) -> Array:
         """Return the last layer's H_bar for raw pixels of shape (N, n): shape (N, m)."""
         dtype = self.network.layers[0].W.dtype
-        blocks = [
-            forward(self.network, self.preprocessor.apply(pixels[start : start + BLOCK], dtype))
-            for start in range(0, len(pixels), BLOCK)
-        ]
-        return np.concatenate([block.pre_activations[-1] for block in blocks])
+        return pre_activations(self.network, inputs_of(self.preprocessor, pixels, dtype))
 
     def outputs(self, pixels: NDArray[np.uint8]) -> Array:
         """Return the network's outputs for raw pixels of shape (N, n): shape (N, m)."""
-        function = ACTIVATIONS[self.network.activations[-1]].function
-        return function(self.pre_activations(pixels))
+        return outputs(self.pre_activations(pixels), self.network.activations[-1])
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the digit that each image most looks like: shape (N,)."""
@@ -59,7 +53,10 @@ def network_from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Network:
             unknown, a number is not finite; `name` is in the message.
     """
     try:
-        activations = tuple(str(entry) for entry in arrays["activations"].reshape(-1))
+        named = arrays["activations"]
+        if named.ndim != 1 or named.dtype.kind != "U" or len(named) > len(arrays):
+            raise UserError(f"{name}: activations must be a few names")
+        activations = tuple(str(entry) for entry in named)
         layers = tuple(
             Layer(arrays[f"W{number}"], arrays[f"b{number}"])
             for number in range(1, len(activations) + 1)
@@ -120,13 +117,3 @@ def _preprocessor(arrays: dict[str, NDArray[Any]], inputs: int, name: str) -> Af
     if gives != inputs:
         raise UserError(f"{name}: the preprocessor gives {gives} inputs, W1 takes {inputs}")
     return fitted
-
-
-def parameters_digest(network: Network) -> str:
-    """Return the SHA-256 of all weights and biases: names, shapes, types and bytes."""
-    parts = []
-    for name, array in parameters(network).items():
-        # Little-endian, row by row, whatever lies in memory.
-        stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        parts += [f"{name} {stored.dtype.str} {stored.shape}".encode(), stored.tobytes()]
-    return sha256(b"".join(parts))

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.network.activations import ACTIVATIONS
-from pipeline.network.costs import COSTS
+from pipeline.engine.descent import mean_cost, outputs
 from pipeline.records.model import Model
 
 
@@ -45,16 +44,15 @@ def evaluate(
         cost: a name in `pipeline.network.costs.COSTS`.
     """
     H_bar = model.pre_activations(pixels)
-    f = ACTIVATIONS[model.network.activations[-1]]
-    outputs = np.sort(f.function(H_bar), axis=1)
+    activation = model.network.activations[-1]
+    ordered = np.sort(outputs(H_bar, activation), axis=1)
     predicted = H_bar.argmax(axis=1)
-    losses = COSTS[cost].value(H_bar, one_hot.astype(H_bar.dtype), f)
     return Answers(
         accuracy=float(np.mean(predicted == one_hot.argmax(axis=1))),
-        loss=float(np.mean(losses, dtype=np.float64)),
+        loss=mean_cost(H_bar, one_hot, cost, activation),
         predicted=predicted,
-        margin=outputs[:, -1] - outputs[:, -2],
-        confidence=outputs[:, -1],
+        margin=ordered[:, -1] - ordered[:, -2],
+        confidence=ordered[:, -1],
     )
 
 

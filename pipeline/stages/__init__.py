@@ -1,6 +1,6 @@
 """One thin entry a DVC stage: load, call, save. No arithmetic, no path spelled.
 
-Importing this package chooses NumPy's kernels, before any stage imports NumPy.
+Importing this package limits BLAS to one thread, before any stage imports NumPy.
 """
 
 import atexit

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from pipeline.config import Config, compose
 from pipeline.errors import one_line_errors
-from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
 
 
@@ -16,5 +15,4 @@ def run(stage: Callable[[Config, Paths], None]) -> None:
     with one_line_errors():
         paths = Paths(find_root())
         config = compose(paths, sys.argv[1:])
-        ensure(config.numerics)
         stage(config, paths)

@@ -16,7 +16,6 @@ from omegaconf import DictConfig
 
 from pipeline.config import checked, register
 from pipeline.errors import one_line_errors
-from pipeline.numerics import require
 from pipeline.paths import Paths, find_root
 from pipeline.processes import own_name
 from pipeline.records.provenance import provenance
@@ -26,10 +25,8 @@ from pipeline.sweep.launch import concluded
 
 def job(composed: DictConfig) -> float | None:
     """Train one seed; returns its validation accuracy, which a search maximises."""
-    config = checked(composed)
-    require(config.numerics)
     paths = Paths(find_root())
-    return train_seed(config, paths, {"process": own_name(), **provenance(paths.root)})
+    return train_seed(checked(composed), paths, {"process": own_name(), **provenance(paths.root)})
 
 
 def main() -> None:

@@ -16,14 +16,16 @@ from filelock import FileLock
 
 from pipeline.config import Config
 from pipeline.data.catalogue import DATASETS
-from pipeline.data.examples import examples
+from pipeline.data.prepared import preparation
+from pipeline.engine.descent import COMPILED
+from pipeline.engine.examples import examples
 from pipeline.masking import masked
 from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
 from pipeline.network.training import Diverged, Start, train
 from pipeline.paths import Paths
 from pipeline.records.environment import one_blas_thread
-from pipeline.records.identity import description, identity
+from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model
 from pipeline.records.record import (
     Finished,
@@ -37,7 +39,16 @@ from pipeline.records.record import (
 
 def record_of(config: Config, paths: Paths) -> Record:
     """Return the record that training `config.seed` fills."""
-    return Record(paths.records / identity(description(config)))
+    return Record(paths.records / identity(description_of(config, paths)))
+
+
+def description_of(config: Config, paths: Paths) -> Description:
+    """Return what determines the result of training `config.seed` on the data that are here.
+
+    Raises:
+        UserError: a data file is missing or damaged.
+    """
+    return description(config, preparation(config, paths))
 
 
 def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> float | None:
@@ -66,7 +77,7 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
             resumed = record.resume()
             before = state.origin if resumed else {}
             origin = _origin(config, provenance, before, len(resumed[1]) if resumed else 0)
-            record.begin(description(config))
+            record.begin(description_of(config, paths))
             record.save_origin(origin)
             try:
                 return _train(config, paths, record, origin, resumed)
@@ -104,6 +115,7 @@ def _train(
         start,
         ready.train,
         ready.validation,
+        descent=COMPILED,
         seed=seed,
         cost=settings.cost,
         epochs=settings.epochs,

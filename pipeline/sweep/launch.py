@@ -26,7 +26,6 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import test_file, test_one_hot
 from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
-from pipeline.numerics import ensure
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.records.names import configuration_names
@@ -87,18 +86,15 @@ def _begin(composed: DictConfig) -> None:
     follow_dvc()
     configs = expand(composed) if is_grid(composed) else []
     asked = configs[0] if configs else checked(composed)
-    if len({config.numerics for config in configs}) > 1:
-        raise UserError("numerics: allowed is one profile a sweep, since its processes share it")
-    ensure(asked.numerics)
-    _refuse_launcher(composed.hydra.launcher, asked, len(configs))
+    _refuse_launcher(composed.hydra.launcher, len(configs))
     if asked.output is not None:
         _refuse_output(asked.output, configs, paths)
+    _refuse_missing_data(configs, paths)
     jobs = _jobs(configs, paths)
     gather(asked, paths, training=True)
     if asked.dry_run:
         _tell(jobs, _console())
         raise SystemExit(0)
-    _refuse_missing_data(configs, paths)
     sweep = Sweep(jobs, Path(str(composed.hydra.sweep.dir)))
     # Experiments that DVC runs side by side share the records: there, the second one waits.
     wait = paths.home != paths.root
@@ -130,7 +126,7 @@ def _label(job: Job, jobs: Sequence[Job]) -> str:
     return f"{job.configuration} · seed {job.config.seed}" if several else f"seed {job.config.seed}"
 
 
-def _refuse_launcher(launcher: DictConfig, asked: Config, jobs: int) -> None:
+def _refuse_launcher(launcher: DictConfig, jobs: int) -> None:
     engine = str(launcher._target_).rpartition(".")[2]
     cores = len(os.sched_getaffinity(0))
     if engine == "LocalLauncher" and jobs > cores:
@@ -138,9 +134,6 @@ def _refuse_launcher(launcher: DictConfig, asked: Config, jobs: int) -> None:
             f"hydra/launcher = submitit_local: allowed are {cores} jobs, one a core, since it "
             f"starts all at once, and these are {jobs}; `local` queues them"
         )
-    # A record's name has the kernels in it, and nobody knows here what those nodes have.
-    if engine == "SlurmLauncher" and asked.numerics == "native":
-        raise UserError("numerics = native: allowed is portable with hydra/launcher=slurm")
 
 
 def _refuse_output(output: str, configs: Sequence[Config], paths: Paths) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEY, MIRRORED, MODEL = "pipeline.key", "pipeline.mirrored", "pipeline.model"
 RECORD_FORMAT = "pipeline.format"  # of the record that a run is of
 BATCH = 1000  # of metrics, MLflow's limit
-REQUIRED = ("numpy", "scipy", "mlflow")  # by a served model
+REQUIRED = ("numpy", "llvmlite", "mlflow")  # by a served model
 # A "shared view" of MLflow's runs table, which by itself shows no metric.
 VIEW_KEY = "accuracies"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"

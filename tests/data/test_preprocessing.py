@@ -11,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.config import compose
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES
-from pipeline.data.examples import training_inputs
 from pipeline.data.idx import encode, parse_images
 from pipeline.data.preprocessing import (
     PIXEL_UNIT,
@@ -23,7 +22,6 @@ from pipeline.data.preprocessing import (
 from pipeline.files import read_npz, sha256
 from pipeline.stages.preprocess import preprocess
 from tests.conftest import Checkout
-from tests.network.test_inputs import read
 
 METHODS = [
     {"method": "raw"},
@@ -130,18 +128,6 @@ def test_a_pixel_that_never_changed_in_training_stays_finite_when_it_lights_up(
     inputs = fit(pixels(), **settings).map.apply(unseen)  # type: ignore[arg-type]
     assert np.all(np.isfinite(inputs))
     assert np.abs(inputs[:, 0]).max() < 10
-
-
-@pytest.mark.parametrize("settings", METHODS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_training_reads_what_prediction_computes(settings: dict[str, str], dtype: type) -> None:
-    X, found = pixels(), fit(pixels(), **settings).map  # type: ignore[arg-type]
-    inputs, expected = training_inputs(found, X, dtype), found.apply(X, dtype)
-    # The same bits where a matrix is applied; else z + e for (x - shift) * scale, which rounds
-    # each of three operations anew.
-    eps = 0.0 if found.matrix is not None else float(np.finfo(dtype).eps)
-    bound = 3 * eps * (np.abs(inputs.empty) + np.abs(expected - inputs.empty))
-    assert np.all(np.abs(read(inputs, 5) - expected) <= bound)
 
 
 @pytest.mark.parametrize("settings", METHODS)

@@ -1,15 +1,16 @@
 """The training loop: it learns, it repeats itself, it resumes, and it says when it diverges."""
 
 import threading
-from collections.abc import Iterator
+import time
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.network.dense import initialise
-from pipeline.network.inputs import ArrayInputs, Batch, Examples
+from pipeline.network.dense import Network, initialise
+from pipeline.network.evaluation import Examples
 from pipeline.network.randomness import generator
-from pipeline.network.training import Diverged, Epoch, Start, train
+from pipeline.network.training import READABLE, Descent, Diverged, Epoch, Start, train
 
 SETTINGS = {"seed": 3, "cost": "cross_entropy", "epochs": 5, "batch_size": 8}
 
@@ -19,7 +20,7 @@ def blobs(count: int) -> Examples:
     rng = np.random.default_rng(count)
     labels = rng.integers(3, size=count)
     X = rng.normal(size=(count, 4)) + 3 * np.eye(4)[labels]
-    return Examples(ArrayInputs(X), np.eye(3)[labels], labels)
+    return Examples(X, np.eye(3)[labels], labels)
 
 
 def start(momentum: bool = False) -> Start:
@@ -36,7 +37,7 @@ def start(momentum: bool = False) -> Start:
 
 
 def run(begin: Start, **changed: object) -> list[Epoch]:
-    settings = {"learning_rate": 0.2, **SETTINGS, **changed}
+    settings = {"descent": READABLE, "learning_rate": 0.2, **SETTINGS, **changed}
     return list(train(begin, blobs(300), blobs(60), **settings))  # type: ignore[arg-type]
 
 
@@ -82,30 +83,28 @@ def test_divergence_names_epoch_and_step_size() -> None:
         run(start(), learning_rate=1e200)
 
 
-class SecondEpochIsLong(ArrayInputs):
-    """Inputs whose second epoch has a million batches more, which are counted."""
-
-    epochs, batches_more = 0, 0
-
-    def batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
-        self.epochs += order is not None
-        for batch in super().batches(size, order):
-            yield batch
-        while order is not None and self.epochs == 2 and self.batches_more < 10**6:
-            self.batches_more += 1
-            yield batch
-
-
 def test_who_stops_listening_does_not_wait_for_an_epoch() -> None:
-    _, Y, labels = blobs(300)
-    inputs = SecondEpochIsLong(np.eye(4)[labels])
-    settings = {"learning_rate": 0.2, **SETTINGS}
-    epochs = train(start(), Examples(inputs, Y, labels), blobs(60), **settings)  # type: ignore[arg-type]
+    """The second epoch takes a step only after the training was closed, and no other."""
+    closing, steps = threading.Event(), []
+
+    def epoch(network: Network, velocity: object, examples: object, batches: Any, **_: Any) -> Any:
+        for number, _batch in enumerate(batches):
+            steps.append(number)
+            if len(steps) > 300 / 8 + 1:
+                closing.wait()
+        return network, ()
+
+    slow = Descent(epoch, READABLE.score)
+    settings = {"descent": slow, "learning_rate": 0.2, **SETTINGS}
+    epochs = train(start(), blobs(300), blobs(60), **settings)  # type: ignore[arg-type]
     assert next(epochs).number == 1
+    while len(steps) <= 300 / 8 + 1:
+        time.sleep(0.001)
     before = threading.active_count()
+    threading.Timer(0.1, closing.set).start()
     epochs.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before - 1
-    assert inputs.batches_more < 10**6
+    assert len(steps) < 2 * 300 / 8
 
 
 def test_nothing_is_trained_after_the_last_epoch() -> None:

@@ -72,6 +72,13 @@ def test_rivals_learn_what_ours_learns(
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_the_peak_prints_its_tables(checkout: Checkout) -> None:
+    told = checkout.run("benchmarks.peak", env={"PYTHONPATH": str(find_root())}).stdout
+    assert "| share of the peak |\n" in told
+    assert told.count("\n| product ") >= 9
+
+
+@pytest.mark.slow
 def test_the_benchmark_of_growth_prints_and_draws(checkout: Checkout, tmp_path: Path) -> None:
     sizes = ("--hidden", "8", "16", "--batches", "10", "20", "--seeds", "1", "2")
     words = ("benchmarks.growth", "--figure", str(tmp_path / "growth.png"), *sizes)

@@ -61,15 +61,6 @@ def test_slurm_gives_the_same_bytes(
     assert records(checkout) == undisturbed
 
 
-@needs("submitit")
-def test_slurm_nodes_may_have_other_kernels_so_they_are_pinned(
-    cluster: dict[str, str], checkout: Checkout
-) -> None:
-    done = checkout.run(*ON_SLURM, "numerics=native", env=cluster, check=False)
-    assert done.returncode == 2
-    assert "numerics = native: allowed is portable with hydra/launcher=slurm" in done.stderr
-
-
 @needs("ray")
 @pytest.mark.slow
 def test_ray_gives_the_same_bytes(

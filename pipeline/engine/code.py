@@ -1,0 +1,297 @@
+"""Machine code from formulas: LLVM's builder, with loops, for vectors as wide as the CPU's.
+
+Convention: a kernel is a function of one argument, the address of its arguments, which are 64-bit
+words: whole numbers and addresses. It is compiled once a process, when it is first used.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numpy.typing import DTypeLike
+
+from pipeline.errors import UserError
+
+INT, POINTER, BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
+LINE = 64  # bytes of a cache line, and of the largest vector
+# Names the CPU to compile for, as LLVM calls it: for tests, and to rehearse another machine.
+CPU_VARIABLE = "PIPELINE_CPU"
+# Names the one that has been tried out: workers inherit it and need not try again.
+_RUNS_HERE = "PIPELINE_CPU_RUNS_HERE"
+
+
+class Machine(NamedTuple):
+    """What is compiled for.
+
+    Attributes:
+        cpu: LLVM's name of the CPU.
+        target: LLVM's.
+        vector_bytes: size of its largest vector registers.
+        tile_rows: rows of a product's tile, two vectors wide, that its registers can hold.
+    """
+
+    cpu: str
+    target: llvm.TargetMachine
+    vector_bytes: int
+    tile_rows: int
+
+
+@cache
+def machine() -> Machine:
+    """Return the CPU at hand, or the one that `PIPELINE_CPU` names.
+
+    Raises:
+        UserError: LLVM knows no such CPU, or this machine cannot run code for it.
+    """
+    cpu, features = os.environ.get(CPU_VARIABLE), ""
+    if cpu:
+        _refuse_foreign(cpu)
+    # It would chain a product's addresses, each waiting for the one before.
+    llvm.set_option("", "-disable-lsr")
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    if not cpu:
+        cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu, features=features, opt=3, jit=True
+    )
+    # LLVM knows which registers a CPU has; what it writes for a wide addition shows them.
+    wide = ir.VectorType(ir.FloatType(), 16)
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(wide, [wide, wide]), "add")
+    builder = ir.IRBuilder(function.append_basic_block())
+    builder.ret(builder.fadd(*function.args))
+    text = target.emit_assembly(llvm.parse_assembly(str(module)))
+    for register, size, rows in (("zmm", 64, 12), ("ymm", 32, 6), ("xmm", 16, 6)):
+        if register in text:
+            return Machine(cpu, target, size, rows)
+    return Machine(cpu, target, 16, 12)  # Arm64 has as many registers as AVX-512, of 16 bytes
+
+
+def _refuse_foreign(cpu: str) -> None:
+    """Check that code for a CPU runs here, by running some in a process that may crash."""
+    if os.environ.get(_RUNS_HERE) == cpu:
+        return
+    folder = str(Path(__file__).parents[2])
+    path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+    tried = subprocess.run(
+        [sys.executable, "-c", "from pipeline.engine.canary import canary; canary('float32')"],
+        env={**os.environ, _RUNS_HERE: cpu, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "not a recognized processor" in tried.stderr:
+        raise UserError(f"{CPU_VARIABLE} = {cpu}: LLVM knows no such CPU; try x86-64-v3")
+    if tried.returncode < 0 or "LLVM ERROR" in tried.stderr:  # ended by a signal, or by LLVM
+        raise UserError(
+            f"{CPU_VARIABLE} = {cpu}: this machine ({llvm.get_host_cpu_name()}) cannot run code "
+            "for it; unset it to compile for the CPU at hand"
+        )
+    if tried.returncode:
+        raise RuntimeError(tried.stderr)
+    os.environ[_RUNS_HERE] = cpu
+
+
+class Code:
+    """A function that is being written, and the words for what it does.
+
+    Args:
+        function: the function; void.
+        dtype: of the numbers that it computes with.
+    """
+
+    def __init__(self, function: ir.Function, dtype: DTypeLike) -> None:
+        self.dtype = np.dtype(dtype)
+        self.number = {4: ir.FloatType(), 8: ir.DoubleType()}[self.dtype.itemsize]
+        self.width = machine().vector_bytes // self.dtype.itemsize
+        self.vector = ir.VectorType(self.number, self.width)
+        self.function = function
+        self.builder = ir.IRBuilder(function.append_basic_block())
+
+    def whole(self, value: int) -> ir.Constant:
+        """Return a constant whole number."""
+        return ir.Constant(INT, value)
+
+    def all(self, value: float) -> ir.Constant:
+        """Return a vector of one constant."""
+        return ir.Constant(self.vector, [float(np.asarray(value, self.dtype))] * self.width)
+
+    def spread(self, value: ir.Value) -> ir.Value:
+        """Return a vector of one value."""
+        kind = ir.VectorType(value.type, self.width)
+        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, self.whole(0))
+        places = ir.Constant(ir.VectorType(ir.IntType(32), self.width), [0] * self.width)
+        return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
+
+    def at(self, address: ir.Value, *steps: ir.Value | int) -> ir.Value:
+        """Return an address some bytes on; steps are numbers of bytes, added up."""
+        for step in steps:
+            offset = self.whole(step) if isinstance(step, int) else step
+            address = self.builder.gep(address, [offset], source_etype=BYTE)
+        return address
+
+    def load(self, address: ir.Value, kind: ir.Type | None = None) -> ir.Value:
+        """Return what lies at an address: a vector of numbers unless `kind` says otherwise."""
+        return self.builder.load(address, typ=kind or self.vector, align=1 if kind else self._align)
+
+    def store(self, value: ir.Value, address: ir.Value) -> None:
+        """Write a value to an address."""
+        self.builder.store(value, address, align=self._align)
+
+    @property
+    def _align(self) -> int:
+        return self.dtype.itemsize
+
+    def arguments(self, record: ir.Value, kinds: str) -> list[ir.Value]:
+        """Return a kernel's arguments: "i" is a whole number, "p" an address, one each."""
+        types = {"i": INT, "p": POINTER}
+        return [
+            self.load(self.at(record, 8 * place), types[kind]) for place, kind in enumerate(kinds)
+        ]
+
+    def scale(self, first: ir.Value, second: ir.Value | int) -> ir.Value:
+        """Return the product of two whole numbers."""
+        other = self.whole(second) if isinstance(second, int) else second
+        return self.builder.mul(first, other)
+
+    def room(self, count: int) -> ir.Value:
+        """Return the address of room for some vectors, until the function returns."""
+        typed = self.builder.alloca(ir.ArrayType(self.vector, count))
+        return self.builder.inttoptr(self.builder.ptrtoint(typed, INT), POINTER)
+
+    def prefetch(self, address: ir.Value) -> None:
+        """Have a cache line fetched, to be read soon."""
+        number, name = ir.IntType(32), "llvm.prefetch.p0"
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
+        declared = self.function.module.globals.get(name)
+        function = declared or ir.Function(self.function.module, kind, name)
+        hints = [ir.Constant(number, hint) for hint in (0, 3, 1)]  # to read, to keep, data
+        self.builder.call(function, [address, *hints])
+
+    def intrinsic(self, name: str, *values: ir.Value) -> ir.Value:
+        """Return LLVM's function `name` of vectors."""
+        word = {4: "f32", 8: "f64"}[self.dtype.itemsize]
+        kind = ir.FunctionType(self.vector, [self.vector] * len(values))
+        name = f"llvm.{name}.v{self.width}{word}"
+        declared = self.function.module.globals.get(name)
+        function = declared or ir.Function(self.function.module, kind, name)
+        return self.builder.call(function, values)
+
+    def fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
+        """Return x y + z, rounded once."""
+        return self.intrinsic("fma", x, y, z)
+
+    def loop(
+        self,
+        count: ir.Value,
+        body: Callable[..., Sequence[ir.Value] | None],
+        carried: Sequence[ir.Value] = (),
+    ) -> list[ir.Value]:
+        """Run `body(i, *values)` for i = 0, ..., count − 1.
+
+        Args:
+            count: how often.
+            body: writes a round; returns the values for the next one.
+            carried: the values of the first round.
+
+        Returns:
+            The values after the last round.
+        """
+        builder, before = self.builder, self.builder.block
+        head, inside, after = (self.function.append_basic_block() for _ in range(3))
+        builder.branch(head)
+        builder.position_at_end(head)
+        i = builder.phi(INT)
+        values = [builder.phi(value.type) for value in carried]
+        builder.cbranch(builder.icmp_signed("<", i, count), inside, after)
+        builder.position_at_end(inside)
+        following = body(i, *values) or ()
+        for phi, first, later in zip(
+            [i, *values],
+            [self.whole(0), *carried],
+            [builder.add(i, self.whole(1)), *following],
+            strict=True,
+        ):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
+        return values
+
+    def loops(
+        self, rows: ir.Value, columns: ir.Value, body: Callable[[ir.Value, ir.Value], None]
+    ) -> None:
+        """Run `body(i, j)` for all i below `rows`, and for each of them all j below `columns`."""
+
+        def row(i: ir.Value) -> None:
+            self.loop(columns, lambda j: body(i, j))
+
+        self.loop(rows, row)
+
+    def strips(
+        self, count: ir.Value, widths: Sequence[int], body: Callable[[ir.Value, int], None]
+    ) -> None:
+        """Cover 0, ..., count − 1 by strips, wide ones first: `body(start, width)`."""
+        start: ir.Value = self.whole(0)
+        for width in widths:
+            size = self.whole(width)
+            number = self.builder.sdiv(self.builder.sub(count, start), size)
+            begin = start
+
+            def strip(i: ir.Value, begin: ir.Value = begin, size: ir.Value = size) -> None:
+                body(self.builder.add(begin, self.builder.mul(i, size)), size.constant)
+
+            self.loop(number, strip)
+            start = self.builder.add(start, self.builder.mul(number, size))
+
+
+Writer = Callable[..., None]
+_compiled: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
+_lock = Lock()
+
+
+@contextmanager
+def writing(
+    module: ir.Module, name: str, kinds: Sequence[ir.Type], dtype: DTypeLike
+) -> Iterator[Code]:
+    """Write a function into a module; what it returns is void."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    code = Code(function, dtype)
+    yield code
+    code.builder.ret_void()
+
+
+def kernel(writer: Writer, dtype: np.dtype[Any], *options: Any) -> int:
+    """Return the address of a kernel, compiled when it is first asked for.
+
+    Args:
+        writer: writes function "kernel" into a module: `writer(module, dtype, *options)`.
+        dtype: of the numbers that it computes with.
+        options: what `writer` takes besides, hashable.
+    """
+    with _lock:  # an epoch is evaluated in one thread while another takes the next one's steps
+        return _compile(writer, dtype, *options)
+
+
+@cache
+def _compile(writer: Writer, dtype: np.dtype[Any], *options: Any) -> int:
+    module = ir.Module()
+    writer(module, dtype, *options)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    engine = llvm.create_mcjit_compiler(parsed, machine().target)
+    engine.finalize_object()
+    _compiled.append(engine)
+    return int(engine.get_function_address("kernel"))

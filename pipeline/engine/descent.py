@@ -1,0 +1,329 @@
+"""Descent and evaluation by compiled programs: the same as `network`'s readable ones, fast.
+
+Convention: weights lie transposed, (n, m), so that every product reads along rows; the step size,
+1/b and the sign of descent are folded into the output error, so that products give the step.
+
+The first layer multiplies few of the rare pixels. With their inputs as x = z + e, see `inputs`,
+equation (2) reads W x + b = W e + c, where c = W z + b is what usual values give. A step (17) along
+(5), with g = −ε / b δH_bar of a batch,
+
+    W ← W + Σ g xᵀ = W + Σ g eᵀ + (Σ g) zᵀ    and    b ← b + Σ g
+
+moves all of W only by its last term, and that as b moves. So U = W − b zᵀ moves in the columns
+alone in which e is not empty:
+
+    W x + b = U e + b (e·z) + c
+    U ← U + Σ g eᵀ,    b ← b + Σ g,    c ← c + Σ g (e·z) + (1 + z·z) Σ g
+
+Frequent pixels are multiplied as they are, as if z were zero there. All that an epoch starts from
+is the network and its velocity as it was handed out, so that one resumes with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.engine import kernels
+from pipeline.engine.inputs import Indices, Inputs, add_transposed_times, times
+from pipeline.engine.program import Matrix, Program, laid_out, matrix, vectors
+from pipeline.network.dense import Layer, Network
+from pipeline.network.evaluation import Score
+from pipeline.network.training import Descent
+
+# Rows evaluated at once: few enough for a layer's inputs and weights to stay in the cache. No bit
+# depends on it.
+BLOCK = 240
+
+
+class Examples(NamedTuple):
+    """Inputs and their one-hot labels.
+
+    Attributes:
+        inputs: N of them.
+        Y: zeros and ones, shape (N, m).
+        labels: the same as numbers, shape (N,).
+    """
+
+    inputs: Inputs
+    Y: NDArray[np.uint8]
+    labels: NDArray[np.integer[Any]]
+
+
+class _Parameters:
+    """All layers' weights and biases, or their velocities, laid out for products.
+
+    Attributes:
+        near: the first layer's: W of the frequent features, b and c, shape (f + 2, m).
+        U: of the rare ones, shape (n − f, m).
+        W: the other layers' weights, transposed, shape (n, m) each.
+        b: their biases, shape (1, m) each.
+    """
+
+    def __init__(self, layers: tuple[Layer, ...], inputs: Inputs) -> None:
+        self._inputs = inputs
+        (W, b), self.dtype = layers[0], inputs.dtype
+        self.W = [laid_out(layer.W.T, self.dtype) for layer in layers[1:]]
+        self.b = [laid_out(layer.b[np.newaxis], self.dtype) for layer in layers[1:]]
+        f, z = len(inputs.frequent), inputs.z[np.newaxis]
+        rare = laid_out(W[:, inputs.rare].T, self.dtype)
+        self.near = matrix((f + 2, len(b)), self.dtype)
+        self.near[:f], self.near[f] = W[:, inputs.frequent].T, b
+        program = Program(self.dtype)
+        program.product(z, rare, self.near[f + 1 :], "store", start=self.near[f : f + 1])
+        program.run()
+        self.U = laid_out(rare - z.T * b, self.dtype)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Return them as the network has them, copied."""
+        inputs, b = self._inputs, self.near[-2].copy()
+        W = np.empty((len(b), inputs.shape[1]), self.dtype)
+        W[:, inputs.frequent] = self.near[:-2].T
+        W[:, inputs.rare] = (self.U + inputs.z[:, np.newaxis] * b).T
+        rest = zip(self.W, self.b, strict=True)
+        return (Layer(W, b), *(Layer(np.ascontiguousarray(w.T), v[0].copy()) for w, v in rest))
+
+
+class _Forward:
+    """The program of a forward pass, for `rows` inputs.
+
+    Attributes:
+        program: it.
+        index: which inputs: to be filled before it runs, shape (rows,).
+        E: the first layer's inputs, shape (rows, f + 2).
+        H_bar: each layer's pre-activations, shape (rows, m).
+        H: each layer's outputs, but for the last.
+    """
+
+    def __init__(
+        self,
+        parameters: _Parameters,
+        activations: tuple[str, ...],
+        inputs: Inputs,
+        rows: int,
+        labels: Matrix | None = None,
+    ) -> None:
+        dtype, near = inputs.dtype, parameters.near
+        self.program = program = Program(dtype)
+        self._index = np.zeros(rows + kernels.AHEAD, np.int64)
+        self.index = self._index[:rows]
+        widths = [near.shape[1], *(W.shape[1] for W in parameters.W)]
+        self.E = matrix((rows, len(near)), dtype)
+        self.H_bar = [matrix((rows, width), dtype) for width in widths]
+        self.H = [matrix((rows, width), dtype) for width in widths[:-1]]
+        if labels is not None:
+            program.call(
+                kernels.fetch,
+                (),
+                *(rows, self.index, *inputs.sparse, labels, labels.strides[0]),
+            )
+        inputs.gather(program, rows, self._index, self.E)
+        start = near[-1:]
+        if len(inputs.rare):
+            times(program, inputs, rows, self.index, parameters.U, self.H_bar[0], start)
+            start = self.H_bar[0]
+        self._layer(0, self.E[:, :-1], near[:-1], start, activations)
+        for number, (W, b) in enumerate(zip(parameters.W, parameters.b, strict=True), start=1):
+            self._layer(number, self.H[number - 1], W, b, activations)
+
+    def _layer(
+        self, number: int, X: Matrix, W: Matrix, start: Matrix, activations: tuple[str, ...]
+    ) -> None:
+        H_bar = self.H_bar[number]
+        if number == len(self.H):
+            self.program.product(X, W, H_bar, "store", start=start)
+        else:
+            name = activations[number]
+            H = self.H[number]
+            self.program.product(X, W, H, "activate", name, start=start, D=H_bar)
+
+    def run(self, index: Indices) -> None:
+        """Run it for the inputs at `index`."""
+        self.index[:] = index
+        self.program.run()
+
+
+class _Step:
+    """The program of a step (17) on `rows` inputs; arguments as of `epoch`."""
+
+    def __init__(
+        self,
+        now: _Parameters,
+        velocity: _Parameters | None,
+        activations: tuple[str, ...],
+        examples: Examples,
+        labels: Matrix,
+        rows: int,
+        *,
+        cost: str,
+        momentum: float,
+    ) -> None:
+        inputs = examples.inputs
+        self._forward = forward = _Forward(now, activations, inputs, rows, labels)
+        self._program, dtype = forward.program, inputs.dtype
+        self._now, self._velocity, self._rows = now, velocity, rows
+        self._factor = np.zeros(1, dtype)
+        self._momentum = np.full(1, momentum, dtype)
+        self._ones = np.broadcast_to(np.ones(1, dtype), (1, rows))
+        G = forward.H_bar  # overwritten, element by element: what stays in the cache is fast
+        elementwise(
+            self._program,
+            (kernels.error, cost, activations[-1]),
+            *(forward.H_bar[-1], forward.index, labels, G[-1], self._factor),
+        )
+        for number in range(len(now.W), 0, -1):
+            W, X = now.W[number - 1], forward.H[number - 1]
+            Wt = matrix(W.T.shape, dtype)
+            transpose(self._program, W, Wt)  # before this layer's weights move
+            self._program.product(
+                *(G[number], Wt, G[number - 1], "derive", activations[number - 1]),
+                D=forward.H_bar[number - 1],
+            )
+            V = None if velocity is None else velocity.W[number - 1]
+            self._move(X.T, G[number], W, V)
+            V = None if velocity is None else velocity.b[number - 1]
+            self._move(self._ones, G[number], now.b[number - 1], V)
+        self._first_layer(inputs, G[0])
+
+    def _move(self, A: Matrix, G: Matrix, C: Matrix, V: Matrix | None) -> None:
+        """Add the step A G to parameters C, by way of their velocity V if there is one."""
+        if V is None:
+            self._program.product(A, G, C, "add")
+        else:
+            self._program.product(A, G, C, "add with momentum", D=V, scalar=self._momentum)
+
+    def _first_layer(self, inputs: Inputs, G: Matrix) -> None:
+        E, now, V = self._forward.E, self._now, self._velocity
+        f, dtype = len(inputs.frequent), inputs.dtype
+        moving = None if V is None else V.near
+        self._move(E[:, :f].T, G, now.near[:f], None if moving is None else moving[:f])
+        sums = matrix((2, G.shape[1]), dtype)  # Σ g (e·z) and Σ g
+        self._program.product(E[:, f:].T, G, sums, "store")
+        square = matrix((1, 1), dtype)
+        program = Program(dtype)
+        z = laid_out(inputs.z[:, np.newaxis])
+        program.product(z.T, z, square, "store", start=laid_out(np.ones((1, 1), dtype)))
+        program.run()
+        mix = np.array([[0, 1], [1, square[0, 0]]], dtype)
+        self._move(mix, sums, now.near[f:], None if moving is None else moving[f:])
+        if not len(inputs.rare):
+            return
+        moved = now.U if V is None else V.U
+        if V is not None:
+            self._program.product(
+                moved[:, :0], G[:0], moved, "scale", start=moved, scalar=self._momentum
+            )
+        add_transposed_times(self._program, inputs, self._rows, self._forward.index, G, moved)
+        if V is not None:
+            self._program.product(moved[:, :0], G[:0], now.U, "add", start=moved)
+
+    def run(self, index: Indices, learning_rate: float) -> None:
+        """Take the step on the examples at `index`."""
+        self._factor[0] = -learning_rate / self._rows
+        self._forward.run(index)
+
+
+def epoch(
+    network: Network,
+    velocity: tuple[Layer, ...] | None,
+    examples: Examples,
+    batches: Iterable[Indices],
+    *,
+    cost: str,
+    learning_rate: float,
+    momentum: float,
+) -> tuple[Network, tuple[Layer, ...]]:
+    """Descend once along the gradients of all batches; see `network.descent.epoch`."""
+    now, labels = _Parameters(network.layers, examples.inputs), laid_out(examples.Y, np.uint8)
+    moving = None
+    if momentum:
+        zeros = tuple(Layer(0 * layer.W, 0 * layer.b) for layer in network.layers)
+        moving = _Parameters(velocity or zeros, examples.inputs)
+    steps: dict[int, _Step] = {}
+    for batch in batches:
+        rows = len(batch)
+        if rows not in steps:
+            steps[rows] = _Step(
+                *(now, moving, network.activations, examples, labels, rows),
+                cost=cost,
+                momentum=momentum,
+            )
+        steps[rows].run(batch, learning_rate)
+    moved = Network(now.layers(), network.activations)
+    return moved, () if moving is None else moving.layers()
+
+
+def pre_activations(network: Network, inputs: Inputs) -> Matrix:
+    """Return the last layer's H_bar for all inputs: shape (N, m)."""
+    N, parameters = inputs.shape[0], _Parameters(network.layers, inputs)
+    found = matrix((N, len(network.layers[-1].b)), inputs.dtype)
+    passes: dict[int, _Forward] = {}
+    for start in range(0, N, BLOCK):
+        rows = min(BLOCK, N - start)
+        if rows not in passes:
+            passes[rows] = _Forward(parameters, network.activations, inputs, rows)
+        passes[rows].run(np.arange(start, start + rows))
+        found[start : start + rows] = passes[rows].H_bar[-1]
+    return found
+
+
+def score(network: Network, examples: Examples, cost: str) -> Score:
+    """Return the mean cost and the accuracy over all examples."""
+    H_bar = pre_activations(network, examples.inputs)
+    accuracy = float(np.mean(H_bar.argmax(axis=1) == examples.labels))
+    return Score(mean_cost(H_bar, examples.Y, cost, network.activations[-1]), accuracy)
+
+
+def mean_cost(H_bar: Matrix, Y: NDArray[np.uint8], cost: str, activation: str) -> float:
+    """Return the mean cost, added up in float64 by sample, then by output."""
+    H_bar = laid_out(H_bar)
+    values, program = matrix(H_bar.shape, H_bar.dtype), Program(H_bar.dtype)
+    rows = np.arange(len(H_bar))
+    formula = (kernels.value, cost, activation)
+    elementwise(program, formula, H_bar, rows, laid_out(Y, np.uint8), values)
+    program.run()
+    return float(np.add.accumulate(values.astype(np.float64).ravel())[-1]) / len(H_bar)
+
+
+def outputs(H_bar: Matrix, activation: str) -> Matrix:
+    """Return f(H_bar) of the last layer."""
+    H_bar = laid_out(H_bar)
+    found, program = matrix(H_bar.shape, H_bar.dtype), Program(H_bar.dtype)
+    rows = np.arange(len(H_bar))
+    nothing = laid_out(np.zeros((1, H_bar.shape[1]), np.uint8))
+    elementwise(program, (kernels.output, activation), H_bar, 0 * rows, nothing, found)
+    program.run()
+    return found
+
+
+def elementwise(
+    program: Program,
+    formula: tuple[Any, ...],
+    H: Matrix,
+    index: Indices,
+    Y: Matrix,
+    C: Matrix,
+    scalar: NDArray[Any] | None = None,
+) -> None:
+    """Add to a program: C = a formula of `kernels` of H and the labels Y at `index`."""
+    rows, count = len(H), vectors(H.shape[1], program.dtype)
+    assert H.dtype == C.dtype == program.dtype
+    assert Y.dtype == np.uint8
+    program.call(
+        kernels.elementwise,
+        formula,
+        *(rows, count, H, H.strides[0], index, Y, Y.strides[0], C, C.strides[0]),
+        program.zero if scalar is None else scalar,
+    )
+
+
+def transpose(program: Program, W: Matrix, Wt: Matrix) -> None:
+    """Add to a program: Wt = Wᵀ."""
+    counts = (vectors(length, program.dtype) for length in W.shape)
+    program.call(kernels.transpose, (), *counts, W, W.strides[0], Wt, Wt.strides[0])
+
+
+COMPILED = Descent(epoch, score)

@@ -1,0 +1,58 @@
+"""What the training loop takes: examples of training and validation, as a configuration asks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.data.prepared import PREPROCESS_SECTIONS, Images, Prepared, made_for, prepare
+from pipeline.data.preprocessing import AffineMap
+from pipeline.engine.descent import Examples
+from pipeline.engine.inputs import LARGEST_SPARSE_BATCH, RARE, inputs_of
+from pipeline.paths import Paths
+
+
+class Ready(NamedTuple):
+    """Examples, ready to be read in batches, and how their pixels became inputs."""
+
+    train: Examples
+    validation: Examples
+    preprocessor: AffineMap
+
+
+def examples(config: Config, paths: Paths) -> Ready:
+    """Return what training under `config` reads; kept for the next job of the same data.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    key = (str(made_for(config, *PREPROCESS_SECTIONS)), config.training.dtype, _rare(config))
+    if key not in _kept:
+        _kept.clear()  # one data set at a time: a worker's memory does not grow
+        _kept[key] = ready(config, prepare(config, paths))
+    return _kept[key]
+
+
+_kept: dict[tuple[str, str, float], Ready] = {}
+
+
+def ready(config: Config, prepared: Prepared) -> Ready:
+    """Return the same of images that were read before."""
+    dtype = np.dtype(config.training.dtype)
+
+    def of(images: Images, one_hot: NDArray[np.uint8], rare: float) -> Examples:
+        inputs = inputs_of(prepared.preprocessor, images.pixels, dtype, rare=rare)
+        return Examples(inputs, one_hot, images.labels)
+
+    return Ready(
+        of(prepared.train, prepared.train_one_hot, _rare(config)),
+        of(prepared.validation, prepared.validation_one_hot, 0.0),
+        prepared.preprocessor,
+    )
+
+
+def _rare(config: Config) -> float:
+    return RARE if config.training.batch_size <= LARGEST_SPARSE_BATCH else 0.0

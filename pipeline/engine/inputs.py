@@ -1,0 +1,251 @@
+"""What training and evaluation read: inputs in batches, nearly constant pixels kept sparse.
+
+Convention: most of MNIST's pixels are empty in nearly every image. A pixel is rare if all but a
+share `RARE` of the training images have the same value there, its usual one; the other pixels are
+frequent. A frequent pixel's input is x = (pixel − shift) · scale. A rare one's is x = z + e, where
+z comes from the usual value, and e, zero in most images, is kept by its entries alone. What is
+gained by it is in `descent`.
+
+The usual value is the pixel's own and need not be 0, so that z is small wherever the data are
+standardised: images whose paper is black and whose ink is white lose no digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from pipeline.data.preprocessing import AffineMap
+from pipeline.engine import kernels
+from pipeline.engine.program import Matrix, Program, laid_out, matrix, vectors
+
+Indices = NDArray[np.int64]
+
+# Part of every result. Where it lies matters little: between a tenth and two fifths, what rare
+# pixels save in products they cost in entries, to within a twentieth of the time.
+RARE = 0.2
+# A larger batch's entries would be added to a weight one by one so often that rounding shows.
+LARGEST_SPARSE_BATCH = 1000
+# Rows counted, or made sparse, at once, so that a worker's memory does not grow by it.
+ROWS = 1000
+
+
+class Sparse(NamedTuple):
+    """e of the rare pixels.
+
+    Attributes:
+        starts: where each image's entries start, then where the last one's end: shape (N + 1,).
+        entries: number of the rare pixel, and value, image by image.
+    """
+
+    starts: Indices
+    entries: NDArray[Any]
+
+
+class Inputs:
+    """N inputs of n features each.
+
+    Attributes:
+        shape: (N, n).
+        dtype: of the inputs.
+        frequent: the frequent features, shape (f,).
+        rare: the rare ones, ascending too, shape (n − f,).
+        z: of the rare ones, shape (n − f,).
+        sparse: e of the rare ones.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    frequent: Indices
+    rare: Indices
+    z: Matrix
+    sparse: Sparse
+
+    def gather(self, program: Program, rows: int, index: Indices, E: Matrix) -> None:
+        """Add to a program: fill E with inputs of the frequent features, then e·z and 1.
+
+        Args:
+            program: the program.
+            rows: how many inputs.
+            index: which; `kernels.AHEAD` more numbers, of any inputs, follow on the last.
+            E: shape (rows, f + 2).
+        """
+        raise NotImplementedError
+
+
+class ArrayInputs(Inputs):
+    """Inputs that lie ready in an array X of shape (N, n): every feature is frequent."""
+
+    def __init__(self, X: Matrix) -> None:
+        N, n = self.shape = X.shape
+        self.dtype = X.dtype
+        self.frequent, self.rare = np.arange(n), np.arange(0)
+        self.z = np.zeros(0, X.dtype)
+        self.sparse = Sparse(np.zeros(N + 1, np.int64), np.zeros(1, _entry(X.dtype)))
+        self._E = matrix((N, n + 2), X.dtype)
+        self._E[:, :n], self._E[:, n + 1] = X, 1
+        self.X = self._E[:, :n]
+
+    def gather(self, program: Program, rows: int, index: Indices, E: Matrix) -> None:
+        """See `Inputs`."""
+        stored = self._E
+        count = vectors(stored.shape[1], self.dtype)
+        strides = stored.strides[0], E.strides[0]
+        program.call(kernels.take, (), rows, count, index, stored, strides[0], E, strides[1])
+
+
+class PixelInputs(Inputs):
+    """Inputs (pixels − shift) · scale, computed from 8-bit pixels as they are read.
+
+    Args:
+        pixels: shape (N, n); copied.
+        shift: a number or shape (n,).
+        scale: the same.
+        dtype: of the inputs.
+        rare: the share of images up to which a pixel is rare; 0 makes every one frequent.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        shift: NDArray[Any],
+        scale: NDArray[Any],
+        dtype: DTypeLike,
+        *,
+        rare: float,
+    ) -> None:
+        N, n = self.shape = pixels.shape
+        self.dtype = np.dtype(dtype)
+        shift, scale = (np.broadcast_to(each, n).astype(dtype) for each in (shift, scale))
+        usual = _usual(pixels)
+        differs = np.count_nonzero(pixels != usual, axis=0)
+        is_rare = (differs <= rare * N) & (rare > 0)
+        self.frequent, self.rare = np.flatnonzero(~is_rare), np.flatnonzero(is_rare)
+        f, rest = len(self.frequent), self.rare
+        self._shift, self._scale = (
+            laid_out(each[np.newaxis, self.frequent]) for each in (shift, scale)
+        )
+        self._pixels = matrix((N, f), np.uint8)
+        np.take(pixels, self.frequent, axis=1, out=self._pixels, mode="clip")
+        self.z = (usual[rest].astype(dtype) - shift[rest]) * scale[rest]
+        self.sparse = _sparse(pixels, rest, usual[rest], scale[rest])
+        e_z, program = matrix((N, 1), dtype), Program(dtype)
+        times(program, self, N, np.arange(N), laid_out(self.z[:, np.newaxis]), e_z)
+        program.run()
+        self._e_z = e_z[:, 0].copy()
+
+    def gather(self, program: Program, rows: int, index: Indices, E: Matrix) -> None:
+        """See `Inputs`."""
+        f = len(self.frequent)
+        program.call(
+            kernels.gather,
+            (),
+            *(rows, vectors(f, self.dtype), index, self._pixels, self._pixels.strides[0]),
+            *(self._shift, self._scale, E, E.strides[0], self._e_z, f),
+        )
+
+
+def inputs_of(
+    preprocessor: AffineMap, pixels: NDArray[np.uint8], dtype: DTypeLike, *, rare: float = 0.0
+) -> Inputs:
+    """Return what a preprocessor makes of pixels, in batches.
+
+    Without a matrix they are computed as they are read. With one, that would cost more than the
+    network itself, so they are computed once.
+
+    Args:
+        preprocessor: the map.
+        pixels: raw, shape (N, n).
+        dtype: of the inputs.
+        rare: see `PixelInputs`. What one input gives depends on the others only if some are rare.
+    """
+    shift, scale = preprocessor.shift, preprocessor.scale
+    if preprocessor.matrix is None:
+        return PixelInputs(pixels, shift, scale, dtype, rare=rare)
+    rotation = laid_out(preprocessor.matrix, dtype)
+    n, k = rotation.shape
+    found = ArrayInputs(np.broadcast_to(np.zeros(1, dtype), (len(pixels), k)))
+    for start in range(0, len(pixels), ROWS):
+        block = PixelInputs(pixels[start : start + ROWS], shift, scale, dtype, rare=0.0)
+        rows = block.shape[0]
+        E = matrix((rows, n + 2), dtype)
+        program = Program(dtype)
+        block.gather(program, rows, np.arange(rows + kernels.AHEAD) % rows, E)
+        program.product(E[:, :n], rotation, found.X[start : start + ROWS], "store")
+        program.run()
+    return found
+
+
+def times(
+    program: Program,
+    inputs: Inputs,
+    rows: int,
+    index: Indices,
+    U: Matrix,
+    H: Matrix,
+    start: Matrix | None = None,
+) -> None:
+    """Add to a program: H = start + e U, for e of the rare features.
+
+    Args:
+        program: the program.
+        inputs: whose e.
+        rows: how many of them.
+        index: which, shape (rows,) or longer.
+        U: shape (n − f, m).
+        H: shape (rows, m).
+        start: shape (1, m); zeros if None.
+    """
+    m = U.shape[1]
+    first = matrix((1, m), program.dtype) if start is None else start
+    program.call(
+        kernels.sparse_product,
+        (),
+        *(rows, vectors(m, program.dtype), index, *inputs.sparse),
+        *(U, U.strides[0], first, H, H.strides[0]),
+    )
+
+
+def add_transposed_times(
+    program: Program, inputs: Inputs, rows: int, index: Indices, G: Matrix, U: Matrix
+) -> None:
+    """Add to a program: U = U + eᵀ G, for e of the rare features; see `times`."""
+    program.call(
+        kernels.add_sparse_product,
+        (),
+        *(rows, vectors(U.shape[1], program.dtype), index, *inputs.sparse),
+        *(U, U.strides[0], G, G.strides[0]),
+    )
+
+
+def _usual(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return each pixel's median over some 1,000 images: what most have, if most agree."""
+    sample = np.sort(pixels[:: -(-len(pixels) // ROWS)], axis=0)
+    return sample[len(sample) // 2]
+
+
+def _entry(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype([("column", f"u{dtype.itemsize}"), ("value", dtype)])
+
+
+def _sparse(
+    pixels: NDArray[np.uint8], rare: Indices, usual: NDArray[np.uint8], scale: NDArray[Any]
+) -> Sparse:
+    """Return e = (pixels − usual) · scale of the rare pixels."""
+    dtype = scale.dtype
+    parts, counts = [], [np.zeros(1, np.int64)]
+    for start in range(0, len(pixels), ROWS):
+        block = np.take(pixels[start : start + ROWS], rare, axis=1)
+        lit = block != usual
+        counts.append(np.count_nonzero(lit, axis=1))
+        places = np.flatnonzero(lit)
+        columns = places % len(rare)
+        part = np.empty(len(places), _entry(dtype))
+        part["column"] = columns
+        difference = block.ravel()[places].astype(dtype) - usual[columns].astype(dtype)
+        part["value"] = difference * scale[columns]
+        parts.append(part)
+    none = np.zeros(1, _entry(dtype))
+    return Sparse(np.cumsum(np.concatenate(counts)), np.concatenate([*parts, none]))

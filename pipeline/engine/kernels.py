@@ -1,0 +1,427 @@
+"""The kernels: what a step and an evaluation spend their time in.
+
+Convention: matrices lie by rows, as `program.matrix` makes them, so that whole vectors may be
+read and written beyond the last column; strides are in bytes. What a kernel's arguments are
+stands in the first line of its writer, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias
+
+import numpy as np
+from llvmlite import ir
+
+from pipeline.engine.code import BYTE, INT, LINE, POINTER, Code, machine, writing
+from pipeline.engine.formulas import Numbers
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+
+DType = np.dtype[Any]
+V: TypeAlias = ir.Value  # what is known only when the code runs
+# Vectors of a row that sparse rows are added to at once, in registers. No bit depends on it.
+PANEL = 8
+# Rows ahead whose pixels are fetched while a row is read.
+AHEAD = 8
+
+
+def written(kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a kernel's writer of a function that takes code and the kernel's arguments.
+
+    Args:
+        kinds: of the arguments, see `Code.arguments`. Options of the writer follow on them.
+    """
+
+    def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        @wraps(body)
+        def write(module: ir.Module, dtype: DType, *options: Any) -> None:
+            with writing(module, "kernel", [POINTER], dtype) as code:
+                body(code, *code.arguments(code.function.args[0], kinds), *options)
+
+        return write
+
+    return decorate
+
+
+def run(module: ir.Module, dtype: DType) -> None:
+    """Write: call kernels one after the other; for each, its address, count, and arguments."""
+    with writing(module, "kernel", [POINTER, INT], dtype) as code:
+        called = ir.FunctionType(ir.VoidType(), [POINTER])
+
+        def call(_: V, word: V) -> list[V]:
+            address, count = code.arguments(word, "ii")
+            record = code.at(word, 16)
+            code.builder.call(code.builder.inttoptr(address, called.as_pointer()), [record])
+            return [code.at(record, code.scale(count, 8))]
+
+        start, count = code.function.args
+        code.loop(count, call, [start])
+
+
+# --- products ---
+
+
+def product(module: ir.Module, dtype: DType) -> None:
+    """Write: A B, each element a chain along k from its start; an epilogue takes tiles of it."""
+    kinds = "iiipiipipii"
+    tile_rows = machine().tile_rows
+    heights = (tile_rows, tile_rows // 3, 1)
+    tiles = {
+        (rows, vectors): _tile(module, dtype, rows, vectors)
+        for rows in heights
+        for vectors in (2, 1)
+    }
+    with writing(module, "kernel", [POINTER], dtype) as code:
+        record = code.function.args[0]
+        m, vectors, *_ = code.arguments(record, kinds)
+        # A panel of B stays in the cache while all rows of A pass.
+        code.strips(
+            vectors,
+            (2, 1),
+            lambda column, width: code.strips(
+                m,
+                heights,
+                lambda row, height: code.builder.call(
+                    tiles[height, width], [record, row, code.scale(column, machine().vector_bytes)]
+                ),
+            ),
+        )
+
+
+def _tile(module: ir.Module, dtype: DType, rows: int, vectors: int) -> ir.Function:
+    """Write a tile's function: (arguments of the product, first row, first column in bytes)."""
+    with writing(module, f"tile_{rows}_{vectors}", [POINTER, INT, INT], dtype) as code:
+        record, row, column = code.function.args
+        _, _, k, A, a_row, a_k, B, b_row, start, start_row, epilogue = code.arguments(
+            record, "iiipiipipii"
+        )
+        size = machine().vector_bytes
+        scratch = code.room(rows * vectors)
+        first = code.at(start, code.scale(row, start_row), column)
+        sums = [
+            code.load(code.at(first, code.scale(start_row, r), v * size))
+            for r in range(rows)
+            for v in range(vectors)
+        ]
+        # An address for every three rows: one for each would not fit into the registers.
+        base = code.at(A, code.scale(row, a_row))
+        bases = [code.at(base, code.scale(a_row, r)) for r in range(0, rows, 3)]
+        offsets = [code.whole(0), a_row, code.scale(a_row, 2)]
+
+        def step(_: V, b: V, *values: V) -> list[V]:
+            bases, sums = values[: -rows * vectors], values[-rows * vectors :]
+            columns = [code.load(code.at(b, v * size)) for v in range(vectors)]
+            added = []
+            for r in range(rows):
+                entry = code.load(code.at(bases[r // 3], offsets[r % 3]), code.number)
+                a = code.spread(entry)
+                for v in range(vectors):
+                    added.append(code.fma(a, columns[v], sums[r * vectors + v]))
+            return [code.at(b, b_row), *(code.at(base, a_k) for base in bases), *added]
+
+        carried = [code.at(B, column), *bases, *sums]
+        sums = code.loop(k, step, carried)[-rows * vectors :]
+        for place, value in enumerate(sums):
+            code.store(value, code.at(scratch, place * size))
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INT, INT, INT, INT])
+        code.builder.call(
+            code.builder.inttoptr(epilogue, kind.as_pointer()),
+            [record, scratch, row, column, code.whole(rows), code.whole(vectors)],
+        )
+    return code.function
+
+
+def epilogue(module: ir.Module, dtype: DType, name: str, *options: str) -> None:
+    """Write: take a tile's sums; a product's arguments 11 to 15 are C, its stride, D, its, s."""
+    with writing(module, "kernel", [POINTER, POINTER, INT, INT, INT, INT], dtype) as code:
+        record, scratch, row, column, rows, vectors = code.function.args
+        C, c_row, D, d_row, scalar = code.arguments(code.at(record, 11 * 8), "pipip")
+        size = machine().vector_bytes
+
+        def each(i: V, j: V) -> None:
+            place = code.builder.add(code.builder.mul(i, vectors), j)
+            total = _read(code, code.at(scratch, code.scale(place, size)))
+            at_row, offset = code.builder.add(row, i), code.scale(j, size)
+            c = code.at(C, code.scale(at_row, c_row), column, offset)
+            d = code.at(D, code.scale(at_row, d_row), column, offset)
+            EPILOGUES[name](total, c, d, scalar, *options)
+
+        code.loops(rows, vectors, each)
+
+
+def _read(code: Code, place: V) -> Numbers:
+    return Numbers(code, code.load(place))
+
+
+def _write(value: Numbers, place: V) -> None:
+    value.code.store(value.value, place)
+
+
+def _scalar(total: Numbers, place: V) -> Numbers:
+    code = total.code
+    return Numbers(code, code.spread(code.load(place, code.number)))
+
+
+def _store(total: Numbers, c: V, d: V, s: V) -> None:
+    """C = sum."""
+    _write(total, c)
+
+
+def _add(total: Numbers, c: V, d: V, s: V) -> None:
+    """C = C + sum."""
+    _write(_read(total.code, c) + total, c)
+
+
+def _add_with_momentum(total: Numbers, c: V, d: V, s: V) -> None:
+    """D = s D; D = D + sum; C = C + D."""
+    velocity = _scalar(total, s) * _read(total.code, d) + total
+    _write(velocity, d)
+    _write(_read(total.code, c) + velocity, c)
+
+
+def _scale(total: Numbers, c: V, d: V, s: V) -> None:
+    """C = s sum."""
+    _write(_scalar(total, s) * total, c)
+
+
+def _activate(total: Numbers, c: V, d: V, s: V, name: str) -> None:
+    """D = sum, the pre-activation; C = f(sum)."""
+    _write(total, d)
+    _write(ACTIVATIONS[name].function(total), c)  # type: ignore[arg-type]
+
+
+def _derive(total: Numbers, c: V, d: V, s: V, name: str) -> None:
+    """C = f'(D) · sum, equation (8); D is the pre-activation."""
+    slope = ACTIVATIONS[name].derivative(_read(total.code, d))  # type: ignore[arg-type]
+    _write(slope * total, c)
+
+
+EPILOGUES: dict[str, Callable[..., None]] = {
+    "store": _store,
+    "add": _add,
+    "add with momentum": _add_with_momentum,
+    "scale": _scale,
+    "activate": _activate,
+    "derive": _derive,
+}
+
+
+# --- element by element ---
+
+
+@written("iipippipip")
+def elementwise(
+    code: Code, rows: V, vectors: V, H: V, h_row: V, index: V, Y: V, y_row: V, C: V, c_row: V, s: V,
+    formula: Callable[..., Numbers], *options: str,
+) -> None:  # fmt: skip
+    """Write: C = a formula of H, of labels Y (bytes, by an index of rows) and of a number s."""
+
+    def each(i: V, j: V) -> None:
+        offset = code.scale(j, machine().vector_bytes)
+        values = _read(code, code.at(H, code.scale(i, h_row), offset))
+        y = code.at(Y, code.scale(_entry(code, index, i), y_row), code.scale(j, code.width))
+        result = formula(values, _bytes(code, y), _scalar(values, s), *options)
+        _write(result, code.at(C, code.scale(i, c_row), offset))
+
+    code.loops(rows, vectors, each)
+
+
+def error(H: Numbers, Y: Numbers, s: Numbers, cost: str, activation: str) -> Numbers:
+    """Return s times the cost's gradient at the last pre-activation."""
+    gradient = COSTS[cost].gradient(H, Y, ACTIVATIONS[activation])  # type: ignore[arg-type]
+    return gradient * s
+
+
+def value(H: Numbers, Y: Numbers, s: Numbers, cost: str, activation: str) -> Numbers:
+    """Return the cost of every output."""
+    return COSTS[cost].value(H, Y, ACTIVATIONS[activation])  # type: ignore[arg-type,return-value]
+
+
+def output(H: Numbers, Y: Numbers, s: Numbers, activation: str) -> Numbers:
+    """Return f(H)."""
+    return ACTIVATIONS[activation].function(H)  # type: ignore[arg-type,return-value]
+
+
+def _bytes(code: Code, place: V) -> Numbers:
+    """Return bytes as numbers, one for each place of a vector."""
+    read = code.load(place, ir.VectorType(BYTE, code.width))
+    wider = code.builder.zext(read, ir.VectorType(ir.IntType(32), code.width))
+    return Numbers(code, code.builder.sitofp(wider, code.vector))  # exact: below 256
+
+
+def _entry(code: Code, array: V, i: V) -> V:
+    """Return a whole number of an array of them."""
+    return code.load(code.at(array, code.scale(i, 8)), INT)
+
+
+# --- inputs ---
+
+
+@written("iippipppipi")
+def gather(
+    code: Code, rows: V, vectors: V, index: V, X: V, x_row: V, shift: V, scale: V, E: V, e_row: V,
+    e_z: V, f: V,
+) -> None:  # fmt: skip
+    """Write: E = (X − shift) · scale of bytes X at an index of rows, then e·z and 1 in column f."""
+    itemsize = code.dtype.itemsize
+
+    def each_row(i: V) -> None:
+        number, e = _entry(code, index, i), code.at(E, code.scale(i, e_row))
+        later = _entry(code, index, code.builder.add(i, code.whole(AHEAD)))
+        _fetch_lines(code, code.at(X, code.scale(later, x_row)), x_row)
+
+        def each(j: V) -> None:
+            offset = code.scale(j, machine().vector_bytes)
+            x = code.at(X, code.scale(number, x_row), code.scale(j, code.width))
+            shifted = _bytes(code, x) - _read(code, code.at(shift, offset))
+            _write(shifted * _read(code, code.at(scale, offset)), code.at(e, offset))
+
+        code.loop(vectors, each)
+        last = code.at(e, code.scale(f, itemsize))
+        code.store(code.load(code.at(e_z, code.scale(number, itemsize)), code.number), last)
+        code.store(ir.Constant(code.number, 1.0), code.at(last, itemsize))
+
+    code.loop(rows, each_row)
+
+
+@written("iippipi")
+def take(code: Code, rows: V, vectors: V, index: V, X: V, x_row: V, C: V, c_row: V) -> None:
+    """Write: C = X at an index of rows."""
+
+    def each(i: V, j: V) -> None:
+        offset = code.scale(j, machine().vector_bytes)
+        x = code.at(X, code.scale(_entry(code, index, i), x_row), offset)
+        code.store(code.load(x), code.at(C, code.scale(i, c_row), offset))
+
+    code.loops(rows, vectors, each)
+
+
+@written("ippppi")
+def fetch(code: Code, rows: V, index: V, starts: V, entries: V, Y: V, y_row: V) -> None:
+    """Write: have entries and labels at an index of rows in the cache when they are needed."""
+
+    def each_row(i: V) -> None:
+        number = _entry(code, index, i)
+        code.prefetch(code.at(Y, code.scale(number, y_row)))
+        first, count = _entries(code, starts, entries, number)
+        _fetch_lines(code, first, code.scale(count, 2 * code.dtype.itemsize))
+
+    code.loop(rows, each_row)
+
+
+def _fetch_lines(code: Code, address: V, size: V) -> None:
+    lines = code.builder.add(code.builder.sdiv(size, code.whole(LINE)), code.whole(1))
+    code.loop(lines, lambda j: code.prefetch(code.at(address, code.scale(j, LINE))))
+
+
+@written("iippppippi")
+def sparse_product(
+    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: V, u_row: V, c: V, H: V,
+    h_row: V,
+) -> None:  # fmt: skip
+    """Write: H = c + S U at an index of rows of S, each element a chain along the entries."""
+
+    def panel(i: V, offsets: list[V]) -> None:
+        def add(entry: V, *sums: V) -> list[V]:
+            u, factor = _row_and_factor(code, entry, U, u_row)
+            pairs = zip(offsets, sums, strict=True)
+            return [code.fma(factor, code.load(code.at(u, o)), total) for o, total in pairs]
+
+        sums = [code.load(code.at(c, offset)) for offset in offsets]
+        sums = _along_entries(code, starts, entries, _entry(code, index, i), add, sums)
+        for offset, total in zip(offsets, sums, strict=True):
+            code.store(total, code.at(H, code.scale(i, h_row), offset))
+
+    _panels(code, rows, vectors, panel)
+
+
+@written("iippppipi")
+def add_sparse_product(
+    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: V, u_row: V, G: V,
+    g_row: V,
+) -> None:  # fmt: skip
+    """Write: U = U + Sᵀ G at an index of rows of S, entry by entry, each a fused multiply-add."""
+
+    def panel(i: V, offsets: list[V]) -> None:
+        held = [code.load(code.at(G, code.scale(i, g_row), offset)) for offset in offsets]
+
+        def add(entry: V) -> list[V]:
+            u, factor = _row_and_factor(code, entry, U, u_row)
+            for offset, value in zip(offsets, held, strict=True):
+                place = code.at(u, offset)
+                code.store(code.fma(factor, value, code.load(place)), place)
+            return []
+
+        _along_entries(code, starts, entries, _entry(code, index, i), add, [])
+
+    _panels(code, rows, vectors, panel)
+
+
+def _panels(code: Code, rows: V, vectors: V, panel: Callable[[V, list[V]], None]) -> None:
+    """Cover rows by panels of vectors: `panel(row, offsets of its vectors in bytes)`."""
+    size = machine().vector_bytes
+
+    def each_row(i: V) -> None:
+        def strip(start: V, width: int) -> None:
+            first = code.scale(start, size)
+            panel(i, [code.builder.add(first, code.whole(v * size)) for v in range(width)])
+
+        code.strips(vectors, (PANEL, 1), strip)
+
+    code.loop(rows, each_row)
+
+
+def _along_entries(
+    code: Code, starts: V, entries: V, row: V, body: Callable[..., list[V]], carried: list[V]
+) -> list[V]:
+    """Run `body(entry, *carried)` along a sparse row; returns what is carried at its end."""
+    first, count = _entries(code, starts, entries, row)
+
+    def step(_: V, entry: V, *values: V) -> list[V]:
+        return [code.at(entry, 2 * code.dtype.itemsize), *body(entry, *values)]
+
+    return code.loop(count, step, [first, *carried])[1:]
+
+
+def _entries(code: Code, starts: V, entries: V, row: V) -> tuple[V, V]:
+    """Return the address of a sparse row's first entry, and how many it has."""
+    first = _entry(code, starts, row)
+    count = code.builder.sub(_entry(code, starts, code.builder.add(row, code.whole(1))), first)
+    return code.at(entries, code.scale(first, 2 * code.dtype.itemsize)), count
+
+
+def _row_and_factor(code: Code, entry: V, U: V, u_row: V) -> tuple[V, V]:
+    """Return the address of U's row that an entry multiplies, and its value in all places."""
+    column = code.load(entry, ir.IntType(8 * code.dtype.itemsize))
+    if column.type != INT:
+        column = code.builder.zext(column, INT)
+    value = code.load(code.at(entry, code.dtype.itemsize), code.number)
+    return code.at(U, code.scale(column, u_row)), code.spread(value)
+
+
+@written("iipipi")
+def transpose(code: Code, down: V, across: V, W: V, w_row: V, T: V, t_row: V) -> None:
+    """Write: T = Wᵀ, by square blocks as wide as a vector, beyond W's last row and column too."""
+    width, half, size = code.width, code.width // 2, machine().vector_bytes
+    # Of two vectors a, b: a0 b0 a1 b1 ..., their first halves or their second ones.
+    mixes = [
+        ir.Constant(
+            ir.VectorType(ir.IntType(32), width),
+            [start + k // 2 + (k % 2) * width for k in range(width)],
+        )
+        for start in (0, half)
+    ]
+
+    def block(i: V, j: V) -> None:
+        w = code.at(W, code.scale(code.scale(i, width), w_row), code.scale(j, size))
+        t = code.at(T, code.scale(code.scale(j, width), t_row), code.scale(i, size))
+        rows = [code.load(code.at(w, code.scale(w_row, r))) for r in range(width)]
+        for _ in range(width.bit_length() - 1):
+            pairs = zip(rows[:half], rows[half:], strict=True)
+            rows = [code.builder.shuffle_vector(*pair, mix) for pair in pairs for mix in mixes]
+        for r, row in enumerate(rows):
+            code.store(row, code.at(t, code.scale(t_row, r)))
+
+    code.loops(down, across, block)

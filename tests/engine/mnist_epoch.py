@@ -1,0 +1,47 @@
+"""Train the first epoch of the default experiment and print the SHA-256 of what comes out.
+
+Run as a program, with the folder of MNIST's files and an empty one.
+"""
+
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import compose
+from pipeline.data.prepared import prepare
+from pipeline.engine.descent import COMPILED
+from pipeline.engine.examples import ready
+from pipeline.network.training import Start, train
+from pipeline.paths import Paths, find_root
+from pipeline.sweep.job import first_network
+
+
+def main(files: Path, folder: Path) -> None:
+    """Print the hash."""
+    config, paths = compose(Paths(find_root()), ["seed=0"]), Paths(folder)
+    paths.raw("mnist").parent.mkdir(parents=True)
+    paths.raw("mnist").symlink_to(files)
+    examples, training = ready(config, prepare(config, paths)), config.training
+    epoch = next(
+        train(
+            Start(0, first_network(config, examples.train.inputs.shape[1]), None),
+            examples.train,
+            examples.validation,
+            descent=COMPILED,
+            seed=0,
+            cost=training.cost,
+            epochs=1,
+            batch_size=training.batch_size,
+            learning_rate=training.learning_rate,
+        )
+    )
+    digest = sha256(np.array([*epoch.train, *epoch.validation]).tobytes())
+    for layer in epoch.network.layers:
+        digest.update(layer.W.tobytes() + layer.b.tobytes())
+    print(digest.hexdigest())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]))

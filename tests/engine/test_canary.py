@@ -1,0 +1,71 @@
+"""The canary sees what changes bits; a preprocessor's hash sees every one of its bits."""
+
+import ctypes
+import platform
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from pipeline.data.preprocessing import AffineMap
+from pipeline.engine.canary import EXPECTED, canary
+from pipeline.engine.code import POINTER, kernel, writing
+from pipeline.files import arrays_digest
+
+# Bits of x86's control register: no exceptions; and results and inputs that are subnormal are zero.
+DEFAULT, FLUSH = 0x1F80, 0x1F80 | 0x8040
+
+
+@pytest.mark.parametrize("dtype", EXPECTED)
+def test_this_machine_computes_what_others_do(dtype: str) -> None:
+    assert canary(dtype) == canary(dtype) == EXPECTED[dtype]
+
+
+def set_control_register(module: ir.Module, dtype: "np.dtype[np.float32]") -> None:
+    load = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), "llvm.x86.sse.ldmxcsr")
+    with writing(module, "kernel", [POINTER], dtype) as code:
+        code.builder.call(load, code.function.args)
+
+
+def in_a_thread(task: Callable[[], str]) -> str:
+    results: list[str] = []
+    thread = threading.Thread(target=lambda: results.append(task()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86's flags")
+def test_a_thread_that_turns_subnormal_numbers_into_zero_is_seen() -> None:
+    address = kernel(set_control_register, np.dtype(np.float32))
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+    def flushed() -> str:
+        call(np.array([FLUSH], np.uint32).ctypes.data)
+        digest = canary("float32")
+        call(np.array([DEFAULT], np.uint32).ctypes.data)
+        return digest
+
+    assert in_a_thread(flushed) != EXPECTED["float32"]
+    assert in_a_thread(lambda: canary("float32")) == EXPECTED["float32"]
+
+
+def test_every_bit_of_a_preprocessor_counts() -> None:
+    rng = np.random.default_rng(0)
+    fitted = AffineMap(rng.normal(size=5), np.ones(()), rng.normal(size=(5, 3)))
+    assert fitted.matrix is not None
+    other = fitted.matrix.copy()
+    other[4, 2] = np.nextafter(other[4, 2], 9)
+    variants = [
+        fitted,
+        replace(fitted, matrix=other),
+        replace(fitted, matrix=None),
+        replace(fitted, matrix=fitted.matrix.reshape(3, 5)),
+        replace(fitted, scale=np.ones(5)),
+    ]
+    assert len({arrays_digest(each.arrays()) for each in variants}) == len(variants)
+    again = replace(fitted, matrix=np.asfortranarray(fitted.matrix))
+    assert arrays_digest(again.arrays()) == arrays_digest(fitted.arrays())

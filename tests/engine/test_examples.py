@@ -1,0 +1,39 @@
+"""Examples are what a configuration asks for."""
+
+import dataclasses
+
+import numpy as np
+
+from pipeline.config import compose
+from pipeline.data.prepared import prepare
+from pipeline.engine.examples import examples
+from tests.conftest import Checkout
+
+
+def test_examples_are_kept_for_the_next_job_of_the_same_data(checkout: Checkout) -> None:
+    config = compose(checkout.paths)
+    ready = examples(config, checkout.paths)
+    assert examples(dataclasses.replace(config, seed=9), checkout.paths) is ready
+    other = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, dtype="float64")
+    )
+    assert examples(other, checkout.paths).train.inputs.dtype == np.float64
+
+
+def test_examples_are_the_images_of_their_part(checkout: Checkout) -> None:
+    config = compose(checkout.paths)
+    ready, prepared = examples(config, checkout.paths), prepare(config, checkout.paths)
+    for ours, part in ((ready.train, prepared.train), (ready.validation, prepared.validation)):
+        assert ours.inputs.shape == part.pixels.shape
+        np.testing.assert_array_equal(ours.labels, part.labels)
+        np.testing.assert_array_equal(ours.Y.argmax(axis=1), part.labels)
+
+
+def test_no_pixel_is_rare_to_a_large_batch(checkout: Checkout) -> None:
+    config = compose(checkout.paths)
+    small = examples(config, checkout.paths).train.inputs
+    large = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, batch_size=1001)
+    )
+    assert len(small.rare) > 0
+    assert len(examples(large, checkout.paths).train.inputs.rare) == 0

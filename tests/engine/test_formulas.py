@@ -1,0 +1,117 @@
+"""exp and log1p against exact values; the lesson's formulas against NumPy's."""
+
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.engine import kernels
+from pipeline.engine.descent import elementwise
+from pipeline.engine.formulas import Numbers
+from pipeline.engine.program import Program, laid_out, matrix
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+from tests.network.test_dense import COMBINATIONS
+
+FLOATS = [np.float32, np.float64]
+# Rounding errors, in units in the last place.
+ULPS = 2
+
+
+def compute(formula: tuple[Any, ...], X: np.ndarray, Y: np.ndarray | None = None) -> np.ndarray:
+    found, program = matrix(X.shape, X.dtype), Program(X.dtype)
+    labels = np.zeros(X.shape, np.uint8) if Y is None else Y.astype(np.uint8)
+    index, one = np.arange(len(X)), np.ones(1, X.dtype)
+    elementwise(program, formula, laid_out(X), index, laid_out(labels), found, one)
+    program.run()
+    return np.array(found)
+
+
+def exponential(H: Numbers, Y: Numbers, s: Numbers) -> Numbers:
+    return np.exp(H)
+
+
+def logarithm(H: Numbers, Y: Numbers, s: Numbers) -> Numbers:
+    return np.log1p(H)
+
+
+def furthest(found: np.ndarray, x: np.ndarray, exact: Callable[[Decimal], Decimal]) -> float:
+    """Return the largest distance from exact values, in units in the last place."""
+    worst = 0.0
+    with localcontext() as context:
+        context.prec = 40
+        context.Emin, context.Emax = -(10**6), 10**6
+        for value, argument in zip(found.tolist(), x.tolist(), strict=True):
+            truth = exact(Decimal(argument))
+            unit = float(np.spacing(np.abs(x.dtype.type(value))))
+            worst = max(worst, float(abs(Decimal(value) - truth) / Decimal(unit)))
+    return worst
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_exp_is_within_two_units_in_the_last_place(dtype: Any) -> None:
+    """Where results are subnormal, too; between the smallest and the largest that are finite."""
+    info = np.finfo(dtype)
+    rng = np.random.default_rng(0)
+    low, high = np.log(float(info.smallest_subnormal)), np.log(float(info.max))
+    x = np.concatenate([rng.uniform(low, high, 3000), rng.normal(size=1000), [low, 0.0, 1e-30]])
+    # Halfway between two whole powers of two: r is largest there.
+    x = np.concatenate([x, (np.arange(-100, 100) + 0.5) * np.log(2)]).astype(dtype)
+    found = compute((exponential,), x[np.newaxis])[0]
+    assert np.isfinite(found).all()
+    assert furthest(found, x, Decimal.exp) <= ULPS
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_exp_of_what_has_no_finite_result_is_as_numpy_has_it(dtype: Any) -> None:
+    x = np.array([[np.inf, -np.inf, np.nan, 1e30, -1e30, 89.5, -110, 710, -750, 0, -0.0]], dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        np.testing.assert_allclose(
+            compute((exponential,), x), np.exp(x), rtol=float(np.finfo(dtype).eps)
+        )
+
+
+def exact_logarithm(x: Decimal) -> Decimal:
+    """Return ln(1 + x), of small x by its series: 1 + x would lose their digits."""
+    return (1 + x).ln() if x > Decimal("1e-8") else x - x**2 / 2 + x**3 / 3
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_log1p_from_0_to_1_is_within_two_units_in_the_last_place(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    tiny = float(np.finfo(dtype).smallest_subnormal)
+    x = np.concatenate([rng.uniform(0, 1, 3000), 10 ** rng.uniform(-40, 0, 1000), [tiny, 1.0]])
+    x = x.astype(dtype)
+    x = x[x > 0]
+    found = compute((logarithm,), x[np.newaxis])[0]
+    assert furthest(found, x, exact_logarithm) <= ULPS
+    zero = compute((logarithm,), np.array([[0.0, np.nan]], dtype))
+    np.testing.assert_array_equal(zero, [[0.0, np.nan]])
+
+
+@pytest.mark.parametrize(("_hidden", "output", "cost"), COMBINATIONS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_activations_and_costs_are_the_readable_ones(
+    dtype: Any, _hidden: str, output: str, cost: str
+) -> None:
+    rng = np.random.default_rng(1)
+    H_bar = (8 * rng.normal(size=(13, 10))).astype(dtype)
+    Y, f = np.eye(10, dtype=dtype)[rng.integers(10, size=13)], ACTIVATIONS[output]
+    close = {"rtol": 16 * float(np.finfo(dtype).eps), "atol": float(np.finfo(dtype).eps)}
+    for formula, expected in (
+        ((kernels.output, output), f.function(H_bar)),
+        ((kernels.error, cost, output), COSTS[cost].gradient(H_bar, Y, f)),
+        ((kernels.value, cost, output), COSTS[cost].value(H_bar, Y, f)),
+    ):
+        np.testing.assert_allclose(compute(formula, H_bar, Y), expected, **close)  # type: ignore[call-overload]
+
+
+def tangent(H: Numbers, Y: Numbers, s: Numbers) -> Numbers:
+    return np.tan(H)
+
+
+def test_an_operation_that_the_engine_does_not_have_is_named() -> None:
+    with pytest.raises(NotImplementedError, match=r"the engine has no np\.tan"):
+        compute((tangent,), np.ones((1, 1)))
