@@ -8,6 +8,7 @@ Exit codes: 0 done; 1 a failed seed or an error below; 2 bad input; 130 interrup
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -40,6 +41,10 @@ TRACEBACK_WANTED = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn whatever ends a stage into one line on standard error and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no letter for something is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         yield
     except KeyboardInterrupt:

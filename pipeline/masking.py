@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 
-# `scheme://user:password@`; a token alone may stand where the user does, so all of it goes.
-# The last @ before the path counts: a password may hold one that nobody has escaped.
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]+@")
+# `scheme://user:password@`; a token alone may stand where the user does, so all of it goes. The
+# last @ counts, since a password may hold anything that nobody has escaped; a path that begins
+# with / has no user before it. Without a scheme, the colon tells.
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/]\S*@|[^\s/:@'\"]+:(?!/)[^\s@'\"]+@")
+_SECRETS = re.compile(
+    r"(?<=[?&;])(\w*(?:password|passwd|pwd|token|secret|key|sig)\w*)=[^\s&;]+", re.IGNORECASE
+)
 MASK = "***@"
 
 
 def masked(text: str) -> str:
-    """Return `text` with user and password of every address in it replaced by `***`."""
-    return _CREDENTIALS.sub(MASK, text)
+    """Return `text` with user and password of every address in it replaced by `***`.
+
+    Rather too much than too little: an @ in an address's path is taken for a user's, too.
+    """
+    return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub(MASK, text))
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Return a text as a line that is safe to show, of no more than `most` characters."""
+    line = printable(" ".join(str(text).split()))
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def printable(text: str) -> str:

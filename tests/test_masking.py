@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.masking import masked, printable
+from pipeline.masking import masked, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,13 @@ from pipeline.masking import masked, printable
             "a https://token@host and b ftp://u:p@other.",
             "a https://***@host and b ftp://***@other.",
         ),
-        ("sqlite:///a/b@c.db", "sqlite:///a/b@c.db"),
-        ("https://host/path@2x.png?mail=a@b", "https://host/path@2x.png?mail=a@b"),
+        ("sqlite:////a/b@c.db", "sqlite:////a/b@c.db"),
+        ("http://bob:hunt/er2@host:9/x", "http://***@host:9/x"),
+        ("postgresql://bob:se?c#ret@host/db", "postgresql://***@host/db"),
+        ("https://host/x?user=b&password=se&b=1", "https://host/x?user=b&password=***&b=1"),
+        ("https://host/x?api_token=abc", "https://host/x?api_token=***"),
+        ("bob:secret@host/folder", "***@host/folder"),
+        ("http:/bob:secret@host", "http:/***@host"),
         ("nobody@example.org", "nobody@example.org"),
     ],
 )
@@ -25,3 +30,9 @@ def test_credentials_in_addresses_are_masked(text: str, expected: str) -> None:
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
     assert printable("a\x1b[2Jb\x07é\n\tσ") == "a\\x1b[2Jb\\x07é\n\tσ"
+
+
+def test_a_line_is_one_line_of_limited_length() -> None:
+    assert one_line("a\n\n b\x1b") == "a b\\x1b"
+    assert one_line("x" * 300, 10) == "xxxxxxxxxx..."
+    assert one_line(["a"]) == "['a']"

@@ -17,9 +17,9 @@ from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IM
 from pipeline.data.idx import parse_images, parse_labels, unpack
 from pipeline.data.onehot import one_hot
 from pipeline.data.preprocessing import AffineMap, Fitted, fit
-from pipeline.data.split import SplitIndices, draw, refuse_overlap
+from pipeline.data.split import SplitIndices, digest, draw, refuse_overlap
 from pipeline.errors import UserError
-from pipeline.files import canonical_json, read_npz, sha256
+from pipeline.files import arrays_digest, canonical_json, read_npz, sha256
 from pipeline.paths import Paths
 
 Pixels = NDArray[np.uint8]
@@ -202,6 +202,44 @@ def test_one_hot(config: Config, paths: Paths) -> NDArray[np.uint8]:
     return one_hot(labels, DATASETS[config.data.name].classes)
 
 
+class Preparation(NamedTuple):
+    """What the stages before training decide."""
+
+    split: SplitIndices
+    preprocessor: AffineMap
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each, as they are part of a run's identity."""
+        return {
+            "split": digest(self.split),
+            "preprocessor": arrays_digest(self.preprocessor.arrays()),
+        }
+
+
+def preparation(config: Config, paths: Paths) -> Preparation:
+    """Return split and preprocessor of `config`: the stages', or made here if they made others.
+
+    Kept for the next seed of the same configuration.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    key = f"{paths.root} {made_for(config, *PREPROCESS_SECTIONS)}"
+    if key not in _preparations:
+        indices = split_for(config, paths, training_labels(paths, config.data.name))
+        stored = _artefact(config, paths.preprocessor, *PREPROCESS_SECTIONS)
+        if stored is None:
+            pixels = training_file(paths, config.data.name).pixels
+            preprocessor = make_preprocessor(config, pixels[indices.train]).map
+        else:
+            preprocessor = AffineMap.from_arrays(stored)
+        _preparations[key] = Preparation(indices, preprocessor)
+    return _preparations[key]
+
+
+_preparations: dict[str, Preparation] = {}
+
+
 def prepare(config: Config, paths: Paths) -> Prepared:
     """Return what training under `config` reads.
 
@@ -209,18 +247,13 @@ def prepare(config: Config, paths: Paths) -> Prepared:
         UserError: a file is missing or damaged.
     """
     images = training_file(paths, config.data.name)
-    indices = split_for(config, paths, images.labels)
+    indices, preprocessor = preparation(config, paths)
     train = Images(images.pixels[indices.train], images.labels[indices.train])
     validation = Images(images.pixels[indices.validation], images.labels[indices.validation])
-    stored = _artefact(config, paths.preprocessor, *PREPROCESS_SECTIONS)
-    if stored is None:
-        preprocessor = make_preprocessor(config, train.pixels).map
-    else:
-        preprocessor = AffineMap.from_arrays(stored)
-    labels = _artefact(config, paths.labels, *SPLIT_SECTIONS)
-    if labels is None:
-        classes = DATASETS[config.data.name].classes
-        encoded = [one_hot(part.labels, classes) for part in (train, validation)]
-    else:
-        encoded = [labels["train"], labels["validation"]]
+    stored = _artefact(config, paths.labels, *SPLIT_SECTIONS)
+    classes = DATASETS[config.data.name].classes
+    encoded = [one_hot(part.labels, classes) for part in (train, validation)]
+    for name, vectors in zip(("train", "validation"), encoded, strict=True):
+        if stored is not None and not np.array_equal(stored[name], vectors):
+            raise UserError(f"{paths.labels} holds other labels; `dvc repro` makes it again")
     return Prepared(train, validation, encoded[0], encoded[1], preprocessor)

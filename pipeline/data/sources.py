@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from stat import S_ISREG
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -27,7 +26,7 @@ from pipeline.data.catalogue import Dataset
 from pipeline.data.idx import GZIP_MAGIC, MOST_BYTES, unpack
 from pipeline.data.web import Absent, Unreachable
 from pipeline.errors import UserError
-from pipeline.files import sha256, write_bytes
+from pipeline.files import read_bytes, sha256, write_bytes
 from pipeline.masking import MASK, printable
 from pipeline.paths import Paths
 
@@ -227,13 +226,7 @@ def _folder(folder: Path) -> _Place:
 
 def _read(path: Path) -> bytes:
     try:
-        status = path.stat()
-        if not S_ISREG(status.st_mode):
-            raise _Wrong("no regular file")
-        if status.st_size > MOST_BYTES:
-            raise _Wrong(f"{status.st_size} bytes; at most {MOST_BYTES} are read")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES)
+        return read_bytes(path, MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise Absent("not there") from None
     except OSError as error:

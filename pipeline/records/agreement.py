@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.records.environment import blas_name
+from pipeline.masking import one_line
+from pipeline.records.environment import recorded_environment
 from pipeline.records.model import Model, network_arrays
 from pipeline.records.record import Finished, History, Test
 
@@ -164,22 +165,22 @@ def causes(
         differing.append("data: files with other hashes")
     if recorded["experiment"] != again["experiment"]:
         differing.append("configuration")
-    differing += _environment_causes(recorded["environment"], again["environment"])
-    for name, words in (("lock", "lock file"), ("cpu", "CPU"), ("python", "Python")):
-        before, now = recorded_origin.get(name), again_origin.get(name)
-        if before is not None and now is not None and before != now:
-            differing.append(f"{words}: {str(before)[:40]}, now {str(now)[:40]}")
+    for name, digest in recorded["preparation"].items():
+        if again["preparation"].get(name) != digest:
+            differing.append(f"{one_line(name)}: {one_line(digest, 12)}, now another")
+    if recorded["arithmetic"] != again["arithmetic"]:
+        differing.append("arithmetic: another version, or one of the machines computes otherwise")
+    before, now = _made_with(recorded_origin), _made_with(again_origin)
+    differing += [
+        f"{one_line(name)}: {one_line(before[name], 60)}, now {one_line(now[name], 60)}"
+        for name in before
+        if now.get(name, before[name]) != before[name]
+    ]
     return differing
 
 
-def _environment_causes(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
-    differing = []
-    for library, name in (("NumPy", "numpy"), ("SciPy", "scipy")):
-        if recorded[name] != again[name]:
-            differing.append(f"{library}: {recorded[name]}, now {again[name]}")
-    if recorded["simd"] != again["simd"]:
-        extensions = (" ".join(environment["simd"]) for environment in (recorded, again))
-        differing.append("NumPy's SIMD extensions: {}, now {}".format(*extensions))
-    if recorded["blas"] != again["blas"]:
-        differing.append(f"BLAS: {blas_name(recorded)}, now {blas_name(again)}")
-    return differing
+def _made_with(origin: Mapping[str, Any]) -> dict[str, str]:
+    """Return what an origin, which may be a stranger's, says of machine and libraries."""
+    known = {"lock file": "lock", "CPU": "cpu", "Python": "python"}
+    machine = {name: str(origin[key]) for name, key in known.items() if origin.get(key)}
+    return {**machine, **recorded_environment(origin)}

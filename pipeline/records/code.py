@@ -44,7 +44,8 @@ def closure(package: Path, root: str = ROOT_MODULE) -> dict[str, ast.Module]:
         if name in trees or source is None:
             continue
         trees[name] = ast.parse(source.read_bytes())
-        waiting += _imported(trees[name])
+        package_of = name if source.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += _imported(trees[name], package_of)
         # Importing `a.b` runs `a` too.
         waiting += [name.rpartition(".")[0]] if "." in name else []
     return dict(sorted(trees.items()))
@@ -62,13 +63,17 @@ def _source(package: Path, name: str) -> Path | None:
     return None
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield what a module of a package imports, and what of it may be a module in turn."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # `from ..a import b`: one dot is the package, each more the one around it.
+            around = package.split(".")[: len(package.split(".")) - node.level + 1]
+            module = ".".join([*(around if node.level else []), *filter(None, [node.module])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def syntax(node: object) -> object:

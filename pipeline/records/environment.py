@@ -1,4 +1,4 @@
-"""The numeric environment: what, besides code, data and seed, can change a result's bits.
+"""What a run was computed with, for people: no bit of a training depends on it.
 
 Convention: everything is read from the libraries that are loaded, nothing from what was asked.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-import scipy
 import threadpoolctl
 
+from pipeline.engine.code import machine
 from pipeline.numerics import THREADS
+
+LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -26,46 +28,25 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return threadpoolctl.threadpool_limits(limits=1, user_api="blas")
 
 
-def numeric_environment() -> dict[str, Any]:
-    """Return versions of NumPy and SciPy, the BLAS with kernel and threads, SIMD extensions."""
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+def numeric_environment() -> dict[str, str]:
+    """Return versions of libraries, NumPy's BLAS with kernel and threads, and LLVM's target."""
     blas = [
-        {
-            "name": library["internal_api"],
-            "version": library["version"],
-            "kernel": library.get("architecture", "unknown"),
-            "threads": library["num_threads"],
-        }
+        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}, "
+        f"{library['num_threads']} thread"
         for library in threadpoolctl.threadpool_info()
-        # SciPy and scikit-learn bring libraries of their own, which no product here runs on.
+        # SciPy and scikit-learn bring libraries of their own, which fit no whitening here.
         if library["user_api"] == "blas" and "numpy" in library["filepath"]
     ]
     return {
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "blas": blas,
-        "simd": list(simd.get("found", [])),
+        **{name: version(package) for name, package in LIBRARIES.items()},
+        "BLAS": "; ".join(blas),
+        "compiled for": machine().cpu,
     }
 
 
-def is_environment(value: Mapping[str, Any]) -> bool:
-    """Tell whether `value` has the form of what `numeric_environment` returns."""
-    libraries = value.get("blas")
-    return (
-        all(isinstance(value.get(name), str) for name in ("numpy", "scipy"))
-        and isinstance(value.get("simd"), list)
-        and all(isinstance(extension, str) for extension in value["simd"])
-        and isinstance(libraries, list)
-        and all(
-            isinstance(library, dict) and library.keys() == {"name", "version", "kernel", "threads"}
-            for library in libraries
-        )
-    )
-
-
-def blas_name(environment: Mapping[str, Any]) -> str:
-    """Return the BLAS of a numeric environment, as a person reads it."""
-    return "; ".join(
-        f"{library['name']} {library['version']} {library['kernel']}, {library['threads']} thread"
-        for library in environment["blas"]
-    )
+def recorded_environment(origin: Mapping[str, Any]) -> dict[str, str]:
+    """Return the numeric environment that an origin names; empty where it names none."""
+    environment = origin.get("environment")
+    if not isinstance(environment, dict):
+        return {}
+    return {str(name): str(value) for name, value in environment.items()}

@@ -23,6 +23,7 @@ from pipeline.records.record import (
     Unfinished,
     add_origin,
     add_test,
+    are_scores,
     completed,
     copy_record,
     is_older,
@@ -95,13 +96,16 @@ def _read_tests(path: Path) -> dict[str, Test]:
     """Return test results by the manifest of the record that they belong to."""
     if not path.exists():
         return {}
+    tests: dict[str, Test] = {}
     try:
-        return {
-            str(entry["manifest"]): {name: float(entry[name]) for name in ("accuracy", "loss")}
-            for entry in read_json(path)
-        }
-    except (KeyError, TypeError, ValueError):
+        for entry in read_json(path):
+            scores = {name: entry[name] for name in ("accuracy", "loss")}
+            if not are_scores(scores):
+                raise TypeError
+            tests[str(entry["manifest"])] = scores
+    except (KeyError, TypeError):
         raise UserError(f"{path} holds no test results; `dvc repro` makes it again") from None
+    return tests
 
 
 def _take(published: Finished, folder: Path, study: str) -> Finished:

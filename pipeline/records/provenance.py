@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.git import GitError, borrow, git, head
 from pipeline.masking import masked, printable
+from pipeline.records.environment import numeric_environment
 
 # What decides a result, beside the experiment, which a record's description holds.
 CODE = ("pipeline", "conf", "dvc.yaml")
@@ -41,6 +42,7 @@ def provenance(root: Path) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "environment": numeric_environment(),
     }
 
 

@@ -24,10 +24,12 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
 from pipeline.files import (
     UNFINISHED,
+    arrays_digest,
     json_bytes,
     npz_bytes,
     parse_json,
     parse_npz,
+    read_bytes,
     sha256,
     write_bytes,
     write_json,
@@ -40,7 +42,6 @@ from pipeline.records.model import (
     model_bytes,
     network_arrays,
     network_from_arrays,
-    parameters_digest,
     parse_model,
 )
 from pipeline.records.seal import read_sealed, write_sealed
@@ -175,7 +176,7 @@ def completed(published: Finished, folder: Path) -> Finished | None:
     """
     manifest = folder / "manifest.json"
     try:
-        if sha256(manifest.read_bytes()) != published.manifest:
+        if sha256(read_bytes(manifest)) != published.manifest:
             return None
         return replace(published, **_sealed_beside(folder, published.manifest))
     except (OSError, UserError):
@@ -199,7 +200,7 @@ def read_description(folder: Path) -> Description:
 def is_older(folder: Path) -> bool:
     """Tell whether a record is of an earlier format, which nothing here reads."""
     try:
-        described = parse_json((folder / "description.json").read_bytes(), name="")
+        described = parse_json(read_bytes(folder / "description.json"), name="")
     except (OSError, UserError):
         return False
     return isinstance(described, dict) and described.get("format", 1) != FORMAT
@@ -230,7 +231,7 @@ def _sealed_beside(folder: Path, manifest: str) -> dict[str, Any]:
     """Return origin and test, which have a seal of their own."""
     origin, test = folder / "origin.json", folder / "test.json"
     return {
-        "origin": read_sealed(origin, manifest) if origin.exists() else {},
+        "origin": _origin(origin, manifest) if origin.exists() else {},
         "test": _test(test, manifest) if test.exists() else None,
     }
 
@@ -253,11 +254,12 @@ def _is_epoch(line: Any, number: int) -> bool:
         and line["epoch"] == number
         and isinstance(line["learning_rate"], float)
         and isinstance(line["weights"], str)
-        and all(_are_scores(line[part]) for part in ("train", "validation"))
+        and all(are_scores(line[part]) for part in ("train", "validation"))
     )
 
 
-def _are_scores(value: Any) -> bool:
+def are_scores(value: Any) -> bool:
+    """Tell whether `value` is a loss and an accuracy."""
     return (
         isinstance(value, dict)
         and value.keys() == {"loss", "accuracy"}
@@ -265,9 +267,40 @@ def _are_scores(value: Any) -> bool:
     )
 
 
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) is list and all(type(entry) is kind for entry in value)
+
+
+TIMING: dict[str, type] = {"epoch": int, "seconds": float, "ended": float}
+# What is asked of an origin later; it may hold more.
+ORIGIN: dict[str, Callable[[Any], bool]] = {
+    "studies": _is_list_of(str),
+    "started": lambda value: type(value) is float,
+    "ended": lambda value: type(value) is float,
+    "commit": lambda value: value is None or type(value) is str,
+    "changed": lambda value: value is None or _is_list_of(str)(value),
+    "diff": lambda value: value is None or type(value) is str,
+    "environment": lambda value: (
+        type(value) is dict and _is_list_of(str)([*value.keys(), *value.values()])
+    ),
+    "epochs": lambda value: (
+        _is_list_of(dict)(value)
+        and all({name: type(timing.get(name)) for name in TIMING} == TIMING for timing in value)
+    ),
+}
+
+
+def _origin(path: Path, manifest: str) -> dict[str, Any]:
+    origin = read_sealed(path, manifest)
+    for name, is_right in ORIGIN.items():
+        if name in origin and not is_right(origin[name]):
+            raise UserError(f"{path}: {name} is of the wrong type")
+    return origin
+
+
 def _test(path: Path, manifest: str) -> Test:
     test = read_sealed(path, manifest)
-    if not _are_scores(test):
+    if not are_scores(test):
         raise UserError(f"{path} must hold a loss and an accuracy")
     return test
 
@@ -286,7 +319,7 @@ def _or_none(read: Callable[[Path], T], path: Path) -> T | None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from None
 
@@ -431,5 +464,5 @@ def epoch_entry(epoch: Epoch, history: History) -> dict[str, Any]:
         "learning_rate": float(epoch.learning_rate),
         "train": {"loss": epoch.train.loss, "accuracy": epoch.train.accuracy},
         "validation": {"loss": epoch.validation.loss, "accuracy": epoch.validation.accuracy},
-        "weights": sha256(f"{before}{parameters_digest(epoch.network)}".encode()),
+        "weights": sha256(f"{before}{arrays_digest(parameters(epoch.network))}".encode()),
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files import canonical_json, parse_json, sha256, write_json
+from pipeline.files import canonical_json, parse_json, read_bytes, sha256, write_json
 
 
 def write_sealed(path: Path, content: Mapping[str, Any], of: str) -> None:
@@ -36,7 +36,7 @@ def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
         UserError: the file is missing, was changed, or belongs to something else.
     """
     try:
-        sealed = parse_json(path.read_bytes(), name=str(path))
+        sealed = parse_json(read_bytes(path), name=str(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from None
     if not isinstance(sealed, dict) or not isinstance(sealed.get("content"), dict):

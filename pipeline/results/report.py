@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config, experiment
 from pipeline.data.catalogue import DATASETS
 from pipeline.network.dense import Network
-from pipeline.records.environment import blas_name
+from pipeline.records.environment import recorded_environment
 from pipeline.records.model import Model
 from pipeline.results import figures
 from pipeline.results.evaluation import Calibration, calibration
@@ -366,7 +366,7 @@ def _sizes(network: Network) -> list[int]:
 
 def _checklist(shown: Experiment) -> list[tuple[str, str]]:
     config = shown.config
-    dataset, environment = DATASETS[config.data.name], shown.descriptions[0]["environment"]
+    dataset = DATASETS[config.data.name]
     values = "; ".join(
         f"{name} {value}"
         for section in ("preprocess", "network", "training")
@@ -404,7 +404,7 @@ def _checklist(shown: Experiment) -> list[tuple[str, str]]:
         ("Error bars", f"Standard deviation over seeds (n − 1); {METHOD}."),
         (
             "Compute",
-            f"NumPy {environment['numpy']} on CPUs, one BLAS thread a seed; see above for "
+            "On CPUs, one thread per seed, by the arithmetic of `pipeline/engine`; see above for "
             "operations.",
         ),
         ("Environment", "Versions and hashes of all packages in requirements.lock."),
@@ -412,18 +412,20 @@ def _checklist(shown: Experiment) -> list[tuple[str, str]]:
     ]
 
 
+def _environment(origin: Mapping[str, Any]) -> str:
+    environment = recorded_environment(origin)
+    return ", ".join(f"{name} {value}" for name, value in environment.items()) or "unknown here"
+
+
 def _provenance(shown: Experiment) -> list[tuple[str, str]]:
     described = shown.descriptions[0]
-    environment = described["environment"]
     found = [
         ("numerical code, SHA-256", described["code"]),
         ("split indices, SHA-256", str(shown.split["sha256"])),
-        (
-            "numeric environment",
-            f"NumPy {environment['numpy']}; SciPy {environment['scipy']}; "
-            f"{blas_name(environment)}; "
-            f"SIMD {' '.join(environment['simd']) or 'baseline'}",
-        ),
+        ("fitted preprocessor, SHA-256", described["preparation"]["preprocessor"]),
+        ("arithmetic", f"version {described['arithmetic']['version']}"),
+        ("canary, SHA-256", described["arithmetic"]["canary"]),
+        ("made with", "; or ".join(sorted({_environment(origin) for origin in shown.origins}))),
     ]
     found += [(f"{name}, SHA-256", digest) for name, digest in described["data"].items()]
     found += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.files import write_bytes
+from pipeline.files import read_bytes, write_bytes
 from pipeline.paths import Paths
 from pipeline.tracking.plan import ARTIFACTS
 from pipeline.tracking.store import connect
@@ -22,12 +22,13 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
     from mlflow.exceptions import MlflowException
 
     client = connect(uri, paths)
+    (folder / "artifacts").mkdir(parents=True)
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
         if "manifest.json" not in names:
             raise UserError(f"MLflow's run {run_id} is no finished seed; allowed is one of those")
         for artifact in (*(names & set(ARTIFACTS)), MODEL):
-            content = Path(client.download_artifacts(run_id, artifact)).read_bytes()
-            write_bytes(folder / Path(artifact).name, content)
-    except MlflowException as error:
+            stored = Path(client.download_artifacts(run_id, artifact, str(folder / "artifacts")))
+            write_bytes(folder / stored.name, read_bytes(stored))
+    except (MlflowException, OSError) as error:
         raise UserError(f"MLflow's run {run_id}: {' '.join(str(error).split())}") from None

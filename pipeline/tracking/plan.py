@@ -22,7 +22,7 @@ from pipeline.errors import UserError
 from pipeline.files import canonical_json, read_yaml, sha256
 from pipeline.paths import Paths
 from pipeline.processes import is_alive
-from pipeline.records.environment import blas_name
+from pipeline.records.environment import recorded_environment
 from pipeline.records.identity import Description, configuration_identity, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import (
@@ -218,7 +218,7 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         tags={
             "seed": str(described["seed"]),
             "identity": identity(described),
-            **_environment_tags(described),
+            "code": described["code"],
             **_origin_tags(origin),
             **{f"sha256 {name}": digest for name, digest in described["data"].items()},
             **{
@@ -293,16 +293,6 @@ def _datasets(described: Mapping[str, Any]) -> dict[str, str]:
     return {title: sha256(canonical_json(described["data"]))[:16]}
 
 
-def _environment_tags(described: Mapping[str, Any]) -> dict[str, str]:
-    environment = described["environment"]
-    return {
-        "numpy": environment["numpy"],
-        "scipy": environment["scipy"],
-        "blas": blas_name(environment),
-        "code": described["code"],
-    }
-
-
 def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
     tags = {"mlflow.source.name": "python -m pipeline.stages.train"}
     if origin.get("commit"):
@@ -310,7 +300,7 @@ def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
     for name in ("commit", "dirty", "lock", "host", "cpu", "python"):
         value = origin.get(name)
         tags[name] = "unknown" if value is None else str(value)
-    return tags
+    return {**tags, **recorded_environment(origin)}
 
 
 def _child_note(
@@ -365,7 +355,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
         end=end,
         tags={
             "seeds": ", ".join(str(seed.number) for seed in seeds),
-            **_environment_tags(described),
+            "code": described["code"],
         },
         params=_flat(experiment),
         datasets=_datasets(described),

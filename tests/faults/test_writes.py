@@ -23,8 +23,9 @@ from tests.conftest import Checkout
 from tests.faults.harness import faults
 from tests.sweep.test_train import records
 
-# Beside what a record says of when and where, which no two runs share.
-VOLATILE = {"origin.json", ".lock", "index.html"}
+# Beside what a record says of when and where, which no two runs share; and test results, which a
+# record takes from the results when a stage next looks at it.
+VOLATILE = {"origin.json", "test.json", ".lock", "index.html"}
 
 
 @pytest.fixture

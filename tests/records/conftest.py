@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.config import compose
+from pipeline.data.prepared import Preparation
 from pipeline.data.preprocessing import AffineMap
+from pipeline.data.split import SplitIndices
 from pipeline.network.dense import Layer, Network, initialise
 from pipeline.network.evaluation import Score
 from pipeline.network.training import Epoch
@@ -18,11 +20,14 @@ from pipeline.records.model import Model
 from pipeline.records.record import Finished, Record, epoch_entry, read_finished
 
 SMALL = ("experiment=demo", "training.epochs=2", "network.hidden=[3]", "seed=3")
+PREPROCESSOR = AffineMap(np.asarray(1.0), np.asarray(0.5))
+SPLIT = SplitIndices(np.arange(5, 9, dtype=np.uint32), np.arange(5, dtype=np.uint32))
+PREPARATION = Preparation(SPLIT, PREPROCESSOR)
 ORIGIN = {"host": "mine", "studies": ["test"]}
 
 
 def described(*overrides: str) -> Description:
-    return description(compose(Paths(find_root()), [*SMALL, *overrides]))
+    return description(compose(Paths(find_root()), [*SMALL, *overrides]), PREPARATION)
 
 
 def network(seed: int = 0) -> Network:
@@ -44,7 +49,7 @@ def epoch(number: int, trained: Network | None = None, **scores: float) -> Epoch
 
 
 def model(trained: Network | None = None) -> Model:
-    return Model(AffineMap(np.asarray(1.0), np.asarray(0.5)), trained or network(2))
+    return Model(PREPROCESSOR, trained or network(2))
 
 
 def finish(

@@ -70,6 +70,20 @@ def test_three_times_the_step_size_changes_the_hash(package: Path) -> None:
     assert code_digest(package) != before
 
 
+@pytest.mark.parametrize(
+    "imported", ["from .factor import FACTOR", "from . import factor", "from ..sweep import factor"]
+)
+def test_a_relative_import_is_followed(imported: str, package: Path) -> None:
+    path = package / "sweep" / "job.py"
+    path.write_text(f"{path.read_text()}\n{imported}\n")
+    digests = []
+    for factor in ("1.0", "3.0"):
+        (package / "sweep" / "factor.py").write_text(f"FACTOR = {factor}\n")
+        code_digest.cache_clear()
+        digests.append(code_digest(package))
+    assert digests[0] != digests[1]
+
+
 def test_comments_docstrings_and_line_breaks_change_nothing(package: Path) -> None:
     before = code_digest(package)
     for module in MODULES:

@@ -1,20 +1,36 @@
 """An identity changes with all that changes a result, and with nothing else."""
 
+import numpy as np
 import pytest
 
 from pipeline.config import compose, experiment, from_experiment
+from pipeline.data.prepared import Preparation
+from pipeline.data.preprocessing import AffineMap
+from pipeline.data.split import SplitIndices
 from pipeline.paths import Paths, find_root
-from pipeline.records.environment import is_environment, numeric_environment, one_blas_thread
+from pipeline.records.environment import (
+    numeric_environment,
+    one_blas_thread,
+    recorded_environment,
+)
 from pipeline.records.identity import (
     FORMAT,
+    Description,
     check_description,
     configuration_identity,
     description,
     identity,
 )
+from tests.records.conftest import PREPARATION, PREPROCESSOR, SPLIT
 
 PATHS = Paths(find_root())
-BASE = identity(description(compose(PATHS, ["seed=0"])))
+
+
+def described(*overrides: str, preparation: Preparation = PREPARATION) -> Description:
+    return description(compose(PATHS, ["seed=0", *overrides]), preparation)
+
+
+BASE = identity(described())
 
 
 @pytest.mark.parametrize(
@@ -30,38 +46,56 @@ BASE = identity(description(compose(PATHS, ["seed=0"])))
     ],
 )
 def test_what_changes_a_result_changes_the_identity(override: str) -> None:
-    assert identity(description(compose(PATHS, ["seed=0", override]))) != BASE
+    assert identity(described(override)) != BASE
 
 
 @pytest.mark.parametrize("override", ["study=other", "seeds=[0,7]", "tracking.uri=http://x"])
 def test_what_changes_no_result_does_not(override: str) -> None:
-    assert identity(description(compose(PATHS, ["seed=0", override]))) == BASE
+    assert identity(described(override)) == BASE
 
 
 def test_seeds_of_one_configuration_share_its_identity() -> None:
-    first, second = (description(compose(PATHS, [f"seed={seed}"])) for seed in (0, 1))
+    first, second = (described(f"seed={seed}") for seed in (0, 1))
     assert identity(first) != identity(second)
     assert configuration_identity(first) == configuration_identity(second)
+
+
+def test_another_fit_or_split_is_another_identity() -> None:
+    """LAPACK computes a whitening and scikit-learn draws a split: they may differ."""
+    scale = np.nextafter(PREPROCESSOR.scale, 1)
+    fitted = PREPARATION._replace(preprocessor=AffineMap(PREPROCESSOR.shift, scale))
+    drawn = PREPARATION._replace(split=SplitIndices(SPLIT.train[:-1], SPLIT.validation))
+    assert len({identity(described(preparation=p)) for p in (PREPARATION, fitted, drawn)}) == 3
+
+
+def test_libraries_are_no_part_of_an_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another NumPy that computes the same makes the same record; the canary says whether."""
+    monkeypatch.setattr(np, "__version__", "9.9.9")
+    assert identity(described()) == BASE
+    assert "numpy" not in str(described()).lower()
 
 
 @pytest.mark.parametrize("choice", ["lecture", "author", "preprocessing", "demo"])
 def test_a_description_says_its_format_and_gives_its_configuration_back(choice: str) -> None:
     config = compose(PATHS, [f"experiment={choice}", "seed=5"])
-    described = description(config)
-    assert described["format"] == FORMAT
-    assert check_description(described, "described") is described
-    again = from_experiment(described["experiment"], described["seed"])
+    value = description(config, PREPARATION)
+    assert value["format"] == FORMAT
+    assert check_description(value, "described") is value
+    again = from_experiment(value["experiment"], value["seed"])
     assert experiment(again) == experiment(config)
     assert again.seed == 5
 
 
 def test_the_numeric_environment_is_read_from_what_is_loaded() -> None:
-    import numpy as np
+    import llvmlite
     import scipy
 
     with one_blas_thread():
         environment = numeric_environment()
-    assert is_environment(environment)
-    assert (environment["numpy"], environment["scipy"]) == (np.__version__, scipy.__version__)
-    assert [library["threads"] for library in environment["blas"]] == [1]
-    assert environment["blas"][0]["kernel"] != "unknown"
+    assert environment["NumPy"] == np.__version__
+    assert environment["SciPy"] == scipy.__version__
+    assert environment["llvmlite"] == llvmlite.__version__
+    assert environment["BLAS"].endswith(", 1 thread")
+    assert environment["compiled for"]
+    assert recorded_environment({"environment": environment}) == environment
+    assert recorded_environment({}) == recorded_environment({"environment": [1]}) == {}

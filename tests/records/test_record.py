@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_one_digit_changed_in_what_has_a_seal_of_its_own_is_seen(
     name: str, finished: Finished
 ) -> None:
     add_test(finished, {"accuracy": 0.125, "loss": 1.125})
-    add_origin(finished, {"started": 125})
+    add_origin(finished, {"started": 125.5})
     path = finished.folder / name
     path.write_text(path.read_text().replace("125", "126", 1))
     assert f"{name} is not what was written" in damage_of(finished.folder)
@@ -141,9 +142,11 @@ def edited(change: Any) -> Any:
             edited,
             [
                 ("format", 1),
-                ("environment", None),
-                ("environment.blas", ["openblas"]),
-                ("environment.simd", "AVX2"),
+                ("preparation", None),
+                ("preparation.split", 7),
+                ("experiment.seeds", [1]),
+                ("experiment.tracking", {"uri": "http://stranger"}),
+                ("arithmetic", "1"),
                 ("data", {"train": 1}),
                 ("code", 7),
                 ("seed", -1),
@@ -240,7 +243,13 @@ NO_MODELS = {
     "empty": b"",
     "no archive": b"\x93NUMPY",
     "a bare array": npz(W1=np.ones(3))[30:],
-    "inflates to 512 MB": zipped(bytes(2**29), zipfile.ZIP_DEFLATED),
+    "compressed": zipped(bytes(2**20), zipfile.ZIP_DEFLATED),
+    "compressed by bzip2": zipped(bytes(2**20), zipfile.ZIP_BZIP2),
+    "endless names of no letters": npy(
+        "{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000000,), }"
+    ),
+    "more names than layers": parts(activations=np.array(["relu"] * 1000)),
+    "names as bytes": parts(activations=np.array([b"relu", b"sigmoid"])),
     "a shape of 10^12": npy(SHAPED(10**12)),
     "a shape of 10^30": npy(SHAPED(10**30)),
     "a negative shape": npy(SHAPED(-1), b"12345678"),
@@ -390,6 +399,56 @@ def test_a_failed_run_is_published_as_failed(tmp_path: Path) -> None:
     assert state.failure == "the loss is nan after epoch 1"
     record.begin(described())
     assert read_record(record.folder).failure is None  # type: ignore[union-attr]
+
+
+# --- what is no file, and origins of the wrong type --------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "huge", "loop"])
+def test_what_is_no_file_of_a_record_is_not_read(name: str, kind: str, finished: Finished) -> None:
+    add_test(finished, {"accuracy": 0.5, "loss": 1.5})
+    path = finished.folder / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "loop":
+        path.symlink_to(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    state = read_record(finished.folder)
+    if kind == "loop" and name != "description.json":
+        assert not isinstance(state, Finished) or name in ("origin.json", "test.json")
+    else:
+        assert isinstance(state, Unfinished)
+        assert f"{name} cannot be read" in str(state.damage)
+
+
+WRONG_IN_ORIGINS: dict[str, list[Any]] = {
+    "studies": [5, [5, None], "a"],
+    "started": ["x", None, 1],
+    "changed": [5, True, "pipeline", [1]],
+    "commit": [7, ["a"]],
+    "diff": [7, ["a"], {}],
+    "environment": [[1], {"NumPy": 2}, "x"],
+    "epochs": [1, [1], [{}], [{"epoch": "1"}]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in WRONG_IN_ORIGINS.items() for value in values],
+)
+def test_an_origin_of_the_wrong_type_names_the_file(
+    name: str, value: Any, finished: Finished
+) -> None:
+    add_origin(finished, {name: value})
+    assert f"origin.json: {name} is of the wrong type" in damage_of(finished.folder)
 
 
 # --- hashes of weights, and seals --------------------------------------------------------------

@@ -143,6 +143,7 @@ def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
     name = hashlib.md5(model.read_bytes(), usedforsecurity=False).hexdigest()
     damaged(checkout.paths.root / ".dvc" / "cache" / "files" / "md5" / name[:2] / name[2:])
     shutil.rmtree(checkout.paths.runs)
+    checkout.run("dvc", "checkout", "runs")
     if not with_records:
         shutil.rmtree(checkout.paths.records)
         done = checkout.run("dvc", "repro", check=False)
@@ -150,7 +151,10 @@ def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
         assert "seed-2/model.npz is not what was written: SHA-256 expected" in done.stderr
         assert "`dvc repro --force train`" in done.stderr
         checkout.run("dvc", "repro", "--force", "train")
-    for _ in range(2):
-        checkout.run("dvc", "repro")
-        assert snapshot(checkout) == first
-        shutil.rmtree(checkout.paths.runs)
+    checkout.run("dvc", "repro")
+    assert snapshot(checkout) == first
+    # What DVC keeps is still damaged; it is put back whenever it comes out.
+    shutil.rmtree(checkout.paths.runs)
+    checkout.run("dvc", "checkout", "runs")
+    checkout.run("dvc", "repro")
+    assert snapshot(checkout) == first
