@@ -229,7 +229,7 @@ def test_a_commit_that_no_branch_holds_is_not_run(
     git(copied, "commit", "--quiet", "--all", "--message=trap")
     dangling = git(copied, "rev-parse", "HEAD")
     git(copied, "reset", "--quiet", "--hard", "HEAD~1")
-    for commit in (dangling, "0" * 40, "HEAD", "--upload-pack=x", "main\x1b[2J", 7):
+    for commit in (dangling, "0" * 40, "HEAD", "--upload-pack=x", "main\x1b[2J", "x" * 10**5):
         record = forge(read_finished(mailed.folder), lambda folder: None, commit=commit)
         done = verify(copied, record.folder, expected=2)
         assert "in the history of no branch or tag here" in done.stderr

@@ -71,6 +71,7 @@ def test_metrics_agree_with_predictions_and_confusions(reproduced: Checkout) -> 
         assert diagonal / len(right) == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 def test_an_experiment_grows_by_a_seed_and_shrinks_again(reproduced: Checkout) -> None:
     """Nothing new trains nothing; a seed that is added trains alone, and is taken out again."""
     first = snapshot(reproduced)

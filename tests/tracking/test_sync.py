@@ -61,7 +61,7 @@ def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
                 assert stored[f"{part}/accuracy_percent", step] == round(100 * accuracy, 4)
             assert stored["train/learning_rate", step] == entry["learning_rate"]
             assert stored["train/seconds", step] > 0
-        for name in ("identity", "commit", "dirty", "lock", "numpy", "blas", "cpu", "host"):
+        for name in ("identity", "commit", "dirty", "lock", "code", "NumPy", "BLAS", "cpu", "host"):
             assert child["tags"][name], name
         assert any(name.startswith("dvc data/raw/") for name in child["tags"])
         assert child["inputs"][0][0] == "scikit-learn's 8x8 digits"
