@@ -16,6 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from pipeline.engine.code import CPU_VARIABLE
 from pipeline.numerics import THREADS
 from pipeline.paths import find_root
 from pipeline.records.provenance import provenance
@@ -35,6 +36,7 @@ class Way:
         threads: of each process's products, and how many cores it has; ours multiplies in one,
             and takes the next steps in another while it evaluates.
         one_by_one: whether a peer that could train its seeds at once does not.
+        cpu: what ours is compiled for; None for the CPU at hand.
     """
 
     name: str
@@ -42,12 +44,14 @@ class Way:
     processes: int = 1
     threads: int = 1
     one_by_one: bool = False
+    cpu: str | None = None
 
 
 ONE_SEED = (
     Way("matrix products alone, all pixels", "limit"),
     Way("matrix products alone, as ours", "limit of ours"),
     Way("ours", "ours"),
+    Way("ours, without AVX-512", "ours", cpu="x86-64-v3"),
     Way("the same network, readable version", "readable"),
     Way("JAX, jit and scan", "jax"),
     Way("scikit-learn, MLPClassifier", "scikit-learn"),
@@ -107,7 +111,9 @@ def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
 
 
 def _environment(way: Way) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in THREADS}
+    kept = {k: v for k, v in os.environ.items() if k not in {*THREADS, CPU_VARIABLE}}
+    if way.cpu is not None:
+        kept[CPU_VARIABLE] = way.cpu
     path = os.pathsep.join([str(find_root()), os.environ.get("PYTHONPATH", "")])
     return {**kept, **THREADS, "PYTHONPATH": path}
 
