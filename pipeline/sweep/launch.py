@@ -101,7 +101,8 @@ def _begin(composed: DictConfig) -> None:
     sweep.stack.enter_context(alone(paths.records, "a sweep", wait=wait))
     older = sum(map(is_older, paths.records.glob("*")))
     if older:
-        sweep.console.print(f"{older} records of an earlier format stay in {paths.records}, unused")
+        line = f"{older} records of an earlier format stay in {paths.records}, unused"
+        sweep.console.print(line, markup=False, highlight=False, soft_wrap=True)
     watched = [Watched(_label(job, jobs), job.record, job.config.training.epochs) for job in jobs]
     if asked.tracking.live:
         # A search chooses its jobs as it goes: whichever records there are.

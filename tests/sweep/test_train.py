@@ -184,3 +184,20 @@ def test_a_mistake_anywhere_in_a_sweep_is_told_before_any_work(
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert not checkout.paths.records.exists()
+
+
+def test_records_of_an_earlier_format_are_named_and_stay(
+    checkout: Checkout, undisturbed: dict[str, str]
+) -> None:
+    """As 0.1.0 left them: a description without a format."""
+    old = checkout.paths.records / "0123456789abcdef0123"
+    old.mkdir(parents=True)
+    (old / "description.json").write_text('{"experiment": {}, "seed": 0}')
+    (old / "manifest.json").write_text('{"sha256": {}}')
+    before = {path: path.read_bytes() for path in old.iterdir()}
+    done = checkout.train(*SHORT)
+    assert f"1 records of an earlier format stay in {checkout.paths.records}, unused" in done.stdout
+    assert {path: path.read_bytes() for path in old.iterdir()} == before
+    assert records(checkout).items() >= undisturbed.items()
+    checkout.run("pipeline.stages.track")
+    checkout.run("pipeline.stages.track", "--status")
