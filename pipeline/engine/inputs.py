@@ -76,17 +76,19 @@ class Inputs:
 
 
 class ArrayInputs(Inputs):
-    """Inputs that lie ready in an array X of shape (N, n): every feature is frequent."""
+    """Inputs that lie ready in an array: every feature is frequent.
 
-    def __init__(self, X: Matrix) -> None:
-        N, n = self.shape = X.shape
-        self.dtype = X.dtype
+    Args:
+        E: N rows of n inputs, then 0 and 1: shape (N, n + 2), as `matrix` makes it; kept.
+    """
+
+    def __init__(self, E: Matrix) -> None:
+        N, n = self.shape = len(E), E.shape[1] - 2
+        self.dtype = E.dtype
         self.frequent, self.rare = np.arange(n), np.arange(0)
-        self.z = np.zeros(0, X.dtype)
-        self.sparse = Sparse(np.zeros(N + 1, np.int64), np.zeros(1, _entry(X.dtype)))
-        self._E = matrix((N, n + 2), X.dtype)
-        self._E[:, :n], self._E[:, n + 1] = X, 1
-        self.X = self._E[:, :n]
+        self.z = np.zeros(0, E.dtype)
+        self.sparse = Sparse(np.zeros(N + 1, np.int64), np.zeros(1, _entry(E.dtype)))
+        self._E = E
 
     def gather(self, program: Program, rows: int, index: Indices, E: Matrix) -> None:
         """See `Inputs`."""
@@ -166,16 +168,17 @@ def inputs_of(
         return PixelInputs(pixels, shift, scale, dtype, rare=rare)
     rotation = laid_out(preprocessor.matrix, dtype)
     n, k = rotation.shape
-    found = ArrayInputs(np.broadcast_to(np.zeros(1, dtype), (len(pixels), k)))
+    inputs = matrix((len(pixels), k + 2), dtype)
     for start in range(0, len(pixels), ROWS):
         block = PixelInputs(pixels[start : start + ROWS], shift, scale, dtype, rare=0.0)
         rows = block.shape[0]
         E = matrix((rows, n + 2), dtype)
         program = Program(dtype)
         block.gather(program, rows, np.arange(rows + kernels.AHEAD) % rows, E)
-        program.product(E[:, :n], rotation, found.X[start : start + ROWS], "store")
+        program.product(E[:, :n], rotation, inputs[start : start + ROWS, :k], "store")
         program.run()
-    return found
+    inputs[:, k:] = 0, 1  # after the products, which write beyond column k, by whole vectors
+    return ArrayInputs(inputs)
 
 
 def times(

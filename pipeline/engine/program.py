@@ -86,10 +86,10 @@ class Program:
         Args:
             A: shape (m, k), any strides.
             B: shape (k, n), as `matrix` makes it.
-            C: shape (m, n), likewise.
+            C: shape (m, n), likewise; what lies beside its last column is overwritten.
             epilogue: its name, and its options.
             start: what the chains start from: shape (1, n), for all rows, or (m, n); zeros if None.
-            D: the epilogue's second matrix, shape (m, n).
+            D: the epilogue's second matrix, as C.
             scalar: the epilogue's number, one element.
         """
         (m, k), n = A.shape, B.shape[1]

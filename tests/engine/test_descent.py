@@ -17,6 +17,7 @@ from pipeline.engine.descent import (
     score,
 )
 from pipeline.engine.inputs import RARE, ArrayInputs, Inputs, inputs_of
+from pipeline.engine.program import laid_out
 from pipeline.network import descent as readable
 from pipeline.network import evaluation
 from pipeline.network.activations import ACTIVATIONS
@@ -64,8 +65,9 @@ def arrays(count: int, dtype: Any = np.float64) -> tuple[Examples, evaluation.Ex
     X = np.random.default_rng(5).normal(size=(count, 5)).astype(dtype)
     labels = np.random.default_rng(4).integers(2, size=count)
     Y = np.eye(2, dtype=np.uint8)[labels]
+    E = laid_out(np.column_stack([X, np.zeros(count), np.ones(count)]), dtype)
     return (
-        Examples(ArrayInputs(X), Y, labels),
+        Examples(ArrayInputs(E), Y, labels),
         evaluation.Examples(X, Y.astype(dtype), labels),
     )
 
@@ -142,6 +144,20 @@ def test_rare_pixels_leave_every_step_and_score_as_it_was(
     )
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-9)
     assert found.accuracy == expected.accuracy
+
+
+@pytest.mark.parametrize("columns", [1, 3, 5, 8, 13, 16, 17])
+def test_a_rotation_to_any_number_of_inputs_trains_as_the_readable_network_does(
+    columns: int,
+) -> None:
+    rotation = np.random.default_rng(2).normal(size=(16, columns)) / 100
+    fast, slow = both(digits(50), AffineMap(np.array(33.3), np.ones(()), rotation))
+    network = small_network("relu", "sigmoid", (columns, 4, 2))
+    settings: dict[str, Any] = {"cost": "cross_entropy", "learning_rate": 0.02, "momentum": 0.9}
+    ours = epoch(network, None, fast, batches(50, 3), **settings)
+    theirs = readable.epoch(network, None, slow, batches(50, 3), **settings)
+    agree(ours[0].layers, theirs[0].layers)
+    agree(ours[1], theirs[1])
 
 
 @pytest.mark.parametrize("name", ["scalar", "per feature"])
