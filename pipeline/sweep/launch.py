@@ -24,6 +24,7 @@ from rich.table import Table
 from pipeline.config import Config, checked, experiment
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import test_file, test_one_hot
+from pipeline.engine.canary import EXPECTED, canary
 from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
 from pipeline.paths import Paths, find_root
@@ -99,6 +100,7 @@ def _begin(composed: DictConfig) -> None:
     # Experiments that DVC runs side by side share the records: there, the second one waits.
     wait = paths.home != paths.root
     sweep.stack.enter_context(alone(paths.records, "a sweep", wait=wait))
+    _warn_of_other_bytes({config.training.dtype for config in configs or [asked]}, sweep.console)
     older = sum(map(is_older, paths.records.glob("*")))
     if older:
         line = f"{older} records of an earlier format stay in {paths.records}, unused"
@@ -112,6 +114,17 @@ def _begin(composed: DictConfig) -> None:
     sweep.stack.enter_context(no_orphans())
     sweep.stack.enter_context(watching(watched, sweep.console))
     _current.append(sweep)
+
+
+def _warn_of_other_bytes(dtypes: set[str], console: Console) -> None:
+    """Say in one line that results will differ from other machines', if they will."""
+    differing = [dtype for dtype in sorted(dtypes) if canary(dtype) != EXPECTED[dtype]]
+    if differing:
+        console.print(
+            f"this machine computes otherwise than others in {' and '.join(differing)}: results "
+            "are valid, but differ in their last digits and have records of their own",
+            soft_wrap=True,
+        )
 
 
 def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,41 @@ def test_another_working_directory_gives_the_same_bytes(
         capture_output=True,
     )
     assert records(checkout) == undisturbed
+
+
+# Sets bits of x86's control register: results and inputs that are subnormal become zero. The GNU C
+# library keeps this register at byte 28 of its floating-point environment.
+FLUSH_TO_ZERO = """
+import ctypes
+libm, environment = ctypes.CDLL("libm.so.6"), (ctypes.c_uint32 * 8)()
+libm.fegetenv(environment)
+environment[7] |= 0x8040
+libm.fesetenv(environment)
+"""
+
+
+@pytest.mark.skipif(
+    (platform.machine(), platform.libc_ver()[0]) != ("x86_64", "glibc"), reason="x86's flags"
+)
+def test_a_machine_that_computes_otherwise_is_told_in_one_line(
+    checkout: Checkout, undisturbed: dict[str, str]
+) -> None:
+    run_stage = "import sys; from pipeline.stages import train; train.main()"
+    words = ["tracking.live=false", "training.epochs=2", "seed=0", "hydra/launcher=basic"]
+    lines = {}
+    for before in ("", FLUSH_TO_ZERO):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{before}\n{run_stage}", *words],
+            cwd=checkout.paths.root,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        printed = (done.stdout + done.stderr).splitlines()
+        lines[before] = [line for line in printed if "this machine computes otherwise" in line]
+    assert lines[""] == []
+    assert len(lines[FLUSH_TO_ZERO]) == 1
+    assert len(records(checkout).keys() - undisturbed.keys()) == 1, "another identity"
 
 
 def test_what_the_stages_prepared_is_what_a_job_would_have_prepared(
