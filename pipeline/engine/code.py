@@ -27,7 +27,7 @@ INT, POINTER, BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 LINE = 64  # bytes of a cache line, and of the largest vector
 # Names the CPU to compile for, as LLVM calls it: for tests, and to rehearse another machine.
 CPU_VARIABLE = "PIPELINE_CPU"
-# Names the one that has been tried out: workers inherit it and need not try again.
+# Names the one that was tried out, and where: workers inherit it and try again on another CPU only.
 _RUNS_HERE = "PIPELINE_CPU_RUNS_HERE"
 
 
@@ -81,13 +81,15 @@ def machine() -> Machine:
 
 def _refuse_foreign(cpu: str) -> None:
     """Check that code for a CPU runs here, by running some in a process that may crash."""
-    if os.environ.get(_RUNS_HERE) == cpu:
+    host = llvm.get_host_cpu_name()
+    tried_out = f"{cpu} on {host}"
+    if os.environ.get(_RUNS_HERE) == tried_out:
         return
     folder = str(Path(__file__).parents[2])
     path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
     tried = subprocess.run(
         [sys.executable, "-c", "from pipeline.engine.canary import canary; canary('float32')"],
-        env={**os.environ, _RUNS_HERE: cpu, "PYTHONPATH": path},
+        env={**os.environ, _RUNS_HERE: tried_out, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
@@ -96,12 +98,12 @@ def _refuse_foreign(cpu: str) -> None:
         raise UserError(f"{CPU_VARIABLE} = {cpu}: LLVM knows no such CPU; try x86-64-v3")
     if tried.returncode < 0 or "LLVM ERROR" in tried.stderr:  # ended by a signal, or by LLVM
         raise UserError(
-            f"{CPU_VARIABLE} = {cpu}: this machine ({llvm.get_host_cpu_name()}) cannot run code "
+            f"{CPU_VARIABLE} = {cpu}: this machine ({host}) cannot run code "
             "for it; unset it to compile for the CPU at hand"
         )
     if tried.returncode:
         raise RuntimeError(tried.stderr)
-    os.environ[_RUNS_HERE] = cpu
+    os.environ[_RUNS_HERE] = tried_out
 
 
 class Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -30,13 +31,15 @@ def examples(config: Config, paths: Paths) -> Ready:
         UserError: a file is missing or damaged.
     """
     key = (str(made_for(config, *PREPROCESS_SECTIONS)), config.training.dtype, _rare(config))
-    if key not in _kept:
-        _kept.clear()  # one data set at a time: a worker's memory does not grow
-        _kept[key] = ready(config, prepare(config, paths))
-    return _kept[key]
+    with _lock:  # a launcher may run jobs in threads of one process
+        if key not in _kept:
+            _kept.clear()  # one data set at a time: a worker's memory does not grow
+            _kept[key] = ready(config, prepare(config, paths))
+        return _kept[key]
 
 
 _kept: dict[tuple[str, str, float], Ready] = {}
+_lock = Lock()
 
 
 def ready(config: Config, prepared: Prepared) -> Ready:

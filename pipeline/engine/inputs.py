@@ -121,9 +121,10 @@ class PixelInputs(Inputs):
         N, n = self.shape = pixels.shape
         self.dtype = np.dtype(dtype)
         shift, scale = (np.broadcast_to(each, n).astype(dtype) for each in (shift, scale))
-        usual = _usual(pixels)
-        differs = np.count_nonzero(pixels != usual, axis=0)
-        is_rare = (differs <= rare * N) & (rare > 0)
+        usual, is_rare = np.zeros(n, np.uint8), np.zeros(n, np.bool_)
+        if rare > 0:
+            usual = _usual(pixels)
+            is_rare = np.count_nonzero(pixels != usual, axis=0) <= rare * N
         self.frequent, self.rare = np.flatnonzero(~is_rare), np.flatnonzero(is_rare)
         f, rest = len(self.frequent), self.rare
         self._shift, self._scale = (

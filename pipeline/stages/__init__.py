@@ -5,10 +5,16 @@ Importing this package limits BLAS to one thread, before any stage imports NumPy
 
 import atexit
 import gc
+from importlib.util import find_spec
 
 from pipeline import numerics
 
 numerics.start()
+if find_spec("llvmlite") is None:
+    raise SystemExit(
+        "error: llvmlite, which compiles the arithmetic of pipeline/engine, is missing; `make env` "
+        "installs it on x86-64 and Arm64"
+    )
 # A stage imports large libraries, works for seconds, and ends. What is imported stays; by default
 # the collector goes through all of it again and again meanwhile, and once more at the end.
 gc.set_threshold(100_000)

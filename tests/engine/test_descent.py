@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.preprocessing import AffineMap, fit
+from pipeline.engine import descent
 from pipeline.engine.descent import (
     COMPILED,
     Examples,
@@ -22,6 +23,7 @@ from pipeline.network import descent as readable
 from pipeline.network import evaluation
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.dense import Layer, Network, forward, initialise
+from pipeline.network.descent import SCHEDULES
 from pipeline.network.training import READABLE, Diverged, Start, train
 from tests.network.test_dense import COMBINATIONS, small_network
 
@@ -187,7 +189,7 @@ def test_rare_pixels_cost_no_accuracy(images: str, name: str) -> None:
     assert 0 < errors[0] <= 2 * errors[1]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "halving", "cosine"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
 def test_a_whole_training_comes_as_far_as_the_readable_one(
@@ -241,6 +243,27 @@ def test_training_reads_what_prediction_computes(images: str) -> None:
     np.testing.assert_allclose(plain, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("matrix", [None, np.eye(16)])
+def test_of_no_images_there_are_no_outputs(matrix: np.ndarray | None) -> None:
+    preprocessor = AffineMap(np.zeros(()), np.ones(()), matrix)
+    network = small_network("relu", "sigmoid", (16, 3, 2))
+    H_bar = pre_activations(network, inputs_of(preprocessor, digits(0), np.float64))
+    assert outputs(H_bar, "sigmoid").shape == (0, 2)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_no_bit_depends_on_how_many_rows_are_evaluated_at_once(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = inputs_of(
+        fit(digits(50), method="standardise").map, digits(500), np.float32, rare=RARE
+    )
+    network = small_network("relu", "sigmoid", (16, 40, 2))
+    usual = pre_activations(network, inputs).tobytes()
+    monkeypatch.setattr(descent, "BLOCK", rows)
+    assert pre_activations(network, inputs).tobytes() == usual
+
+
 def test_pixels_that_nearly_always_have_one_value_are_rare() -> None:
     for images in ("digits", "inverted"):
         inputs: Inputs = inputs_of(
@@ -264,8 +287,9 @@ def test_a_cost_is_added_up_by_sample_then_by_output() -> None:
     assert mean_cost(H_bar, Y, "squared_error", "identity") == total / 500
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_going_on_from_an_epoch_ends_with_the_same_bytes(momentum: float) -> None:
+def test_going_on_from_an_epoch_ends_with_the_same_bytes(momentum: float, schedule: str) -> None:
     fast, _ = both(digits(130), fit(digits(130), method="standardise").map, np.float32)
     network = initialise(
         [16, 8, 2],
@@ -284,13 +308,18 @@ def test_going_on_from_an_epoch_ends_with_the_same_bytes(momentum: float) -> Non
         "batch_size": 20,
         "learning_rate": 0.02,
         "momentum": momentum,
+        "schedule": schedule,
     }
     whole = list(train(Start(0, network, None), fast, fast, descent=COMPILED, **settings))
     begin = Start(2, whole[1].network, whole[1].velocity)
     resumed = list(train(begin, fast, fast, descent=COMPILED, **settings))
     assert [each.train for each in resumed] == [each.train for each in whole[2:]]
-    for ours, expected in zip(resumed[-1].network.layers, whole[-1].network.layers, strict=True):
-        assert ours.W.tobytes() == expected.W.tobytes()
+    ours, expected = (
+        [array.tobytes() for layer in (*end.network.layers, *end.velocity) for array in layer]
+        for end in (resumed[-1], whole[-1])
+    )
+    assert len(ours) == (8 if momentum else 4)
+    assert ours == expected
 
 
 @pytest.mark.parametrize("hidden", ["relu", "sigmoid"])

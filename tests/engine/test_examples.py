@@ -1,6 +1,7 @@
 """Examples are what a configuration asks for."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -37,3 +38,10 @@ def test_no_pixel_is_rare_to_a_large_batch(checkout: Checkout) -> None:
     )
     assert len(small.rare) > 0
     assert len(examples(large, checkout.paths).train.inputs.rare) == 0
+
+
+def test_threads_that_want_the_same_data_share_them(checkout: Checkout) -> None:
+    config = compose(checkout.paths)
+    with ThreadPoolExecutor(4) as threads:
+        ready = list(threads.map(lambda _: examples(config, checkout.paths), range(4)))
+    assert all(each is ready[0] for each in ready)

@@ -100,3 +100,19 @@ def test_a_cpu_whose_code_crashes_here_is_refused_in_a_sentence() -> None:
     done = run("pentium3", "-c", "from pipeline.engine.code import machine; machine()")
     assert "PIPELINE_CPU = pentium3: this machine" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].endswith("unset it to compile for the CPU at hand")
+
+
+def test_a_cpu_that_was_tried_out_elsewhere_is_tried_out_again() -> None:
+    """A worker on another node inherits what its launcher found out on its own."""
+    code = "import os; os.environ['PIPELINE_CPU_RUNS_HERE'] = 'pentium3 on another'; "
+    done = run("pentium3", "-c", f"{code}from pipeline.engine.code import machine; machine()")
+    assert done.stderr.splitlines()[-1].endswith("unset it to compile for the CPU at hand")
+
+
+def test_a_missing_llvmlite_is_told_in_one_line() -> None:
+    code = "import sys; sys.modules['llvmlite'] = None; from pipeline.stages import train"
+    done = run(None, "-c", code)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: llvmlite")
+    assert "make env" in line
