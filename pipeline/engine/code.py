@@ -1,7 +1,7 @@
 """Machine code from formulas: LLVM's builder, with loops, for vectors as wide as the CPU's.
 
 Convention: a kernel is a function of one argument, the address of its arguments, which are 64-bit
-words: whole numbers and addresses. It is compiled once a process, when it is first used.
+words: whole numbers and addresses. It is compiled once per process, when it is first used.
 """
 
 from __future__ import annotations
@@ -106,6 +106,13 @@ def _refuse_foreign(cpu: str) -> None:
     os.environ[_RUNS_HERE] = tried_out
 
 
+class Rows(NamedTuple):
+    """A matrix that a kernel reads or writes: where it begins, and the bytes from row to row."""
+
+    address: ir.Value
+    stride: ir.Value
+
+
 class Code:
     """A function that is being written, and the words for what it does.
 
@@ -144,6 +151,10 @@ class Code:
             address = self.builder.gep(address, [offset], source_etype=BYTE)
         return address
 
+    def row(self, matrix: Rows, i: ir.Value, *steps: ir.Value | int) -> ir.Value:
+        """Return the address of row i, or of what lies some bytes on."""
+        return self.at(matrix.address, self.scale(i, matrix.stride), *steps)
+
     def load(self, address: ir.Value, kind: ir.Type | None = None) -> ir.Value:
         """Return what lies at an address: a vector of numbers unless `kind` says otherwise."""
         return self.builder.load(address, typ=kind or self.vector, align=1 if kind else self._align)
@@ -156,12 +167,14 @@ class Code:
     def _align(self) -> int:
         return self.dtype.itemsize
 
-    def arguments(self, record: ir.Value, kinds: str) -> list[ir.Value]:
-        """Return a kernel's arguments: "i" is a whole number, "p" an address, one each."""
+    def arguments(self, record: ir.Value, kinds: str) -> list[Any]:
+        """Return a kernel's arguments: "i" is a whole number, "p" an address, "m" a matrix."""
         types = {"i": INT, "p": POINTER}
-        return [
-            self.load(self.at(record, 8 * place), types[kind]) for place, kind in enumerate(kinds)
-        ]
+        words = iter(
+            self.load(self.at(record, 8 * place), types[kind])
+            for place, kind in enumerate(kinds.replace("m", "pi"))
+        )
+        return [Rows(next(words), next(words)) if kind == "m" else next(words) for kind in kinds]
 
     def scale(self, first: ir.Value, second: ir.Value | int) -> ir.Value:
         """Return the product of two whole numbers."""

@@ -115,11 +115,7 @@ class _Forward:
         self.H_bar = [matrix((rows, width), dtype) for width in widths]
         self.H = [matrix((rows, width), dtype) for width in widths[:-1]]
         if labels is not None:
-            program.call(
-                kernels.fetch,
-                (),
-                *(rows, self.index, *inputs.sparse, labels, labels.strides[0]),
-            )
+            program.call(kernels.fetch, (), rows, self.index, *inputs.sparse, labels)
         inputs.gather(program, rows, self._index, self.E)
         start = near[-1:]
         if len(inputs.rare):
@@ -315,15 +311,14 @@ def elementwise(
     program.call(
         kernels.elementwise,
         formula,
-        *(rows, count, H, H.strides[0], index, Y, Y.strides[0], C, C.strides[0]),
-        program.zero if scalar is None else scalar,
+        *(rows, count, H, index, Y, C, program.zero if scalar is None else scalar),
     )
 
 
 def transpose(program: Program, W: Matrix, Wt: Matrix) -> None:
     """Add to a program: Wt = Wᵀ."""
     counts = (vectors(length, program.dtype) for length in W.shape)
-    program.call(kernels.transpose, (), *counts, W, W.strides[0], Wt, Wt.strides[0])
+    program.call(kernels.transpose, (), *counts, W, Wt)
 
 
 COMPILED = Descent(epoch, score)

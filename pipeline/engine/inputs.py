@@ -92,10 +92,8 @@ class ArrayInputs(Inputs):
 
     def gather(self, program: Program, rows: int, index: Indices, E: Matrix) -> None:
         """See `Inputs`."""
-        stored = self._E
-        count = vectors(stored.shape[1], self.dtype)
-        strides = stored.strides[0], E.strides[0]
-        program.call(kernels.take, (), rows, count, index, stored, strides[0], E, strides[1])
+        count = vectors(self._E.shape[1], self.dtype)
+        program.call(kernels.take, (), rows, count, index, self._E, E)
 
 
 class PixelInputs(Inputs):
@@ -145,8 +143,8 @@ class PixelInputs(Inputs):
         program.call(
             kernels.gather,
             (),
-            *(rows, vectors(f, self.dtype), index, self._pixels, self._pixels.strides[0]),
-            *(self._shift, self._scale, E, E.strides[0], self._e_z, f),
+            *(rows, vectors(f, self.dtype), index, self._pixels),
+            *(self._shift[0], self._scale[0], E, self._e_z, f),
         )
 
 
@@ -207,8 +205,7 @@ def times(
     program.call(
         kernels.sparse_product,
         (),
-        *(rows, vectors(m, program.dtype), index, *inputs.sparse),
-        *(U, U.strides[0], first, H, H.strides[0]),
+        *(rows, vectors(m, program.dtype), index, *inputs.sparse, U, first[0], H),
     )
 
 
@@ -219,8 +216,7 @@ def add_transposed_times(
     program.call(
         kernels.add_sparse_product,
         (),
-        *(rows, vectors(U.shape[1], program.dtype), index, *inputs.sparse),
-        *(U, U.strides[0], G, G.strides[0]),
+        *(rows, vectors(U.shape[1], program.dtype), index, *inputs.sparse, U, G),
     )
 
 

@@ -1,8 +1,8 @@
 """The kernels: what a step and an evaluation spend their time in.
 
 Convention: matrices lie by rows, as `program.matrix` makes them, so that whole vectors may be
-read and written beyond the last column; strides are in bytes. What a kernel's arguments are
-stands in the first line of its writer, in their order.
+read and written beyond the last column. A function here writes a kernel when it is first needed;
+its arguments after `code` are the kernel's own, in their order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from llvmlite import ir
 
-from pipeline.engine.code import BYTE, INT, LINE, POINTER, Code, machine, writing
+from pipeline.engine.code import BYTE, INT, LINE, POINTER, Code, Rows, machine, writing
 from pipeline.engine.formulas import Numbers
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS
@@ -65,7 +65,6 @@ def run(module: ir.Module, dtype: DType) -> None:
 
 def product(module: ir.Module, dtype: DType) -> None:
     """Write: A B, each element a chain along k from its start; an epilogue takes tiles of it."""
-    kinds = "iiipiipipii"
     tile_rows = machine().tile_rows
     heights = (tile_rows, tile_rows // 3, 1)
     tiles = {
@@ -75,7 +74,7 @@ def product(module: ir.Module, dtype: DType) -> None:
     }
     with writing(module, "kernel", [POINTER], dtype) as code:
         record = code.function.args[0]
-        m, vectors, *_ = code.arguments(record, kinds)
+        m, vectors = code.arguments(record, "ii")
         # A panel of B stays in the cache while all rows of A pass.
         code.strips(
             vectors,
@@ -94,21 +93,19 @@ def _tile(module: ir.Module, dtype: DType, rows: int, vectors: int) -> ir.Functi
     """Write a tile's function: (arguments of the product, first row, first column in bytes)."""
     with writing(module, f"tile_{rows}_{vectors}", [POINTER, INT, INT], dtype) as code:
         record, row, column = code.function.args
-        _, _, k, A, a_row, a_k, B, b_row, start, start_row, epilogue = code.arguments(
-            record, "iiipiipipii"
-        )
+        _, _, k, A, a_k, B, start, epilogue = code.arguments(record, "iiimimmi")
         size = machine().vector_bytes
         scratch = code.room(rows * vectors)
-        first = code.at(start, code.scale(row, start_row), column)
+        first = code.row(start, row, column)
         sums = [
-            code.load(code.at(first, code.scale(start_row, r), v * size))
+            code.load(code.at(first, code.scale(start.stride, r), v * size))
             for r in range(rows)
             for v in range(vectors)
         ]
         # An address for every three rows: one for each would not fit into the registers.
-        base = code.at(A, code.scale(row, a_row))
-        bases = [code.at(base, code.scale(a_row, r)) for r in range(0, rows, 3)]
-        offsets = [code.whole(0), a_row, code.scale(a_row, 2)]
+        base = code.row(A, row)
+        bases = [code.at(base, code.scale(A.stride, r)) for r in range(0, rows, 3)]
+        offsets = [code.whole(0), A.stride, code.scale(A.stride, 2)]
 
         def step(_: V, b: V, *values: V) -> list[V]:
             bases, sums = values[: -rows * vectors], values[-rows * vectors :]
@@ -119,9 +116,9 @@ def _tile(module: ir.Module, dtype: DType, rows: int, vectors: int) -> ir.Functi
                 a = code.spread(entry)
                 for v in range(vectors):
                     added.append(code.fma(a, columns[v], sums[r * vectors + v]))
-            return [code.at(b, b_row), *(code.at(base, a_k) for base in bases), *added]
+            return [code.at(b, B.stride), *(code.at(base, a_k) for base in bases), *added]
 
-        carried = [code.at(B, column), *bases, *sums]
+        carried = [code.at(B.address, column), *bases, *sums]
         sums = code.loop(k, step, carried)[-rows * vectors :]
         for place, value in enumerate(sums):
             code.store(value, code.at(scratch, place * size))
@@ -137,16 +134,15 @@ def epilogue(module: ir.Module, dtype: DType, name: str, *options: str) -> None:
     """Write: take a tile's sums; a product's arguments 11 to 15 are C, its stride, D, its, s."""
     with writing(module, "kernel", [POINTER, POINTER, INT, INT, INT, INT], dtype) as code:
         record, scratch, row, column, rows, vectors = code.function.args
-        C, c_row, D, d_row, scalar = code.arguments(code.at(record, 11 * 8), "pipip")
+        C, D, scalar = code.arguments(code.at(record, 11 * 8), "mmp")
         size = machine().vector_bytes
 
         def each(i: V, j: V) -> None:
             place = code.builder.add(code.builder.mul(i, vectors), j)
             total = _read(code, code.at(scratch, code.scale(place, size)))
             at_row, offset = code.builder.add(row, i), code.scale(j, size)
-            c = code.at(C, code.scale(at_row, c_row), column, offset)
-            d = code.at(D, code.scale(at_row, d_row), column, offset)
-            EPILOGUES[name](total, c, d, scalar, *options)
+            places = [code.row(each, at_row, column, offset) for each in (C, D)]
+            EPILOGUES[name](total, *places, scalar, *options)
 
         code.loops(rows, vectors, each)
 
@@ -211,19 +207,19 @@ EPILOGUES: dict[str, Callable[..., None]] = {
 # --- element by element ---
 
 
-@written("iipippipip")
+@written("iimpmmp")
 def elementwise(
-    code: Code, rows: V, vectors: V, H: V, h_row: V, index: V, Y: V, y_row: V, C: V, c_row: V, s: V,
+    code: Code, rows: V, vectors: V, H: Rows, index: V, Y: Rows, C: Rows, s: V,
     formula: Callable[..., Numbers], *options: str,
 ) -> None:  # fmt: skip
     """Write: C = a formula of H, of labels Y (bytes, by an index of rows) and of a number s."""
 
     def each(i: V, j: V) -> None:
         offset = code.scale(j, machine().vector_bytes)
-        values = _read(code, code.at(H, code.scale(i, h_row), offset))
-        y = code.at(Y, code.scale(_entry(code, index, i), y_row), code.scale(j, code.width))
+        values = _read(code, code.row(H, i, offset))
+        y = code.row(Y, _entry(code, index, i), code.scale(j, code.width))
         result = formula(values, _bytes(code, y), _scalar(values, s), *options)
-        _write(result, code.at(C, code.scale(i, c_row), offset))
+        _write(result, code.row(C, i, offset))
 
     code.loops(rows, vectors, each)
 
@@ -259,22 +255,21 @@ def _entry(code: Code, array: V, i: V) -> V:
 # --- inputs ---
 
 
-@written("iippipppipi")
+@written("iipmppmpi")
 def gather(
-    code: Code, rows: V, vectors: V, index: V, X: V, x_row: V, shift: V, scale: V, E: V, e_row: V,
-    e_z: V, f: V,
+    code: Code, rows: V, vectors: V, index: V, X: Rows, shift: V, scale: V, E: Rows, e_z: V, f: V
 ) -> None:  # fmt: skip
     """Write: E = (X − shift) · scale of bytes X at an index of rows, then e·z and 1 in column f."""
     itemsize = code.dtype.itemsize
 
     def each_row(i: V) -> None:
-        number, e = _entry(code, index, i), code.at(E, code.scale(i, e_row))
+        number, e = _entry(code, index, i), code.row(E, i)
         later = _entry(code, index, code.builder.add(i, code.whole(AHEAD)))
-        _fetch_lines(code, code.at(X, code.scale(later, x_row)), x_row)
+        _fetch_lines(code, code.row(X, later), X.stride)
 
         def each(j: V) -> None:
             offset = code.scale(j, machine().vector_bytes)
-            x = code.at(X, code.scale(number, x_row), code.scale(j, code.width))
+            x = code.row(X, number, code.scale(j, code.width))
             shifted = _bytes(code, x) - _read(code, code.at(shift, offset))
             _write(shifted * _read(code, code.at(scale, offset)), code.at(e, offset))
 
@@ -286,25 +281,25 @@ def gather(
     code.loop(rows, each_row)
 
 
-@written("iippipi")
-def take(code: Code, rows: V, vectors: V, index: V, X: V, x_row: V, C: V, c_row: V) -> None:
+@written("iipmm")
+def take(code: Code, rows: V, vectors: V, index: V, X: Rows, C: Rows) -> None:
     """Write: C = X at an index of rows."""
 
     def each(i: V, j: V) -> None:
         offset = code.scale(j, machine().vector_bytes)
-        x = code.at(X, code.scale(_entry(code, index, i), x_row), offset)
-        code.store(code.load(x), code.at(C, code.scale(i, c_row), offset))
+        x = code.row(X, _entry(code, index, i), offset)
+        code.store(code.load(x), code.row(C, i, offset))
 
     code.loops(rows, vectors, each)
 
 
-@written("ippppi")
-def fetch(code: Code, rows: V, index: V, starts: V, entries: V, Y: V, y_row: V) -> None:
+@written("ipppm")
+def fetch(code: Code, rows: V, index: V, starts: V, entries: V, Y: Rows) -> None:
     """Write: have entries and labels at an index of rows in the cache when they are needed."""
 
     def each_row(i: V) -> None:
         number = _entry(code, index, i)
-        code.prefetch(code.at(Y, code.scale(number, y_row)))
+        code.prefetch(code.row(Y, number))
         first, count = _entries(code, starts, entries, number)
         _fetch_lines(code, first, code.scale(count, 2 * code.dtype.itemsize))
 
@@ -316,39 +311,37 @@ def _fetch_lines(code: Code, address: V, size: V) -> None:
     code.loop(lines, lambda j: code.prefetch(code.at(address, code.scale(j, LINE))))
 
 
-@written("iippppippi")
+@written("iipppmpm")
 def sparse_product(
-    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: V, u_row: V, c: V, H: V,
-    h_row: V,
-) -> None:  # fmt: skip
+    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: Rows, c: V, H: Rows
+) -> None:
     """Write: H = c + S U at an index of rows of S, each element a chain along the entries."""
 
     def panel(i: V, offsets: list[V]) -> None:
         def add(entry: V, *sums: V) -> list[V]:
-            u, factor = _row_and_factor(code, entry, U, u_row)
+            u, factor = _row_and_factor(code, entry, U)
             pairs = zip(offsets, sums, strict=True)
             return [code.fma(factor, code.load(code.at(u, o)), total) for o, total in pairs]
 
         sums = [code.load(code.at(c, offset)) for offset in offsets]
         sums = _along_entries(code, starts, entries, _entry(code, index, i), add, sums)
         for offset, total in zip(offsets, sums, strict=True):
-            code.store(total, code.at(H, code.scale(i, h_row), offset))
+            code.store(total, code.row(H, i, offset))
 
     _panels(code, rows, vectors, panel)
 
 
-@written("iippppipi")
+@written("iipppmm")
 def add_sparse_product(
-    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: V, u_row: V, G: V,
-    g_row: V,
-) -> None:  # fmt: skip
+    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: Rows, G: Rows
+) -> None:
     """Write: U = U + Sᵀ G at an index of rows of S, entry by entry, each a fused multiply-add."""
 
     def panel(i: V, offsets: list[V]) -> None:
-        held = [code.load(code.at(G, code.scale(i, g_row), offset)) for offset in offsets]
+        held = [code.load(code.row(G, i, offset)) for offset in offsets]
 
         def add(entry: V) -> list[V]:
-            u, factor = _row_and_factor(code, entry, U, u_row)
+            u, factor = _row_and_factor(code, entry, U)
             for offset, value in zip(offsets, held, strict=True):
                 place = code.at(u, offset)
                 code.store(code.fma(factor, value, code.load(place)), place)
@@ -392,17 +385,17 @@ def _entries(code: Code, starts: V, entries: V, row: V) -> tuple[V, V]:
     return code.at(entries, code.scale(first, 2 * code.dtype.itemsize)), count
 
 
-def _row_and_factor(code: Code, entry: V, U: V, u_row: V) -> tuple[V, V]:
+def _row_and_factor(code: Code, entry: V, U: Rows) -> tuple[V, V]:
     """Return the address of U's row that an entry multiplies, and its value in all places."""
     column = code.load(entry, ir.IntType(8 * code.dtype.itemsize))
     if column.type != INT:
         column = code.builder.zext(column, INT)
     value = code.load(code.at(entry, code.dtype.itemsize), code.number)
-    return code.at(U, code.scale(column, u_row)), code.spread(value)
+    return code.row(U, column), code.spread(value)
 
 
-@written("iipipi")
-def transpose(code: Code, down: V, across: V, W: V, w_row: V, T: V, t_row: V) -> None:
+@written("iimm")
+def transpose(code: Code, down: V, across: V, W: Rows, T: Rows) -> None:
     """Write: T = Wᵀ, by square blocks as wide as a vector, beyond W's last row and column too."""
     width, half, size = code.width, code.width // 2, machine().vector_bytes
     # Of two vectors a, b: a0 b0 a1 b1 ..., their first halves or their second ones.
@@ -415,13 +408,13 @@ def transpose(code: Code, down: V, across: V, W: V, w_row: V, T: V, t_row: V) ->
     ]
 
     def block(i: V, j: V) -> None:
-        w = code.at(W, code.scale(code.scale(i, width), w_row), code.scale(j, size))
-        t = code.at(T, code.scale(code.scale(j, width), t_row), code.scale(i, size))
-        rows = [code.load(code.at(w, code.scale(w_row, r))) for r in range(width)]
+        w = code.row(W, code.scale(i, width), code.scale(j, size))
+        t = code.row(T, code.scale(j, width), code.scale(i, size))
+        rows = [code.load(code.at(w, code.scale(W.stride, r))) for r in range(width)]
         for _ in range(width.bit_length() - 1):
             pairs = zip(rows[:half], rows[half:], strict=True)
             rows = [code.builder.shuffle_vector(*pair, mix) for pair in pairs for mix in mixes]
         for r, row in enumerate(rows):
-            code.store(row, code.at(t, code.scale(t_row, r)))
+            code.store(row, code.at(t, code.scale(T.stride, r)))
 
     code.loops(down, across, block)

@@ -64,8 +64,13 @@ class Program:
         self.zero = np.zeros(1, dtype)
 
     def call(self, writer: Writer, options: tuple[Any, ...], *arguments: Any) -> None:
-        """Add the call of a kernel; arrays stand for their addresses."""
-        words = [each if isinstance(each, int) else each.ctypes.data for each in arguments]
+        """Add the call of a kernel; arrays stand for their addresses, matrices for strides too."""
+        words: list[int] = []
+        for each in arguments:
+            if isinstance(each, int):
+                words.append(each)
+            else:
+                words += [each.ctypes.data, *each.strides[: each.ndim - 1]]
         self._words += [kernel(writer, self.dtype, *options), len(words), *words]
         self.names.append(writer.__name__)
         self._kept += arguments
@@ -95,9 +100,7 @@ class Program:
         (m, k), n = A.shape, B.shape[1]
         assert B.shape[0] == k
         assert C.shape == (m, n)
-        if start is None:
-            start = matrix((1, n), self.dtype)
-        start_row = 0 if len(start) == 1 else start.strides[0]
+        start = np.broadcast_to(matrix((1, n), self.dtype) if start is None else start, C.shape)
         D = C if D is None else D
         # Memory is read and written by these alone, by whole vectors, beyond the last column.
         assert all(X.dtype == self.dtype for X in (A, B, C, D, start))
@@ -106,9 +109,9 @@ class Program:
             kernels.product,
             (),
             *(m, vectors(n, self.dtype), k),
-            *(A, *A.strides, B, B.strides[0], start, start_row),
+            *(A, A.strides[1], B, start),
             kernel(kernels.epilogue, self.dtype, *epilogue),
-            *(C, C.strides[0], D, D.strides[0], self.zero if scalar is None else scalar),
+            *(C, D, self.zero if scalar is None else scalar),
         )
         self.names[-1] = f"product {m} x {k} x {n}, {' '.join(epilogue)}"
 
