@@ -1,8 +1,8 @@
 """A few results that show whether this machine computes what others compute.
 
-Convention: the canary is part of a run's identity in place of names and versions of libraries.
-Computed in the thread that trains, it sees flags that the thread inherited, such as one that turns
-subnormal numbers into zero.
+Convention: the canary is part of a run's identity, in place of names and versions of libraries. It
+is computed in the thread that trains, since threads inherit flags, such as one that turns subnormal
+numbers into zero.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pipeline.engine.program import Program, laid_out, matrix
 from pipeline.network.dense import initialise
 from pipeline.network.randomness import generator
 
-# What every machine computes that keeps the promise of the same bytes, by dtype.
+# By dtype: the canary of every machine on which results have the promised bytes.
 EXPECTED = {
     "float32": "77ace85a17242f8ac578d9c18ecd4f1bd6b577e5e21f8f66fa74ec898107f6e5",
     "float64": "17d7498800e6627b3af7d7ff2a89ae8146215251da7d775d9e2b7a0ee0433e3b",
 }
-# m, k, n: one column and row more than tiles and vectors hold, and fewer.
+# m, k, n: one row and column more than tiles and vectors hold, and fewer than they hold.
 SHAPES = ((1, 1, 1), (5, 0, 3), (13, 40, 33), (25, 7, 17))
 
 
@@ -50,7 +50,7 @@ def _product(shape: tuple[int, int, int], dtype: Any) -> bytes:
     A[::3] *= np.finfo(dtype).tiny
     C, program = matrix((m, n), dtype), Program(dtype)
     start = laid_out(np.full((1, n), np.finfo(dtype).smallest_subnormal))
-    program.product(A, laid_out(B, dtype), C, "store", start=laid_out(start, dtype))
+    program.product(A, laid_out(B), C, "store", start=start)
     program.run()
     return np.ascontiguousarray(C).tobytes()
 

@@ -25,18 +25,20 @@ from pipeline.errors import UserError
 
 INT, POINTER, BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 LINE = 64  # bytes of a cache line, and of the largest vector
-# Names the CPU to compile for, as LLVM calls it: for tests, and to rehearse another machine.
+# The environment variable that names a CPU to compile for, in LLVM's words: for tests, and to
+# compute on this machine what another one would.
 CPU_VARIABLE = "PIPELINE_CPU"
-# Names the one that was tried out, and where: workers inherit it and try again on another CPU only.
+# The one that names the last CPU whose code was seen to run, and where. Workers inherit it; they
+# try again only where the CPU is another one.
 _RUNS_HERE = "PIPELINE_CPU_RUNS_HERE"
 
 
 class Machine(NamedTuple):
-    """What is compiled for.
+    """The CPU that code is compiled for.
 
     Attributes:
         cpu: LLVM's name of the CPU.
-        target: LLVM's.
+        target: LLVM's compiler for it.
         vector_bytes: size of its largest vector registers.
         tile_rows: rows of a product's tile, two vectors wide, that its registers can hold.
     """
@@ -57,7 +59,8 @@ def machine() -> Machine:
     cpu, features = os.environ.get(CPU_VARIABLE), ""
     if cpu:
         _refuse_foreign(cpu)
-    # It would chain a product's addresses, each waiting for the one before.
+    # Without loop strength reduction, which computes each address of a product's tile from the one
+    # before, so that all of them wait for each other.
     llvm.set_option("", "-disable-lsr")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -66,7 +69,7 @@ def machine() -> Machine:
     target = llvm.Target.from_default_triple().create_target_machine(
         cpu=cpu, features=features, opt=3, jit=True
     )
-    # LLVM knows which registers a CPU has; what it writes for a wide addition shows them.
+    # Which registers a CPU has is seen from what LLVM writes for the addition of long vectors.
     wide = ir.VectorType(ir.FloatType(), 16)
     module = ir.Module()
     function = ir.Function(module, ir.FunctionType(wide, [wide, wide]), "add")
@@ -80,7 +83,7 @@ def machine() -> Machine:
 
 
 def _refuse_foreign(cpu: str) -> None:
-    """Check that code for a CPU runs here, by running some in a process that may crash."""
+    """Raise UserError unless code for a CPU runs here; tried in a process that may crash."""
     host = llvm.get_host_cpu_name()
     tried_out = f"{cpu} on {host}"
     if os.environ.get(_RUNS_HERE) == tried_out:
@@ -114,7 +117,7 @@ class Rows(NamedTuple):
 
 
 class Code:
-    """A function that is being written, and the words for what it does.
+    """A function that is being written: each method adds instructions to it.
 
     Args:
         function: the function; void.
@@ -134,11 +137,11 @@ class Code:
         return ir.Constant(INT, value)
 
     def all(self, value: float) -> ir.Constant:
-        """Return a vector of one constant."""
+        """Return a vector with the same constant in all places."""
         return ir.Constant(self.vector, [float(np.asarray(value, self.dtype))] * self.width)
 
     def spread(self, value: ir.Value) -> ir.Value:
-        """Return a vector of one value."""
+        """Return a vector with the same value in all places."""
         kind = ir.VectorType(value.type, self.width)
         first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, self.whole(0))
         places = ir.Constant(ir.VectorType(ir.IntType(32), self.width), [0] * self.width)
@@ -182,7 +185,7 @@ class Code:
         return self.builder.mul(first, other)
 
     def room(self, count: int) -> ir.Value:
-        """Return the address of room for some vectors, until the function returns."""
+        """Return the address of memory for some vectors, kept until the function returns."""
         typed = self.builder.alloca(ir.ArrayType(self.vector, count))
         return self.builder.inttoptr(self.builder.ptrtoint(typed, INT), POINTER)
 
@@ -217,8 +220,8 @@ class Code:
         """Run `body(i, *values)` for i = 0, ..., count − 1.
 
         Args:
-            count: how often.
-            body: writes a round; returns the values for the next one.
+            count: number of rounds.
+            body: writes a round, from i and the values; returns the values for the next round.
             carried: the values of the first round.
 
         Returns:
@@ -258,7 +261,7 @@ class Code:
     def strips(
         self, count: ir.Value, widths: Sequence[int], body: Callable[[ir.Value, int], None]
     ) -> None:
-        """Cover 0, ..., count − 1 by strips, wide ones first: `body(start, width)`."""
+        """Cover 0, ..., count − 1 by strips, the widest first; `body(start, width)` writes one."""
         start: ir.Value = self.whole(0)
         for width in widths:
             size = self.whole(width)
@@ -281,7 +284,7 @@ _lock = Lock()
 def writing(
     module: ir.Module, name: str, kinds: Sequence[ir.Type], dtype: DTypeLike
 ) -> Iterator[Code]:
-    """Write a function into a module; what it returns is void."""
+    """Write a function, which returns nothing, into a module."""
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     code = Code(function, dtype)
     yield code

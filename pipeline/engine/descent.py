@@ -9,14 +9,15 @@ equation (2) reads W x + b = W e + c, where c = W z + b is what usual values giv
 
     W ← W + Σ g xᵀ = W + Σ g eᵀ + (Σ g) zᵀ    and    b ← b + Σ g
 
-moves all of W only by its last term, and that as b moves. So U = W − b zᵀ moves in the columns
-alone in which e is not empty:
+moves all of W by its last term only, which moves W as b moves. So U = W − b zᵀ moves only in
+those columns in which e is not empty:
 
     W x + b = U e + b (e·z) + c
     U ← U + Σ g eᵀ,    b ← b + Σ g,    c ← c + Σ g (e·z) + (1 + z·z) Σ g
 
-Frequent pixels are multiplied as they are, as if z were zero there. All that an epoch starts from
-is the network and its velocity as it was handed out, so that one resumes with the same bytes.
+Frequent pixels are multiplied as they are, as if z were zero there. An epoch starts from nothing
+but the network and the velocity that the epoch before returned, so that a training that is resumed
+ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from pipeline.network.dense import Layer, Network
 from pipeline.network.evaluation import Score
 from pipeline.network.training import Descent
 
-# Rows evaluated at once: few enough for a layer's inputs and weights to stay in the cache. No bit
-# depends on it.
+# Rows that are evaluated at once: so few that a layer's inputs and weights stay in the cache. No
+# bit depends on it.
 BLOCK = 240
 
 
@@ -91,11 +92,11 @@ class _Forward:
     """The program of a forward pass, for `rows` inputs.
 
     Attributes:
-        program: it.
-        index: which inputs: to be filled before it runs, shape (rows,).
+        program: the program; a step adds its own calls.
+        index: which inputs, shape (rows,); filled before the program runs.
         E: the first layer's inputs, shape (rows, f + 2).
         H_bar: each layer's pre-activations, shape (rows, m).
-        H: each layer's outputs, but for the last.
+        H: each layer's outputs, without the last layer's.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class _Forward:
 
 
 class _Step:
-    """The program of a step (17) on `rows` inputs; arguments as of `epoch`."""
+    """The program of a step (17) on `rows` inputs; other arguments are those of `epoch`."""
 
     def __init__(
         self,
@@ -232,7 +233,7 @@ def epoch(
     learning_rate: float,
     momentum: float,
 ) -> tuple[Network, tuple[Layer, ...]]:
-    """Descend once along the gradients of all batches; see `network.descent.epoch`."""
+    """Take a step along the gradients of each batch; see `network.descent.epoch`."""
     now, labels = _Parameters(network.layers, examples.inputs), laid_out(examples.Y, np.uint8)
     moving = None
     if momentum:
@@ -255,15 +256,15 @@ def epoch(
 def pre_activations(network: Network, inputs: Inputs) -> Matrix:
     """Return the last layer's H_bar for all inputs: shape (N, m)."""
     N, parameters = inputs.shape[0], _Parameters(network.layers, inputs)
-    found = matrix((N, len(network.layers[-1].b)), inputs.dtype)
+    H_bar = matrix((N, len(network.layers[-1].b)), inputs.dtype)
     passes: dict[int, _Forward] = {}
     for start in range(0, N, BLOCK):
         rows = min(BLOCK, N - start)
         if rows not in passes:
             passes[rows] = _Forward(parameters, network.activations, inputs, rows)
         passes[rows].run(np.arange(start, start + rows))
-        found[start : start + rows] = passes[rows].H_bar[-1]
-    return found
+        H_bar[start : start + rows] = passes[rows].H_bar[-1]
+    return H_bar
 
 
 def score(network: Network, examples: Examples, cost: str) -> Score:
@@ -285,14 +286,14 @@ def mean_cost(H_bar: Matrix, Y: NDArray[np.uint8], cost: str, activation: str) -
 
 
 def outputs(H_bar: Matrix, activation: str) -> Matrix:
-    """Return f(H_bar) of the last layer."""
+    """Return f(H_bar) of the last layer: shape (N, m)."""
     H_bar = laid_out(H_bar)
-    found, program = matrix(H_bar.shape, H_bar.dtype), Program(H_bar.dtype)
+    H, program = matrix(H_bar.shape, H_bar.dtype), Program(H_bar.dtype)
     rows = np.arange(len(H_bar))
-    nothing = laid_out(np.zeros((1, H_bar.shape[1]), np.uint8))
-    elementwise(program, (kernels.output, activation), H_bar, 0 * rows, nothing, found)
+    unused = matrix((1, H_bar.shape[1]), np.uint8)  # labels
+    elementwise(program, (kernels.output, activation), H_bar, 0 * rows, unused, H)
     program.run()
-    return found
+    return H
 
 
 def elementwise(

@@ -1,8 +1,9 @@
-"""The readable formulas of `network`, compiled as they stand: NumPy's words, written down as code.
+"""The formulas of `network`, compiled as they stand, and exp and ln(1 + x).
 
-A formula such as `sigmoid` is called with `Numbers` in place of an array. Each operation of
-NumPy's that it uses writes the instruction that does the same to a vector. So there is one
-definition of every activation and cost, and one that uses an operation that is not here raises.
+A formula such as `sigmoid` is called with `Numbers` in place of an array. Each NumPy operation that
+it uses then writes the instruction that does the same to a vector. So every activation and cost is
+defined once, in `network`. A formula that uses an operation which is not in `_OPERATIONS` raises
+NotImplementedError.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pipeline.engine.code import Code
 
 
 class Numbers(NDArrayOperatorsMixin):
-    """A vector of numbers, or of truths, in a function that is being written."""
+    """A vector of numbers or of truth values in a function that is being written."""
 
     def __init__(self, code: Code, value: ir.Value) -> None:
         self.code, self.value, self.dtype = code, value, code.dtype
 
     def astype(self, dtype: np.dtype[Any]) -> Numbers:
-        """Return 1 where true, 0 where not."""
+        """Return 1 where true, 0 where not; a formula only asks for its own dtype."""
         return where(self, 1, 0)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Numbers:
@@ -72,7 +73,7 @@ def _absolute(x: Numbers) -> Numbers:
 
 
 def _maximum(x: Numbers, y: Numbers) -> Numbers:
-    # True for NaN, too, which must not be hidden; not for −0 > +0.
+    # Unordered: also true if x or y is NaN, which a ReLU must not hide. −0 > +0 is false.
     greater = x.code.builder.fcmp_unordered(">", x.value, y.value)
     return where(Numbers(x.code, greater), x, y)
 

@@ -3,8 +3,8 @@
 Convention: most of MNIST's pixels are empty in nearly every image. A pixel is rare if all but a
 share `RARE` of the training images have the same value there, its usual one; the other pixels are
 frequent. A frequent pixel's input is x = (pixel − shift) · scale. A rare one's is x = z + e, where
-z comes from the usual value, and e, zero in most images, is kept by its entries alone. What is
-gained by it is in `descent`.
+z comes from the usual value. e is zero in most images, so that only its other values, the entries,
+are stored. `descent` says what this saves.
 
 The usual value is the pixel's own and need not be 0, so that z is small wherever the data are
 standardised: images whose paper is black and whose ink is white lose no digits.
@@ -23,12 +23,13 @@ from pipeline.engine.program import Matrix, Program, laid_out, matrix, vectors
 
 Indices = NDArray[np.int64]
 
-# Part of every result. Where it lies matters little: between a tenth and two fifths, what rare
-# pixels save in products they cost in entries, to within a twentieth of the time.
+# Every result depends on it. The time hardly does: between a tenth and two fifths it changes by
+# less than a twentieth, since what more rare pixels save in products they cost in entries.
 RARE = 0.2
-# A larger batch's entries would be added to a weight one by one so often that rounding shows.
+# Entries are added to a weight one by one, each addition rounded. For batches of 50 to 1,000 the
+# first layer's rounding error is some four times the readable network's; beyond, it grows.
 LARGEST_SPARSE_BATCH = 1000
-# Rows counted, or made sparse, at once, so that a worker's memory does not grow by it.
+# Rows that are handled at once while examples are made, so that this takes little memory.
 ROWS = 1000
 
 
@@ -69,7 +70,7 @@ class Inputs:
         Args:
             program: the program.
             rows: how many inputs.
-            index: which; `kernels.AHEAD` more numbers, of any inputs, follow on the last.
+            index: which; `kernels.AHEAD` more numbers, of any inputs, follow after the last.
             E: shape (rows, f + 2).
         """
         raise NotImplementedError
@@ -160,7 +161,7 @@ def inputs_of(
         preprocessor: the map.
         pixels: raw, shape (N, n).
         dtype: of the inputs.
-        rare: see `PixelInputs`. What one input gives depends on the others only if some are rare.
+        rare: see `PixelInputs`. If it is 0, each row depends on no other row of `pixels`.
     """
     shift, scale = preprocessor.shift, preprocessor.scale
     if preprocessor.matrix is None:
@@ -193,9 +194,9 @@ def times(
 
     Args:
         program: the program.
-        inputs: whose e.
-        rows: how many of them.
-        index: which, shape (rows,) or longer.
+        inputs: whose e is multiplied.
+        rows: how many of its rows.
+        index: which rows, shape (rows,) or longer.
         U: shape (n − f, m).
         H: shape (rows, m).
         start: shape (1, m); zeros if None.

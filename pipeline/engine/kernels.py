@@ -20,18 +20,18 @@ from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS
 
 DType = np.dtype[Any]
-V: TypeAlias = ir.Value  # what is known only when the code runs
-# Vectors of a row that sparse rows are added to at once, in registers. No bit depends on it.
+V: TypeAlias = ir.Value  # a value that is known only when the compiled code runs
+# Vectors of a row that stay in registers while a sparse row is read. No bit depends on it.
 PANEL = 8
 # Rows ahead whose pixels are fetched while a row is read.
 AHEAD = 8
 
 
 def written(kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a kernel's writer of a function that takes code and the kernel's arguments.
+    """Make a `code.Writer` of a function that takes code, the kernel's arguments and options.
 
     Args:
-        kinds: of the arguments, see `Code.arguments`. Options of the writer follow on them.
+        kinds: of the arguments, see `Code.arguments`.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
@@ -46,7 +46,10 @@ def written(kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def run(module: ir.Module, dtype: DType) -> None:
-    """Write: call kernels one after the other; for each, its address, count, and arguments."""
+    """Write: call kernels one after the other.
+
+    In memory, each one's address and number of arguments, then its arguments.
+    """
     with writing(module, "kernel", [POINTER, INT], dtype) as code:
         called = ir.FunctionType(ir.VoidType(), [POINTER])
 
@@ -64,7 +67,11 @@ def run(module: ir.Module, dtype: DType) -> None:
 
 
 def product(module: ir.Module, dtype: DType) -> None:
-    """Write: A B, each element a chain along k from its start; an epilogue takes tiles of it."""
+    """Write: A B, each element a chain along k from its start, tile by tile.
+
+    Arguments: m, vectors in a row of B, k, A, the bytes from A's column to column, B, start, the
+    epilogue's address, and what `epilogue` reads.
+    """
     tile_rows = machine().tile_rows
     heights = (tile_rows, tile_rows // 3, 1)
     tiles = {
@@ -131,7 +138,7 @@ def _tile(module: ir.Module, dtype: DType, rows: int, vectors: int) -> ir.Functi
 
 
 def epilogue(module: ir.Module, dtype: DType, name: str, *options: str) -> None:
-    """Write: take a tile's sums; a product's arguments 11 to 15 are C, its stride, D, its, s."""
+    """Write: what becomes of a tile's sums. A product's arguments from word 11 on: C, D, s."""
     with writing(module, "kernel", [POINTER, POINTER, INT, INT, INT, INT], dtype) as code:
         record, scratch, row, column, rows, vectors = code.function.args
         C, D, scalar = code.arguments(code.at(record, 11 * 8), "mmp")

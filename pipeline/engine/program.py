@@ -46,13 +46,13 @@ def vectors(columns: int, dtype: DTypeLike) -> int:
 
 
 class Program:
-    """Kernel calls on certain arrays, which it keeps.
+    """A list of kernel calls; it keeps the arrays that they read and write.
 
     Args:
         dtype: of the numbers that it computes with.
 
     Attributes:
-        names: of the kernels it calls, with the sizes of products, for people.
+        names: of the kernels that it calls, with the sizes of products, for a profile.
     """
 
     def __init__(self, dtype: DTypeLike) -> None:
@@ -64,7 +64,7 @@ class Program:
         self.zero = np.zeros(1, dtype)
 
     def call(self, writer: Writer, options: tuple[Any, ...], *arguments: Any) -> None:
-        """Add the call of a kernel; arrays stand for their addresses, matrices for strides too."""
+        """Add the call of a kernel: an array gives its address, a matrix its stride as well."""
         words: list[int] = []
         for each in arguments:
             if isinstance(each, int):
@@ -86,7 +86,7 @@ class Program:
         D: Matrix | None = None,
         scalar: NDArray[Any] | None = None,
     ) -> None:
-        """Add a product A B, whose elements an epilogue of `kernels.EPILOGUES` takes.
+        """Add a product A B, and what becomes of its elements: one of `kernels.EPILOGUES`.
 
         Args:
             A: shape (m, k), any strides.
@@ -102,7 +102,7 @@ class Program:
         assert C.shape == (m, n)
         start = np.broadcast_to(matrix((1, n), self.dtype) if start is None else start, C.shape)
         D = C if D is None else D
-        # Memory is read and written by these alone, by whole vectors, beyond the last column.
+        # Kernels read and write whole vectors, beyond the last column: `matrix` leaves room there.
         assert all(X.dtype == self.dtype for X in (A, B, C, D, start))
         assert all(X.strides[0] % LINE == 0 for X in (B, C, D, start))
         self.call(
@@ -116,7 +116,7 @@ class Program:
         self.names[-1] = f"product {m} x {k} x {n}, {' '.join(epilogue)}"
 
     def run(self) -> None:
-        """Run it; other Python threads go on meanwhile."""
+        """Run all calls; other Python threads go on meanwhile."""
         if self._packed is None:
             self._packed = np.array(self._words, np.int64)
         _run()(self._packed.ctypes.data, len(self.names))

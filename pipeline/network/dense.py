@@ -33,7 +33,7 @@ class Network(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What a forward pass leaves for the backward pass.
+    """What the backward pass needs of a forward pass.
 
     `inputs[l]` of shape (b, n) went into layer l, `pre_activations[l]` of shape (b, m) came out
     of its equation (2), before f; `outputs` of shape (b, m) is f of the last of them.
@@ -45,7 +45,7 @@ class Forward(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """What a backward pass finds, first layer to last.
+    """What a backward pass computes, first layer to last.
 
     `gradients[l]` are δW and δb of layer l; `deltas[l]` of shape (b, m) is its δH_bar;
     `inputs` of shape (b, n) is δX of the first layer.

@@ -1,4 +1,4 @@
-"""What is measured of a network after every epoch."""
+"""The mean cost and the accuracy of a network, which are measured after every epoch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def score(network: Network, examples: Examples, cost: str) -> Score:
 
     Args:
         network: in the examples' dtype.
-        examples: what it is asked.
+        examples: inputs and labels, N of them.
         cost: a name in `pipeline.network.costs.COSTS`.
     """
     H_bar = forward(network, examples.X).pre_activations[-1]

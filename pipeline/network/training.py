@@ -1,8 +1,8 @@
 """The training loop: epochs of gradient descent, each followed by an evaluation.
 
-Convention: `train` yields after every epoch and keeps no history; who calls it decides what is
-written down. Given the same arguments it yields the same numbers, also when it goes on from an
-earlier epoch's network.
+Convention: `train` yields after every epoch and keeps no history; its caller decides what to keep.
+Given the same arguments it yields the same numbers, also when it goes on from an earlier epoch's
+network.
 
 While an epoch is evaluated and written down, a thread takes the steps of the next one. Where a core
 is idle, as when a sweep's last seed trains alone, that makes training up to a fifth faster.
@@ -27,7 +27,7 @@ from pipeline.network.randomness import generator
 
 
 class Labelled(Protocol):
-    """Examples of some kind: what a descent takes of them is its own."""
+    """Examples of some kind; what else they hold is known to the descent that reads them."""
 
     @property
     def labels(self) -> NDArray[np.integer[Any]]:
@@ -38,7 +38,7 @@ E = TypeVar("E", bound=Labelled)
 
 
 class Descent(NamedTuple, Generic[E]):
-    """A way to compute.
+    """A way to compute a training: readable or compiled.
 
     Attributes:
         epoch: takes the steps of an epoch, as `pipeline.network.descent.epoch` does.
@@ -152,7 +152,7 @@ def train(
                     )
                 yield Epoch(number, step_size, on_train, on_validation, network, velocity)
         finally:
-            closed.set()  # what is left of an epoch that nobody wants is not waited for
+            closed.set()  # ends the epoch under way, which nobody will read
 
 
 class _Descended(NamedTuple):
@@ -165,5 +165,5 @@ class _Descended(NamedTuple):
 
 
 def _overflowing() -> np.errstate:
-    # A diverging network overflows on its way; its losses are what tells.
+    # A network that diverges overflows before that; its loss shows it.
     return np.errstate(over="ignore", invalid="ignore")
