@@ -12,11 +12,12 @@ from pipeline.engine.canary import EXPECTED
 from pipeline.engine.code import CPU_VARIABLE
 from pipeline.paths import find_root
 
-# Of `small_training`: float32, float32 with momentum, float64 with momentum.
+# Of `small_training`: float32, float32 with momentum, float64 with momentum, rotated inputs.
 TRAININGS = [
     "6fbba5487bfba3845f6545f3bd6185868af9f13babc3510e7a08b8849e167d50",
     "2d2b9edef05a46f05dc5697bbea912f95917e4ba4a446ef2cadc71e57828a6fa",
     "6cf9906655e33545cda55ca7bb9421a269ac140226fef0626b72efa73e5d0b09",
+    "342cc00ba3ccd244df716ca72105f1359e5d2c64dd204336cb3ab8a2c187e093",
 ]
 
 # Of `mnist_epoch`.
