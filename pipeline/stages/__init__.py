@@ -1,6 +1,6 @@
 """One thin entry a DVC stage: load, call, save. No arithmetic, no path spelled.
 
-Importing this package limits BLAS to one thread, before any stage imports NumPy.
+Importing this package chooses what NumPy computes with, before any stage imports it.
 """
 
 import atexit
