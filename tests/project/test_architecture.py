@@ -124,7 +124,9 @@ def closure(module: str) -> set[str]:
         name = waiting.pop()
         if name not in needed:
             needed.add(name)
-            waiting += [found for found in imports(name) if found in MODULES]
+            # Importing `a.b` runs `a` too.
+            waiting += [found for found in (*imports(name), name.rpartition(".")[0])]
+            waiting = [found for found in waiting if found in MODULES]
     return needed
 
 
