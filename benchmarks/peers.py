@@ -19,8 +19,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
-
 import numpy as np
 from numpy.typing import NDArray
 
