@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rich.table import Table
 from pipeline.config import compose
 from pipeline.errors import UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
+from pipeline.masking import printable
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.records.names import configuration_names
@@ -42,6 +44,9 @@ def main() -> None:
         paths = Paths(find_root())
         gather(compose(paths), paths)
         records = [record for folder in asked.folders for record in _records(folder, paths)]
+        for record in records:
+            if isinstance(record, Unfinished) and record.damage is not None:
+                print(f"warning: {printable(record.damage)}; left out", file=sys.stderr)
         settings = _settings(records, test=asked.test)
         if len(settings) < 2:
             raise UserError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from pipeline.data.prepared import test_file, test_one_hot
 from pipeline.engine.canary import EXPECTED, canary
 from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
+from pipeline.masking import printable
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.records.names import configuration_names
@@ -93,6 +95,7 @@ def _begin(composed: DictConfig) -> None:
     _refuse_missing_data(configs, paths)
     jobs = _jobs(configs, paths)
     gather(asked, paths, training=True)
+    _warn_of_damage(jobs)
     if asked.dry_run:
         _tell(jobs, _console())
         raise SystemExit(0)
@@ -133,6 +136,13 @@ def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
         Job(config, record_of(config, paths), name)
         for config, name in zip(configs, names, strict=True)
     ]
+
+
+def _warn_of_damage(jobs: Sequence[Job]) -> None:
+    for state in (read_record(job.record.folder) for job in jobs):
+        if isinstance(state, Unfinished) and state.damage is not None:
+            damage = printable(state.damage)
+            print(f"warning: {damage}; this seed is trained again", file=sys.stderr)
 
 
 def _label(job: Job, jobs: Sequence[Job]) -> str:

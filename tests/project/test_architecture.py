@@ -125,8 +125,8 @@ def closure(module: str) -> set[str]:
         if name not in needed:
             needed.add(name)
             # Importing `a.b` runs `a` too.
-            waiting += [found for found in (*imports(name), name.rpartition(".")[0])]
-            waiting = [found for found in waiting if found in MODULES]
+            imported = {*imports(name), name.rpartition(".")[0]}
+            waiting += [found for found in imported if found in MODULES]
     return needed
 
 

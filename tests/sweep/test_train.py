@@ -137,7 +137,9 @@ def test_a_damaged_record_is_trained_again(checkout: Checkout, undisturbed: dict
     content = bytearray(victim.read_bytes())
     content[-100] ^= 1
     victim.write_bytes(content)
-    checkout.train(*SHORT)
+    done = checkout.train(*SHORT)
+    assert done.stderr.startswith(f"warning: {victim} is not what was written: SHA-256 expected")
+    assert done.stderr.endswith("; this seed is trained again\n")
     assert records(checkout) == undisturbed
     assert (
         sha256(victim.read_bytes())
