@@ -22,7 +22,7 @@ def fresh(folder: Path) -> Paths:
     for name in ("params.yaml", "dvc.yaml", ".dvcignore"):
         shutil.copyfile(root / name, folder / name)
     (folder / "data").mkdir()
-    shutil.copytree(root / "data" / "raw", folder / "data" / "raw")
+    shutil.copytree(root / "data" / "raw", folder / "data" / "given")
     return Paths(folder)
 
 
