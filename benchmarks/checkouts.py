@@ -21,8 +21,9 @@ def fresh(folder: Path) -> Paths:
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.yaml", ".dvcignore"):
         shutil.copyfile(root / name, folder / name)
-    (folder / "data").mkdir()
-    shutil.copytree(root / "data" / "raw", folder / "data" / "given")
+    # As DVC makes them, for sweeps; and as they are given, since DVC makes them anew.
+    for name in ("raw", "given"):
+        shutil.copytree(root / "data" / "raw", folder / "data" / name)
     return Paths(folder)
 
 
