@@ -65,7 +65,7 @@ demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
 report: env ## write the report's page from the results that are here
 	@python -m pipeline.stages.report && echo reports/index.html
 
-lecture: env ## draw the lecture's figures, and make its results on MNIST (some twenty minutes)
+lecture: env ## draw the lecture's figures, and make its results on MNIST (some ten minutes)
 	@dvc repro lecture studies/dvc.yaml && python -m pipeline.stages.lecture_page
 
 verify: env ## make the committed results again and compare every byte

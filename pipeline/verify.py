@@ -94,7 +94,7 @@ def main() -> None:
         help="train with the code that lies here, whatever the record says it was made with",
     )
     parser.add_argument(
-        "--lecture", action="store_true", help="the lecture's results, too (some twenty minutes)"
+        "--lecture", action="store_true", help="the lecture's results, too (some ten minutes)"
     )
     arguments = parser.parse_args()
     choices = Choices(arguments.apply_changes, arguments.code_here)
@@ -287,7 +287,7 @@ def _compare(record: Finished, again: Finished, answers: Scores, answers_again: 
 
 # --- the committed results ---------------------------------------------------------------------
 
-# The lecture's results have a pipeline of their own, which takes twenty minutes.
+# The lecture's results have a pipeline of their own, which takes ten minutes.
 FILES, LECTURE = ("dvc.yaml",), "studies/dvc.yaml"
 # It has no outputs.
 NOT_RUN = "track"
@@ -330,7 +330,7 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
         print("  what lies here is of another experiment, by dvc.lock, and is not compared")
     print("\n".join(f"  {line}" for line in wrong) or "  all as committed")
     if not lecture:
-        print(f"  not made again: the results of {LECTURE}; --lecture does, in twenty minutes")
+        print(f"  not made again: the results of {LECTURE}; --lecture does, in ten minutes")
     if not wrong:
         return Level.SAME_BYTES
     if locked == _locked(checkout):
