@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.config import compose
 from pipeline.files import canonical_json, parse_npz, read_json, sha256, write_npz
+from pipeline.paths import find_root
 from pipeline.records.agreement import Level
 from pipeline.records.record import SEALED, Finished, add_origin, add_test, read_finished
 from pipeline.records.seal import read_sealed
@@ -43,6 +44,7 @@ def git(checkout: Checkout, *words: str) -> str:
 def in_git(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return a checkout under git, with one trained record that knows its test results."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("verify"))
+    shutil.copytree(find_root() / "studies", checkout.paths.root / "studies")
     (checkout.paths.root / ".gitignore").write_text(IGNORED)
     git(checkout, "init", "--quiet", "--initial-branch=main")
     git(checkout, "add", "--all")
