@@ -7,10 +7,11 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.files import read_bytes, write_bytes
 from pipeline.paths import Paths
+from pipeline.tracking.models import NAME
 from pipeline.tracking.plan import ARTIFACTS
 from pipeline.tracking.store import connect
 
-MODEL = "model/data/model.npz"
+MODEL = f"{NAME}/data/model.npz"
 
 
 def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
@@ -19,6 +20,7 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
     Raises:
         UserError: there is no such run, or it is no finished seed.
     """
+    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     client = connect(uri, paths)
@@ -28,7 +30,10 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
         if "manifest.json" not in names:
             raise UserError(f"MLflow's run {run_id} is no finished seed; allowed is one of those")
         for artifact in (*(names & set(ARTIFACTS)), MODEL):
-            stored = Path(client.download_artifacts(run_id, artifact, str(folder / "artifacts")))
+            stored = Path(
+                # By this address MLflow looks in the run and in its logged model.
+                download_artifacts(f"runs:/{run_id}/{artifact}", dst_path=str(folder / "artifacts"))
+            )
             write_bytes(folder / stored.name, read_bytes(stored))
     except (MlflowException, OSError) as error:
         raise UserError(f"MLflow's run {run_id}: {' '.join(str(error).split())}") from None

@@ -1,9 +1,8 @@
 """Bringing the store to what the plan says, in steps that may be cut off anywhere.
 
 Convention: a run is found by its key; what it has already is not written again; the tag
-`pipeline.mirrored`, the digest of all it has to hold, is written last, as `pipeline.model` is
-after its model. So a second pass changes nothing, and a pass after one that was killed completes
-it.
+`pipeline.mirrored`, the digest of all it has to hold, is written last. So a second pass changes
+nothing, and a pass after one that was killed completes it.
 """
 
 from __future__ import annotations
@@ -11,24 +10,21 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-import warnings
-from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pipeline
 from pipeline.paths import Paths
 from pipeline.records.identity import FORMAT
+from pipeline.tracking.datasets import dataset_input
+from pipeline.tracking.models import Model, Score, bring_model_up_to_date, stored_models
 from pipeline.tracking.plan import FINAL, SOMETIMES, Parent, Plan, Point, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-KEY, MIRRORED, MODEL = "pipeline.key", "pipeline.mirrored", "pipeline.model"
+KEY, MIRRORED = "pipeline.key", "pipeline.mirrored"
 RECORD_FORMAT = "pipeline.format"  # of the record that a run is of
 BATCH = 1000  # of metrics, MLflow's limit
-REQUIRED = ("numpy", "llvmlite", "mlflow")  # by a served model
 # A "shared view" of MLflow's runs table, which by itself shows no metric.
 VIEW_KEY = "accuracies"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
@@ -154,14 +150,11 @@ class Mirror:
             return 0
         self._write_points(run_id, wanted.points)
         self._write_params_and_tags(run_id, run, wanted)
-        if wanted.datasets:
-            self._write_datasets(run_id, wanted.datasets)
+        self._client.log_inputs(run_id, [dataset_input(part) for part in wanted.data])
         for name, content in wanted.artifacts.items():
             self._write_artifact(run_id, name, content)
-        # Test results come after a model that the sweep's mirror has written already.
-        if wanted.model is not None and run.data.tags.get(MODEL) != wanted.model_digest:
-            self._write_model(run_id, wanted.model, wanted.model_inputs)
-            self._client.set_tag(run_id, MODEL, str(wanted.model_digest))
+        if wanted.model is not None:
+            self._bring_model_up_to_date(run, wanted, wanted.model)
         if wanted.status in FINAL:
             self._client.set_terminated(run_id, wanted.status, wanted.end)
         elif run.info.status != wanted.status:
@@ -206,18 +199,6 @@ class Mirror:
         for name in SOMETIMES & (run.data.tags.keys() - tags.keys()):
             self._client.delete_tag(run_id, name)
 
-    def _write_datasets(self, run_id: str, datasets: Mapping[str, str]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        inputs = [
-            DatasetInput(
-                Dataset(name, digest, "local", '{"uri": "data/raw"}'),
-                [InputTag("mlflow.data.context", "training")],
-            )
-            for name, digest in datasets.items()
-        ]
-        self._client.log_inputs(run_id, inputs)
-
     def _write_artifact(self, run_id: str, name: str, content: bytes) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(name).name
@@ -225,33 +206,16 @@ class Mirror:
             below = str(Path(name).parent)
             self._client.log_artifact(run_id, str(path), None if below == "." else below)
 
-    def _write_model(self, run_id: str, weights: Path, inputs: int) -> None:
-        import numpy as np
-
-        with warnings.catch_warnings():
-            # It warns of classes of its own.
-            warnings.simplefilter("ignore")
-            from mlflow.models import ModelSignature
-            from mlflow.pyfunc import save_model
-            from mlflow.types import Schema, TensorSpec
-
-        package = Path(pipeline.__path__[0])
-        # -1: any number of images.
-        signature = ModelSignature(
-            Schema([TensorSpec(np.dtype(np.uint8), (-1, inputs))]),
-            Schema([TensorSpec(np.dtype(np.int64), (-1,))]),
-        )
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # It warns of what the signature above already says.
-            warnings.simplefilter("ignore")
-            path = Path(folder) / "model"
-            save_model(
-                path,
-                loader_module="pipeline.tracking.served_model",
-                data_path=str(weights),
-                code_paths=[str(package)],
-                signature=signature,
-                # Given, since MLflow would take seconds to find them out.
-                pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
-            )
-            self._client.log_artifacts(run_id, str(path), "model")
+    def _bring_model_up_to_date(self, run: Any, wanted: Run, model: Model) -> None:
+        data = {part.part: part for part in wanted.data}
+        scores = [
+            Score(point.key, point.value, point.step, point.time, data[part])
+            for point in wanted.points
+            if (part := point.key.partition("/")[0]) in data
+            and point.key.endswith(("/loss", "/accuracy"))
+            and point.step == model.epochs
+            and point.time is not None
+        ]
+        experiment, run_id = run.info.experiment_id, run.info.run_id
+        stored = stored_models(self._client, experiment).get(run_id, [])
+        bring_model_up_to_date(self._client, experiment, run_id, model, scores, stored)

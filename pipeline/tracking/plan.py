@@ -36,6 +36,8 @@ from pipeline.records.record import (
     read_record,
 )
 from pipeline.results.statistics import METHOD, Summary, summarise
+from pipeline.tracking.datasets import DataPart, data_parts
+from pipeline.tracking.models import Model
 
 PARTS, METRICS = ("train", "validation"), ("accuracy", "loss")
 FINAL = {"FINISHED", "FAILED", "KILLED"}
@@ -68,17 +70,16 @@ class Run:
     params: dict[str, str]
     points: list[Point]
     artifacts: dict[str, bytes] = field(default_factory=dict)
-    datasets: dict[str, str] = field(default_factory=dict)
-    model: Path | None = None
-    model_digest: str | None = None
-    model_inputs: int = 0
+    data: list[DataPart] = field(default_factory=list)
+    model: Model | None = None
 
     def digest(self) -> str:
         """Return the hash of everything above: equal digests, equal runs."""
         return sha256(
             canonical_json(
                 {
-                    **{name: value for name, value in vars(self).items() if name != "model"},
+                    **vars(self),
+                    "model": self.model and self.model.digest,
                     "points": [[p.key, repr(p.value), p.step, p.time] for p in self.points],
                     "artifacts": {name: sha256(data) for name, data in self.artifacts.items()},
                 }
@@ -229,7 +230,7 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         },
         params={**_flat(experiment), "seed": str(described["seed"])},
         points=_seed_points(history, timing, seed.test, _ms(end)),
-        datasets=_datasets(described),
+        data=data_parts(described, tested=seed.test is not None),
     )
     if reason:
         run.tags["reason"] = reason
@@ -237,8 +238,13 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         for path in (record.folder / name for name in ARTIFACTS):
             if path.exists():
                 run.artifacts[path.name] = path.read_bytes()
-        run.model, run.model_digest = record.folder / "model.npz", record.hashes["model.npz"]
-        run.model_inputs = dataset.features
+        run.model = Model(
+            record.folder / "model.npz",
+            record.hashes["model.npz"],
+            dataset.image_shape,
+            len(history),
+            run.params,
+        )
     if seed.declared and seed.test is not None and paths.confusion.exists():
         run.artifacts["confusion.csv"] = _confusion_of(paths.confusion, described["seed"])
     return run
@@ -286,11 +292,6 @@ def _metric(key: str, value: float, step: int, time: int | None) -> list[Point]:
         # every digit of a product.
         points.append(Point(f"{key}_percent", round(100 * value, 4), step, time))
     return points
-
-
-def _datasets(described: Mapping[str, Any]) -> dict[str, str]:
-    title = DATASETS[described["experiment"]["data"]["name"]].title
-    return {title: sha256(canonical_json(described["data"]))[:16]}
 
 
 def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
@@ -358,7 +359,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
             "code": described["code"],
         },
         params=_flat(experiment),
-        datasets=_datasets(described),
+        data=data_parts(described, tested=test.n > 0),
         # While seeds are still training, means over those that have come far enough would
         # change, and a store keeps every value it was ever given.
         points=_parent_points(seeds, validation, test, end) if status in FINAL else [],

@@ -32,7 +32,7 @@ OWN = {
     "results": {"results", "records", "engine", "data", "network"},
     "lecture": {"lecture", "results", "data", "network"},
     "sweep": {"sweep", "results", "records", "engine", "data", "network", "tracking"},
-    "tracking": {"tracking", "sweep", "results", "records", "data"},
+    "tracking": {"tracking", "sweep", "results", "records", "data", "network"},
     "stages": {"stages", "sweep", "tracking", "lecture", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
@@ -55,10 +55,11 @@ def imports(module: str) -> frozenset[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {
-                name for alias in node.names if (name := f"{node.module}.{alias.name}") in MODULES
-            }
+            # `from ..a import b` in `pipeline.c.d`: from `pipeline.a`.
+            around = module.split(".")[: -node.level] if node.level else []
+            source = ".".join([*around, node.module])
+            found.add(source)
+            found |= {name for alias in node.names if (name := f"{source}.{alias.name}") in MODULES}
     return frozenset(found)
 
 
