@@ -26,7 +26,7 @@ class DataPart(NamedTuple):
 
     Attributes:
         part: a key of `CONTEXTS`.
-        name: for people.
+        name: for people; short, since MLflow's tables cut it off.
         digest: of what decides which images these are.
         images: how many.
         features: pixels of an image.
@@ -68,7 +68,7 @@ def data_parts(described: Description, *, tested: bool) -> list[DataPart]:
         parts.append(
             DataPart(
                 part,
-                f"{dataset.title} {CONTEXTS[part]}",
+                f"{dataset.name} {CONTEXTS[part]}",
                 sha256(canonical_json([part, files, chosen]))[:16],
                 images,
                 dataset.features,

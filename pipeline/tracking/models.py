@@ -110,14 +110,12 @@ def bring_model_up_to_date(
 def _is_right(model: LoggedModel, wanted: Model, scores: Sequence[Score]) -> bool:
     """Tell whether a model is complete, and nothing in it is wrong."""
     values = {score.key: (score.step, score.value) for score in scores}
-    return (
-        model.status == "READY"
-        and model.tags[TAG] == _mark(wanted)
-        and all(
-            values.get(metric.key, (metric.step, metric.value)) == (metric.step, metric.value)
-            for metric in model.metrics or ()
-        )
-    )
+    wrong = [
+        metric
+        for metric in model.metrics or ()
+        if metric.key in values and values[metric.key] != (metric.step, metric.value)
+    ]
+    return model.status == "READY" and model.tags[TAG] == _mark(wanted) and not wrong
 
 
 def _mark(wanted: Model) -> str:
@@ -150,15 +148,25 @@ def _write(
 ) -> None:
     from mlflow.entities import LoggedModelOutput
 
-    created = client.create_logged_model(
-        experiment_id, NAME, run_id, {TAG: _mark(wanted)}, dict(wanted.params)
-    )
+    tags = {TAG: _mark(wanted), "mlflow.note.content": _note(run_id, wanted)}
+    created = client.create_logged_model(experiment_id, NAME, run_id, tags, dict(wanted.params))
     with tempfile.TemporaryDirectory() as folder:
         _save(Path(folder), created, wanted)
         client.log_model_artifacts(created.model_id, str(Path(folder) / NAME))
     _link_scores(client, run_id, created.model_id, scores)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, wanted.epochs)])
     client.finalize_logged_model(created.model_id, "READY")
+
+
+def _note(run_id: str, wanted: Model) -> str:
+    """Return the description on the model's page."""
+    height, width = wanted.image_shape
+    return (
+        "Takes images as whole numbers from 0 to 255, as an array or a list with the shape "
+        f"(N, {height * width}) or (N, {height}, {width}), and returns a digit for each; "
+        "preprocessing is part of it:\n\n"
+        f'    mlflow.pyfunc.load_model("runs:/{run_id}/{NAME}").predict(images)'
+    )
 
 
 def _save(folder: Path, created: LoggedModel, wanted: Model) -> None:
@@ -183,10 +191,6 @@ def _save(folder: Path, created: LoggedModel, wanted: Model) -> None:
                 run_id=created.source_run_id,
                 model_uuid=created.model_id,
                 model_id=created.model_id,
-                metadata={
-                    "inputs": f"whole numbers from 0 to 255, shape (N, {height * width}) or "
-                    f"(N, {height}, {width})"
-                },
             ),
             loader_module=f"{_code_package()}.tracking.served_model",
             data_path=str(wanted.weights),

@@ -1,43 +1,82 @@
-"""A seed's model, as MLflow loads and serves it: raw pixels in, digits out, nothing pickled."""
+"""A seed's model, as MLflow lists, loads and serves it: raw pixels in, digits out."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import requests
+from mlflow.entities import LoggedModel
 
 from pipeline.config import compose
 from pipeline.data import prepared
-from pipeline.records.record import read_finished
+from pipeline.records.record import Finished, Test, add_test, read_finished
+from pipeline.tracking.models import NAME, Model, Score, bring_model_up_to_date, stored_models
+from pipeline.tracking.plan import plan
 from pipeline.tracking.store import SETTINGS, connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
-from tests.tracking.stores import end, wait_for
+from tests.tracking.stores import end, server, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+MOST_BYTES = 50_000  # beside the weights
 
 
 @pytest.fixture(scope="module")
 def trained(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a checkout with one seed of a whitened configuration, in a store."""
+    """Return a checkout with models of all kinds in a store."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("model"))
-    checkout.train("preprocess=whiten", "training.epochs=3", "seed=0")
+    methods = "preprocess=raw,standardise,per_feature,whiten,zca"
+    checkout.train(methods, "training.epochs=2", "seed=0,1")
+    checkout.train("training=float64", "network.activation=sigmoid", "training.epochs=2", "seed=0")
     sync(compose(checkout.paths), checkout.paths)
     return checkout
 
 
+def records(checkout: Checkout) -> list[Finished]:
+    folders = sorted(path.parent for path in checkout.paths.records.glob("*/manifest.json"))
+    return [read_finished(folder) for folder in folders]
+
+
 @pytest.fixture
-def run_id(trained: Checkout) -> str:
-    client = connect(None, trained.paths)
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    (run,) = client.search_runs(experiments, "tags.seed = '0'")
+def client(trained: Checkout) -> mlflow.MlflowClient:
+    return connect(None, trained.paths)
+
+
+def experiment_of(client: mlflow.MlflowClient) -> str:
+    (experiment,) = client.search_experiments(filter_string="name LIKE 'digits%'")
+    return str(experiment.experiment_id)
+
+
+def run_of(client: mlflow.MlflowClient, record: Finished) -> str:
+    wanted = f"tags.identity = '{record.identity}'"
+    (run,) = client.search_runs([experiment_of(client)], wanted)
     return str(run.info.run_id)
+
+
+def models_of(client: mlflow.MlflowClient, run_id: str) -> list[LoggedModel]:
+    return stored_models(client, experiment_of(client)).get(run_id, [])
+
+
+def model_of(client: mlflow.MlflowClient, record: Finished) -> LoggedModel:
+    (model,) = models_of(client, run_of(client, record))
+    return model
+
+
+@pytest.fixture
+def whitened(trained: Checkout) -> Finished:
+    for record in records(trained):
+        if record.description["experiment"]["preprocess"]["method"] == "whiten":
+            return record
+    raise AssertionError("no record is of a whitening")
 
 
 @pytest.fixture
@@ -46,67 +85,397 @@ def images(trained: Checkout) -> Any:
 
 
 @pytest.fixture
-def expected(trained: Checkout, images: Any) -> list[int]:
-    (folder,) = (path.parent for path in trained.paths.records.glob("*/model.npz"))
-    return read_finished(folder).model().predict(images).tolist()
+def loaded(client: mlflow.MlflowClient, whitened: Finished) -> Any:
+    return mlflow.pyfunc.load_model(model_of(client, whitened).model_uri)
 
 
-def test_a_loaded_model_predicts_from_raw_pixels(
-    run_id: str, images: Any, expected: list[int]
+@pytest.fixture
+def expected(whitened: Finished, images: Any) -> list[int]:
+    return whitened.model().predict(images).tolist()
+
+
+# --- what it answers ---
+
+
+def test_every_model_answers_as_its_record(
+    trained: Checkout, client: mlflow.MlflowClient, images: Any
 ) -> None:
-    model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
-    assert model.predict(images).tolist() == expected
-    accuracy = np.mean(model.predict(images[:100]) == expected[:100])
-    assert accuracy == 1
+    training = prepared.training_file(trained.paths, "digits").pixels
+    for record in records(trained):
+        model = mlflow.pyfunc.load_model(model_of(client, record).model_uri)
+        for pixels in (images, training):
+            expected = record.model().predict(pixels)
+            np.testing.assert_array_equal(model.predict(pixels), expected, strict=True)
+    assert len(records(trained)) == 11
 
 
-def test_images_of_another_size_are_refused(run_id: str, images: Any) -> None:
-    model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
-    with pytest.raises(mlflow.MlflowException, match="64"):
-        model.predict(images[:, :-1])
-
-
-def test_the_model_is_code_and_arrays_with_pinned_requirements(
-    trained: Checkout, run_id: str
+def test_its_address_by_its_run_leads_to_the_same_model(
+    client: mlflow.MlflowClient, whitened: Finished, images: Any, expected: list[int]
 ) -> None:
-    folder = Path(connect(None, trained.paths).download_artifacts(run_id, "model"))
-    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert {"MLmodel", "data/model.npz", "requirements.txt"} <= names
-    plain = (".py", ".npz", ".txt", ".yaml", ".json", ".j2", "MLmodel")
-    assert [name for name in names if not name.endswith(plain)] == []
-    required = (folder / "requirements.txt").read_text().splitlines()
-    assert {line.split("==")[0] for line in required} >= {"numpy", "mlflow"}
-    assert all("==" in line for line in required)
-    with np.load(folder / "data" / "model.npz", allow_pickle=False) as arrays:
-        assert "W1" in arrays.files
+    by_run = mlflow.pyfunc.load_model(f"runs:/{run_of(client, whitened)}/{NAME}")
+    assert by_run.predict(images).tolist() == expected
+
+
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "rows of pixels": lambda images: images,
+    "images": lambda images: images.reshape(-1, 8, 8),
+    "int64": lambda images: images.astype(np.int64),
+    "uint16 images": lambda images: images.reshape(-1, 8, 8).astype(np.uint16),
+    "big-endian": lambda images: images.astype(">i4"),
+    "lists": lambda images: images.tolist(),
+    "lists of images": lambda images: images.reshape(-1, 8, 8).tolist(),
+    "a list of arrays": lambda images: list(images),
+    "a table": pd.DataFrame,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_images_are_taken_in_every_form_of_whole_numbers(
+    loaded: Any, images: Any, expected: list[int], form: str
+) -> None:
+    assert loaded.predict(FORMS[form](images)).tolist() == expected
+
+
+def test_no_images_have_no_digits(loaded: Any, images: Any) -> None:
+    answer = loaded.predict(images[:0])
+    assert answer.shape == (0,)
+    assert answer.dtype == np.int64
+
+
+def with_first(value: object) -> Callable[[Any], Any]:
+    """Return a function that replaces the first pixel of lists."""
+
+    def replace(images: Any) -> Any:
+        rows = images.tolist()
+        rows[0][0] = value
+        return rows
+
+    return replace
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "half": (with_first(0.5), "list of type float64"),
+    "NaN": (with_first(float("nan")), "list of type float64"),
+    "whole floats": (lambda images: images.astype(np.float32), "ndarray of type float32"),
+    "from 0 to 1": (lambda images: images / 255, "ndarray of type float64"),
+    "booleans": (lambda images: images > 0, "type bool"),
+    "negative": (with_first(-1), "numbers from -1 to"),
+    "too large": (with_first(256), "numbers from 0 to 256"),
+    "huge": (with_first(2**70), "type object"),
+    "text": (with_first("7"), "type <U"),
+    "nothing": (with_first(None), "type object"),
+    "a shorter row": (lambda images: [*images[:2].tolist(), [0]], "rows of different lengths"),
+    "a pixel less": (lambda images: images[:, :-1], "shape (360, 63)"),
+    "one image as a row": (lambda images: images[0], "shape (64,)"),
+    "one image": (lambda images: images[0].reshape(8, 8), "shape (8, 8)"),
+    "with a channel": (lambda images: images.reshape(-1, 8, 8, 1), "shape (360, 8, 8, 1)"),
+    "an empty list": (lambda images: [], "shape (0,)"),
+    "a number": (lambda images: 7, "int of type int64 and shape ()"),
+    "a dictionary": (lambda images: {"images": images}, "dict of type object and shape ()"),
+    "None": (lambda images: None, "NoneType of type object and shape ()"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_everything_else_is_refused_with_a_sentence(loaded: Any, images: Any, case: str) -> None:
+    wrong, got = REFUSED[case]
+    with pytest.raises(mlflow.MlflowException) as refusal:
+        loaded.predict(wrong(images))
+    assert str(refusal.value).startswith(
+        "images must be whole numbers from 0 to 255 of an integer type, with the shape (N, 64) or "
+        "(N, 8, 8); got "
+    )
+    assert got in str(refusal.value)
+
+
+# --- what it is made of ---
+
+
+# What MLflow and Python leave in a model that has been loaded.
+LEFT = {"registered_model_meta", "__pycache__"}
+
+
+def files_of(model: LoggedModel) -> dict[str, bytes]:
+    folder = Path(mlflow.artifacts.download_artifacts(model.model_uri))
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not LEFT & set(path.parts)
+    }
+
+
+def test_a_model_is_its_record_s_weights_and_a_little_code(
+    client: mlflow.MlflowClient, whitened: Finished
+) -> None:
+    files = files_of(model_of(client, whitened))
+    assert files.pop("data/model.npz") == (whitened.folder / "model.npz").read_bytes()
+    assert sum(map(len, files.values())) <= MOST_BYTES
+    plain = (".py", ".txt", ".yaml", "MLmodel")
+    assert [name for name in files if not name.endswith(plain)] == []
+    required = files["requirements.txt"].decode().splitlines()
+    assert [line.split("==")[0] for line in required] == ["numpy", "mlflow"]
+
+
+# Refuses what a model must not need, wherever it is installed.
+ALONE = """
+import sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"pipeline", "llvmlite"}:
+            raise ImportError(f"{name} is not to be had")
+
+sys.meta_path.insert(0, Refusing())
+import json, mlflow, numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(json.dumps(model.predict(np.load(sys.argv[2])).tolist()))
+"""
+
+
+def test_a_model_loads_where_neither_this_package_nor_a_compiler_is_installed(
+    client: mlflow.MlflowClient,
+    whitened: Finished,
+    images: Any,
+    expected: list[int],
+    tmp_path: Path,
+) -> None:
+    uri = model_of(client, whitened).model_uri
+    folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
+    np.save(tmp_path / "images.npy", images)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, folder, tmp_path / "images.npy"],
+        cwd=tmp_path,
+        env={**os.environ, **SETTINGS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == expected
+
+
+# --- how it stands in the store ---
+
+
+def test_a_model_is_linked_with_its_run_its_data_and_its_numbers(
+    client: mlflow.MlflowClient, whitened: Finished
+) -> None:
+    model = model_of(client, whitened)
+    run = client.get_run(run_of(client, whitened))
+    assert (model.name, model.status) == ("model", "READY")
+    assert [(o.model_id, o.step) for o in run.outputs.model_outputs] == [(model.model_id, 2)]
+    assert model.params == run.data.params
+    assert model.params["seed"] == str(whitened.seed)
+    names = {i.dataset.digest: i.dataset.name for i in run.inputs.dataset_inputs}
+    linked = {m.key: (m.value, names[m.dataset_digest]) for m in model.metrics}
+    accuracy = whitened.validation_accuracy
+    assert linked["validation/accuracy"] == (accuracy, "digits validation")
+    assert linked["train/loss"][1] == "digits training"
+    assert "(N, 64) or (N, 8, 8)" in model.tags["mlflow.note.content"]
+    assert run.info.run_id in model.tags["mlflow.note.content"]
+
+
+def test_test_results_that_come_later_are_linked_too_and_nothing_is_there_twice(
+    trained: Checkout, client: mlflow.MlflowClient
+) -> None:
+    (record,) = [r for r in records(trained) if r.model().network.layers[0].b.dtype == np.float64]
+    before = model_of(client, record)
+    assert "test/accuracy" not in {metric.key for metric in before.metrics}
+    result: Test = {"loss": 0.25, "accuracy": 0.75}
+    add_test(record, result)
+    sync(compose(trained.paths), trained.paths)
+    after = model_of(client, record)
+    assert after.model_id == before.model_id
+    assert [m.value for m in after.metrics if m.key == "test/accuracy"] == [0.75]
+    run = client.get_run(run_of(client, record))
+    for key in ("test/accuracy", "validation/accuracy", "train/loss"):
+        history = client.get_metric_history(run.info.run_id, key)
+        assert len({metric.step for metric in history}) == len(history)
+    assert {i.tags[0].value for i in run.inputs.dataset_inputs} == {
+        "training",
+        "validation",
+        "test",
+    }
+
+
+class Place:
+    """A run of its own in a store, and the model that it should have."""
+
+    def __init__(self, client: mlflow.MlflowClient, checkout: Checkout) -> None:
+        self.client, self.experiment = client, experiment_of(client)
+        run = client.create_run(self.experiment, run_name="place")
+        self.run = str(run.info.run_id)
+        (parents,) = plan(compose(checkout.paths), checkout.paths).values()
+        child = parents[0].children[0]
+        assert child.model is not None
+        self.model: Model = child.model
+        self.scores = [Score("validation/accuracy", 0.5, 2, 1000, child.data[1])]
+
+    def bring_up_to_date(self) -> bool:
+        where = self.client, self.experiment, self.run
+        return bring_model_up_to_date(*where, self.model, self.scores, self.stored())
+
+    def stored(self) -> list[LoggedModel]:
+        return models_of(self.client, self.run)
+
+    def only(self) -> LoggedModel:
+        (model,) = self.stored()
+        assert model.status == "READY"
+        mlflow.pyfunc.load_model(model.model_uri)
+        return model
+
+
+@pytest.fixture
+def place(client: mlflow.MlflowClient, trained: Checkout) -> Place:
+    return Place(client, trained)
+
+
+def test_a_model_that_is_right_is_left_alone(place: Place) -> None:
+    assert place.bring_up_to_date()
+    first = place.only().model_id
+    assert not place.bring_up_to_date()
+    assert place.only().model_id == first
+
+
+@pytest.mark.parametrize("call", ["log_model_artifacts", "log_batch", "log_outputs", "finalize"])
+def test_a_model_that_was_cut_off_is_replaced(
+    place: Place, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("the store is gone")
+
+    with monkeypatch.context() as broken:
+        name = "finalize_logged_model" if call == "finalize" else call
+        broken.setattr(place.client, name, fail)
+        with pytest.raises(OSError, match="gone"):
+            place.bring_up_to_date()
+    assert [model.status for model in place.stored()] == ["PENDING"]
+    assert place.bring_up_to_date()
+    place.only()
+
+
+def test_a_model_that_was_deleted_is_made_anew(place: Place) -> None:
+    place.bring_up_to_date()
+    place.client.delete_logged_model(place.only().model_id)
+    assert place.bring_up_to_date()
+    place.only()
+
+
+def test_a_model_that_is_there_twice_is_left_once(place: Place) -> None:
+    place.bring_up_to_date()
+    where = place.client, place.experiment, place.run
+    bring_model_up_to_date(*where, place.model, place.scores, [])
+    assert len(place.stored()) == 2
+    assert place.bring_up_to_date()
+    place.only()
+
+
+def test_a_model_with_other_weights_or_numbers_is_replaced(place: Place) -> None:
+    place.bring_up_to_date()
+    first = place.only().model_id
+    place.model = place.model._replace(digest="0" * 64)
+    assert place.bring_up_to_date()
+    second = place.only().model_id
+    place.scores = [place.scores[0]._replace(value=0.75)]
+    assert place.bring_up_to_date()
+    third = place.only().model_id
+    assert len({first, second, third}) == 3
+
+
+def test_a_user_s_own_model_and_metric_stay(place: Place) -> None:
+    own = place.client.create_logged_model(place.experiment, "own", place.run)
+    place.bring_up_to_date()
+    metric = mlflow.entities.Metric("own", 1.0, 1000, 2, model_id=place.only().model_id)
+    place.client.log_batch(place.run, metrics=[metric])
+    assert not place.bring_up_to_date()
+    assert place.client.get_logged_model(own.model_id).name == "own"
+
+
+# --- data sets ---
+
+
+def test_data_sets_have_a_schema_a_source_and_a_digest(
+    client: mlflow.MlflowClient, whitened: Finished
+) -> None:
+    run = client.get_run(run_of(client, whitened))
+    inputs = {i.tags[0].value: i.dataset for i in run.inputs.dataset_inputs}
+    assert inputs.keys() == {"training", "validation"}
+    training = inputs["training"]
+    schema = json.loads(training.schema)["mlflow_tensorspec"]
+    (features,) = json.loads(schema["features"])
+    assert features["tensor-spec"] == {"dtype": "uint8", "shape": [-1, 64]}
+    assert json.loads(training.profile)["features_shape"] == [1337, 64]
+    source = mlflow.data.get_source(training)
+    assert source.to_dict() == {"uri": "data/raw/digits/train-images-idx3-ubyte"}
+    assert training.digest != inputs["validation"].digest
+
+
+# --- other ways to it ---
+
+
+@pytest.mark.slow
+def test_a_server_holds_the_same_models(
+    trained: Checkout, tmp_path: Path, images: Any, free_port: int
+) -> None:
+    checkout = copy_of(trained.paths.root, tmp_path)
+    uri = f"http://127.0.0.1:{free_port}"
+    checkout.declare(tracking={"uri": uri})
+    with server(checkout.paths, free_port):
+        sync(compose(checkout.paths), checkout.paths)
+        client = connect(uri, checkout.paths)
+        for record in records(checkout):
+            model = model_of(client, record)
+            assert (model.status, model.params["seed"]) == ("READY", str(record.seed))
+            assert {metric.key for metric in model.metrics} >= {"validation/accuracy", "train/loss"}
+            answers = mlflow.pyfunc.load_model(model.model_uri).predict(images)
+            assert answers.tolist() == record.model().predict(images).tolist()
+        for run_id in (run_of(client, record) for record in records(checkout)):
+            assert len(client.get_run(run_id).outputs.model_outputs) == 1
 
 
 @pytest.mark.slow
 def test_mlflow_serves_it(
-    trained: Checkout, run_id: str, images: Any, expected: list[int], free_port: int
+    trained: Checkout,
+    client: mlflow.MlflowClient,
+    whitened: Finished,
+    images: Any,
+    expected: list[int],
+    free_port: int,
 ) -> None:
+    """As the README prints it: without building an environment."""
     url = f"http://127.0.0.1:{free_port}"
-    store = f"sqlite:///{trained.paths.store}"
     served = subprocess.Popen(
         [
-            *(sys.executable, "-m", "mlflow", "models", "serve"),
-            *("--model-uri", f"runs:/{run_id}/model", "--env-manager", "local"),
-            *("--host", "127.0.0.1", "--port", str(free_port)),
+            *(sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"),
+            *("--model-uri", model_of(client, whitened).model_uri, "--port", str(free_port)),
         ],
         cwd=trained.paths.root,
-        env={**os.environ, **SETTINGS, "MLFLOW_TRACKING_URI": store},
+        env={
+            **os.environ,
+            **SETTINGS,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{trained.paths.store}",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+    def ask(inputs: Any, key: str = "inputs") -> requests.Response:
+        return requests.post(f"{url}/invocations", json={key: inputs}, timeout=30)
+
     try:
         wait_for(f"{url}/ping", served)
-        answer = requests.post(
-            f"{url}/invocations",
-            data=json.dumps({"inputs": images[:20].tolist()}),
-            headers={"Content-Type": "application/json"},
-            timeout=30,
-        )
-        assert answer.json() == {"predictions": expected[:20]}
+        rows = images[:20].tolist()
+        assert ask(rows).json() == {"predictions": expected[:20]}
+        pictures = images[:20].reshape(-1, 8, 8).tolist()
+        assert ask(pictures).json() == {"predictions": expected[:20]}
+        assert ask(rows, "instances").json() == {"predictions": expected[:20]}
+        for case in ("half", "negative", "too large", "text", "an empty list"):
+            wrong, got = REFUSED[case]
+            refusal = ask(wrong(images[:2]))
+            assert refusal.status_code == 400, case
+            message = refusal.json()["message"]
+            assert "images must be whole numbers from 0 to 255 of an integer type" in message
+            assert got.partition(" of ")[2] in message
     finally:
         end(served)
