@@ -36,6 +36,7 @@ PREPROCESS_METHODS = ("raw", "standardise", "whiten")
 STATISTICS = ("scalar", "per_feature")
 ROTATIONS = ("pca", "zca")
 DTYPES = ("float32", "float64")
+LONGEST_STUDY = 100
 # scikit-learn's and NumPy's legacy generators take no larger seed, so nobody else's can either.
 LARGEST_SEED = 2**32 - 1
 
@@ -270,8 +271,8 @@ def check(config: Config) -> None:
     Raises:
         UserError: the first such value.
     """
-    if not config.study.strip():
-        _refuse("study", config.study, "a name")
+    if not is_study(config.study):
+        _refuse("study", config.study, f"a name of up to {LONGEST_STUDY} printable characters")
     if config.tracking.uri is not None and re.search(r"\s", config.tracking.uri):
         _refuse("tracking.uri", masked(config.tracking.uri.split()[0]), "an address without spaces")
     _one_of("data.name", config.data.name, DATASETS)
@@ -285,6 +286,11 @@ def check(config: Config) -> None:
     _check_seeds("seeds", config.seeds)
     if config.seed is not None:
         _check_seeds("seed", [config.seed])
+
+
+def is_study(name: str) -> bool:
+    """Tell whether a study can be called so: it names experiments, folders and lines."""
+    return name == name.strip() and 0 < len(name) <= LONGEST_STUDY and name.isprintable()
 
 
 def _check_split(config: Config) -> None:

@@ -172,7 +172,7 @@ def test_code_that_computes_the_same_gives_the_same_bytes_and_is_named(copied: C
 def test_an_mlflow_run_comes_back_where_its_record_is_gone(copied: Checkout) -> None:
     sync(compose(copied.paths), copied.paths)
     shutil.rmtree(copied.paths.records)
-    client = connect(None, copied.paths)
+    client = connect(None, copied.paths).client
     experiments = [e.experiment_id for e in client.search_experiments()]
     (run,) = client.search_runs(experiments, "tags.seed = '3'")
     done = verify(copied, run.info.run_id)

@@ -14,7 +14,6 @@ from pipeline.config import compose
 from pipeline.errors import one_line_errors
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
-from pipeline.tracking.receipt import is_up_to_date
 
 
 def main() -> None:
@@ -29,19 +28,15 @@ def main() -> None:
     with one_line_errors():
         paths = Paths(find_root())
         config = compose(paths, asked.overrides)
-        if not asked.follow:
-            # This stage runs in every `dvc repro`, also where DVC takes all others as unchanged:
-            # whatever DVC has put into runs/ is checked here, and kept.
-            gather(config, paths)
-        plain = not (asked.follow or asked.status or asked.rebuild)
-        if plain and is_up_to_date(config, paths):
-            return
-        # Imported only now: this takes seconds, and most often nothing is new.
+        # Imported only now: MLflow takes seconds, and its address may be wrong already.
         from pipeline.tracking import sync
 
         if asked.follow:
             sync.follow(config, paths)
-        elif asked.status:
+            return
+        # Whatever DVC has put into runs/ is checked here, and kept.
+        gather(config, paths)
+        if asked.status:
             sync.status(config, paths)
         elif asked.rebuild:
             sync.rebuild(config, paths)

@@ -110,9 +110,7 @@ def _begin(composed: DictConfig) -> None:
         sweep.console.print(line, markup=False, highlight=False, soft_wrap=True)
     watched = [Watched(_label(job, jobs), job.record, job.config.training.epochs) for job in jobs]
     if asked.tracking.live:
-        # A search chooses its jobs as it goes: whichever records there are.
-        identities = [job.record.folder.name for job in jobs] or None
-        sweep.stack.enter_context(mirrored(asked, paths, identities))
+        sweep.stack.enter_context(mirrored(asked, paths))
     # After the mirror, which may outlive this process for as long as its last pass takes.
     sweep.stack.enter_context(no_orphans())
     sweep.stack.enter_context(watching(watched, sweep.console))

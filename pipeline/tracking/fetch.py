@@ -23,7 +23,7 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    client = connect(uri, paths)
+    client = connect(uri, paths).client
     (folder / "artifacts").mkdir(parents=True)
     try:
         names = {item.path for item in client.list_artifacts(run_id)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.config import Config
@@ -16,8 +16,8 @@ LAST_SECONDS = 60.0
 
 
 @contextmanager
-def mirrored(config: Config, paths: Paths, identities: Sequence[str] | None) -> Iterator[None]:
-    """Mirror these records, or all, into MLflow for as long as the context lasts.
+def mirrored(config: Config, paths: Paths) -> Iterator[None]:
+    """Mirror the records into MLflow for as long as the context lasts.
 
     By a process of its own: importing MLflow takes seconds, and no fault of its store may reach
     the training.
@@ -31,7 +31,7 @@ def mirrored(config: Config, paths: Paths, identities: Sequence[str] | None) -> 
     assert process.stdin is not None
     # Not on its command line, which everybody on this machine can read: an address may hold a
     # password.
-    order = {"study": config.study, "uri": config.tracking.uri, "identities": identities}
+    order = {"study": config.study, "uri": config.tracking.uri}
     try:
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
@@ -46,3 +46,8 @@ def mirrored(config: Config, paths: Paths, identities: Sequence[str] | None) -> 
         except (BrokenPipeError, subprocess.TimeoutExpired):
             process.kill()
             process.wait()
+            print(
+                "warning: MLflow has not taken everything in time; "
+                "`python -m pipeline.stages.track` mirrors the rest",
+                file=sys.stderr,
+            )

@@ -73,6 +73,14 @@ def stored_models(client: MlflowClient, experiment_id: str) -> dict[str, list[Lo
             return by_run
 
 
+def is_right(model: LoggedModel, wanted: Model, scores: Sequence[Score]) -> bool:
+    """Tell whether a model is complete, and is linked with the scores."""
+    linked = {(metric.key, metric.step, metric.value) for metric in model.metrics or ()}
+    return _is_usable(model, wanted, scores) and linked >= {
+        (score.key, score.step, score.value) for score in scores
+    }
+
+
 def bring_model_up_to_date(
     client: MlflowClient,
     experiment_id: str,
@@ -80,8 +88,8 @@ def bring_model_up_to_date(
     wanted: Model,
     scores: Sequence[Score],
     stored: Sequence[LoggedModel],
-) -> bool:
-    """See to it that a run has just the model that it should have.
+) -> LoggedModel:
+    """See to it that a run has just the model that it should have, and return that.
 
     Args:
         client: of the store.
@@ -90,24 +98,26 @@ def bring_model_up_to_date(
         wanted: its model.
         scores: of the model; the run has them.
         stored: what `stored_models` says of the run.
-
-    Returns:
-        Whether anything had to be done.
     """
-    right = [model for model in stored if _is_right(model, wanted, scores)][:1]
-    others = [model for model in stored if model not in right]
-    for model in others:
+    usable = [model for model in stored if _is_usable(model, wanted, scores)][:1]
+    delete_models(client, [model for model in stored if model not in usable])
+    if usable:
+        model_id = usable[0].model_id
+        linked = {metric.key for metric in usable[0].metrics or ()}
+        missing = [score for score in scores if score.key not in linked]
+        _link_scores(client, run_id, model_id, missing)
+    else:
+        model_id = _write(client, experiment_id, run_id, wanted, scores)
+    return client.get_logged_model(model_id)
+
+
+def delete_models(client: MlflowClient, models: Sequence[LoggedModel]) -> None:
+    """Delete these."""
+    for model in models:
         client.delete_logged_model(model.model_id)
-    if not right:
-        _write(client, experiment_id, run_id, wanted, scores)
-        return True
-    linked = {metric.key for metric in right[0].metrics or ()}
-    missing = [score for score in scores if score.key not in linked]
-    _link_scores(client, run_id, right[0].model_id, missing)
-    return bool(others or missing)
 
 
-def _is_right(model: LoggedModel, wanted: Model, scores: Sequence[Score]) -> bool:
+def _is_usable(model: LoggedModel, wanted: Model, scores: Sequence[Score]) -> bool:
     """Tell whether a model is complete, and nothing in it is wrong."""
     values = {score.key: (score.step, score.value) for score in scores}
     wrong = [
@@ -145,7 +155,8 @@ def _write(
     run_id: str,
     wanted: Model,
     scores: Sequence[Score],
-) -> None:
+) -> str:
+    """Write a model, and return its id."""
     from mlflow.entities import LoggedModelOutput
 
     tags = {TAG: _mark(wanted), "mlflow.note.content": _note(run_id, wanted)}
@@ -156,6 +167,7 @@ def _write(
     _link_scores(client, run_id, created.model_id, scores)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, wanted.epochs)])
     client.finalize_logged_model(created.model_id, "READY")
+    return str(created.model_id)
 
 
 def _note(run_id: str, wanted: Model) -> str:

@@ -1,25 +1,27 @@
-"""What the store has to hold: a function of records and results, without MLflow.
+"""What the store has to hold: a function of all records, without MLflow.
 
 Convention: one experiment a study, one parent run a configuration, one child a seed. A run is
 known by its key, never by MLflow's random id, so that it is found again and never doubled.
+Accuracies are in percent, since MLflow's charts round to two decimals.
 Times are milliseconds since 1970, from the records; None where nobody recorded them.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
+import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.config import Config
+from pipeline.config import is_study
 from pipeline.data.catalogue import DATASETS
 from pipeline.errors import UserError
-from pipeline.files import canonical_json, read_yaml, sha256
+from pipeline.files import canonical_json, sha256
+from pipeline.masking import one_line
 from pipeline.paths import Paths
 from pipeline.processes import is_alive
 from pipeline.records.environment import recorded_environment
@@ -39,12 +41,15 @@ from pipeline.results.statistics import METHOD, Summary, summarise
 from pipeline.tracking.datasets import DataPart, data_parts
 from pipeline.tracking.models import Model
 
-PARTS, METRICS = ("train", "validation"), ("accuracy", "loss")
+PARTS = ("train", "validation")
 FINAL = {"FINISHED", "FAILED", "KILLED"}
-# Tags that a run can lose again, as when a killed one goes on.
-SOMETIMES = {"reason"}
+# Tags by which runs are known: their key, and the format of the record that they are of.
+KEY, RECORD_FORMAT = "pipeline.key", "pipeline.format"
 # Of a record's files; its model is MLflow's.
 ARTIFACTS = tuple(name for name in (*PUBLISHED, "origin.json", "test.json") if name != "model.npz")
+# MLflow cuts longer values off, silently.
+LONGEST_PARAM, LONGEST_TAG = 6000, 8000
+MOST_ROWS = 40  # of a description's table
 
 
 class Point(NamedTuple):
@@ -58,7 +63,13 @@ class Point(NamedTuple):
 
 @dataclass
 class Run:
-    """A run as it has to stand in the store."""
+    """A run as it has to stand in the store.
+
+    Attributes:
+        key: names it among all runs of its study; without its owner.
+        data: the images that it has read.
+        model: its model, if it has finished.
+    """
 
     key: str
     name: str
@@ -79,12 +90,16 @@ class Run:
             canonical_json(
                 {
                     **vars(self),
-                    "model": self.model and self.model.digest,
                     "points": [[p.key, repr(p.value), p.step, p.time] for p in self.points],
                     "artifacts": {name: sha256(data) for name, data in self.artifacts.items()},
+                    "model": self.model and self.model.digest,
                 }
             )
         )
+
+    def latest(self) -> dict[str, float]:
+        """Return the last value of every metric."""
+        return {point.key: point.value for point in sorted(self.points, key=lambda p: p.step)}
 
 
 @dataclass
@@ -104,8 +119,6 @@ class Seed(NamedTuple):
 
     record: Finished | Unfinished
     described: Description
-    declared: bool
-    """Whether results and figures are of it."""
 
     @property
     def number(self) -> int:
@@ -123,64 +136,101 @@ class Seed(NamedTuple):
         return self.record.validation_accuracy if isinstance(self.record, Finished) else None
 
 
-def plan(config: Config, paths: Paths, identities: Iterable[str] | None = None) -> Plan:
-    """Return what the store has to hold.
+Signature = tuple[tuple[str, int, int], ...]
+
+
+class Records:
+    """The records of a checkout; each is read again only when a file of it has changed.
+
+    So that watching a sweep costs by what it has just written, not by all that was ever trained.
 
     Args:
-        config: says which study records belong to that name none.
-        paths: where records and results are.
-        identities: only these records, as while they are being trained; None for all.
+        paths: where the records are.
+        study: the one that records belong to that name none.
     """
-    studies: dict[str, list[Seed]] = {}
-    chosen = None if identities is None else set(identities)
-    declared = set() if chosen is not None else _declared(paths)
-    for folder in sorted(path.parent for path in paths.records.glob("*/description.json")):
-        if is_older(folder) or (chosen is not None and folder.name not in chosen):
-            continue
-        record = read_record(folder)
-        if record.description is None:
-            continue  # `unreadable` names it
-        seed = Seed(record, record.description, folder.name in declared)
-        for study in record.origin.get("studies", [config.study]):
-            studies.setdefault(study, []).append(seed)
-    dvc_hashes = _dvc_hashes(paths)
-    return {
-        study: _parents(study, seeds, dvc_hashes, paths) for study, seeds in sorted(studies.items())
-    }
+
+    def __init__(self, paths: Paths, study: str) -> None:
+        self._paths, self._study = paths, study
+        self._known: dict[str, tuple[Signature, Seed | str | None]] = {}
+        self._children: dict[tuple[str, str], tuple[Seed, Run]] = {}
+
+    def plan(self) -> tuple[Plan, list[str]]:
+        """Return what the store has to hold, and a line for each record that it cannot show."""
+        studies: dict[str, list[Seed]] = {}
+        wrong = []
+        for folder in sorted(
+            path.parent for path in self._paths.records.glob("*/description.json")
+        ):
+            seed = self._seed(folder)
+            if isinstance(seed, str):
+                wrong.append(seed)
+            if not isinstance(seed, Seed):
+                continue
+            for study in seed.record.origin.get("studies", [self._study]):
+                if is_study(study):
+                    studies.setdefault(study, []).append(seed)
+                else:
+                    wrong.append(
+                        f"{folder} names a study that no experiment can: {one_line(study)}"
+                    )
+        return {
+            study: self._parents(study, seeds) for study, seeds in sorted(studies.items())
+        }, wrong
+
+    def _seed(self, folder: Path) -> Seed | str | None:
+        """Return a record, what is wrong with it, or None for one of an earlier format."""
+        signature = _signature(folder)
+        known = self._known.get(folder.name)
+        if known is None or known[0] != signature:
+            known = self._known[folder.name] = (signature, _read(folder))
+        return known[1]
+
+    def _parents(self, study: str, seeds: Iterable[Seed]) -> list[Parent]:
+        by_configuration: dict[str, list[Seed]] = {}
+        for seed in seeds:
+            key = configuration_identity(seed.described)
+            by_configuration.setdefault(key, []).append(seed)
+        parents = []
+        for key, members in sorted(by_configuration.items()):
+            members.sort(key=lambda seed: seed.number)
+            children = [self._child(study, seed) for seed in members]
+            parents.append(Parent(_parent(key, members, children), children))
+        _name(parents, [members[0].described for _, members in sorted(by_configuration.items())])
+        return parents
+
+    def _child(self, study: str, seed: Seed) -> Run:
+        if isinstance(seed.record, Unfinished):
+            return _child(seed)  # whether its process is alive is in no file
+        place = study, seed.record.identity
+        known = self._children.get(place)
+        if known is None or known[0] is not seed:
+            known = self._children[place] = (seed, _child(seed))
+        return known[1]
 
 
-def _declared(paths: Paths) -> set[str]:
-    """Return the identities of the runs that results and figures are of."""
-    folders = (path.parent for path in paths.runs.glob("seed-*/manifest.json"))
-    return {identity(read_description(folder)) for folder in folders if not is_older(folder)}
+def _signature(folder: Path) -> Signature:
+    states = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                state = entry.stat()
+            except OSError:
+                continue  # a temporary file that has its name by now
+            states.append((entry.name, state.st_size, state.st_mtime_ns))
+    return tuple(sorted(states))
 
 
-def unreadable(paths: Paths) -> list[str]:
-    """Return what is wrong with records that no plan can hold: nobody knows what they are of."""
-    wrong = []
-    for folder in sorted(path.parent for path in paths.records.glob("*/description.json")):
-        try:
-            if not is_older(folder):
-                read_description(folder)
-        except UserError as error:
-            wrong.append(str(error))
-    return wrong
-
-
-def _parents(
-    study: str, seeds: Iterable[Seed], dvc_hashes: Mapping[str, str], paths: Paths
-) -> list[Parent]:
-    by_configuration: dict[str, list[Seed]] = {}
-    for seed in seeds:
-        key = configuration_identity(seed.described)
-        by_configuration.setdefault(key, []).append(seed)
-    parents = []
-    for key, members in sorted(by_configuration.items()):
-        members.sort(key=lambda seed: seed.number)
-        children = [_child(study, seed, dvc_hashes, paths) for seed in members]
-        parents.append(Parent(_parent(f"{study}/{key}", members, children, paths), children))
-    _name(parents, [members[0].described for _, members in sorted(by_configuration.items())])
-    return parents
+def _read(folder: Path) -> Seed | str | None:
+    if is_older(folder):
+        return None
+    record = read_record(folder)
+    if record.description is not None:
+        return Seed(record, record.description)
+    try:
+        read_description(folder)
+    except UserError as error:
+        return str(error)
+    return None  # its folder is gone by now, or being made
 
 
 def _name(parents: list[Parent], descriptions: list[Description]) -> None:
@@ -193,24 +243,26 @@ def _name(parents: list[Parent], descriptions: list[Description]) -> None:
     for runs in by_name.values():
         codes = {run.tags["code"] for run in runs}
         for run in runs if len(runs) > 1 else []:
-            code, key = run.tags["code"][:6], run.key.rpartition("/")[2][:6]
-            run.name += f" · code {code}" if len(codes) == len(runs) else f" · {key}"
+            run.name += (
+                f" · code {run.tags['code'][:6]}"
+                if len(codes) == len(runs)
+                else f" · {run.key[:6]}"
+            )
 
 
 # --- a seed ---
 
 
-def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) -> Run:
+def _child(seed: Seed) -> Run:
     record, described = seed.record, seed.described
     origin, history = record.origin, record.history
     status, reason = _status(record)
     experiment = described["experiment"]
-    dataset = DATASETS[experiment["data"]["name"]]
     timing = {entry["epoch"]: entry for entry in origin.get("epochs", [])}
     end = origin.get("ended") if status == "FINISHED" else None
     last = timing[max(timing)]["ended"] if timing else None
     run = Run(
-        key=f"{study}/{identity(described)}",
+        key=identity(described),
         name=f"seed {described['seed']}",
         status=status,
         note=_child_note(described, history, seed.test, status, reason),
@@ -222,18 +274,13 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
             "code": described["code"],
             **_origin_tags(origin),
             **{f"sha256 {name}": digest for name, digest in described["data"].items()},
-            **{
-                f"dvc {path}": digest
-                for path, digest in dvc_hashes.items()
-                if Path(path).name == dataset.name
-            },
         },
         params={**_flat(experiment), "seed": str(described["seed"])},
         points=_seed_points(history, timing, seed.test, _ms(end)),
         data=data_parts(described, tested=seed.test is not None),
     )
     if reason:
-        run.tags["reason"] = reason
+        run.tags["reason"] = one_line(reason, 500)
     if isinstance(record, Finished):
         for path in (record.folder / name for name in ARTIFACTS):
             if path.exists():
@@ -241,12 +288,10 @@ def _child(study: str, seed: Seed, dvc_hashes: Mapping[str, str], paths: Paths) 
         run.model = Model(
             record.folder / "model.npz",
             record.hashes["model.npz"],
-            dataset.image_shape,
+            DATASETS[experiment["data"]["name"]].image_shape,
             len(history),
             run.params,
         )
-    if seed.declared and seed.test is not None and paths.confusion.exists():
-        run.artifacts["confusion.csv"] = _confusion_of(paths.confusion, described["seed"])
     return run
 
 
@@ -275,23 +320,25 @@ def _seed_points(
         known = timing.get(step, {})
         time = _ms(known.get("ended"))
         for part in PARTS:
-            for metric in METRICS:
-                points += _metric(f"{part}/{metric}", entry[part][metric], step, time)
+            points += _scores(part, entry[part], step, time)
         points.append(Point("train/learning_rate", entry["learning_rate"], step, time))
         if "seconds" in known:
             points.append(Point("train/seconds", known["seconds"], step, time))
-    for metric, value in (test or {}).items():
-        points += _metric(f"test/{metric}", value, len(history), end)
+    if test is not None:
+        points += _scores("test", test, len(history), end)
     return points
 
 
-def _metric(key: str, value: float, step: int, time: int | None) -> list[Point]:
-    points = [Point(key, value, step, time)]
-    if key.endswith("accuracy"):
-        # MLflow's bars round to two decimals, on which accuracies look alike; its tables show
-        # every digit of a product.
-        points.append(Point(f"{key}_percent", round(100 * value, 4), step, time))
-    return points
+def _scores(part: str, scores: Mapping[str, float], step: int, time: int | None) -> list[Point]:
+    return [
+        Point(f"{part}/accuracy_percent", percent(scores["accuracy"]), step, time),
+        Point(f"{part}/loss", scores["loss"], step, time),
+    ]
+
+
+def percent(share: float) -> float:
+    """Return a share in percent, to the digits that an accuracy on 59,000 images can have."""
+    return round(100 * share, 4)
 
 
 def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
@@ -301,7 +348,8 @@ def _origin_tags(origin: Mapping[str, Any]) -> dict[str, str]:
     for name in ("commit", "dirty", "lock", "host", "cpu", "python"):
         value = origin.get(name)
         tags[name] = "unknown" if value is None else str(value)
-    return {**tags, **recorded_environment(origin)}
+    tags |= recorded_environment(origin)
+    return {name: value[:LONGEST_TAG] for name, value in tags.items()}
 
 
 def _child_note(
@@ -320,24 +368,15 @@ def _child_note(
             + (f", test {test['accuracy']:.2%}." if test else ".")
         )
     if reason:
-        lines.append(f"{status.capitalize()}: {reason}.")
+        lines.append(f"{status.capitalize()}: {_cell(reason)}.")
     return "\n\n".join(lines)
-
-
-def _confusion_of(path: Path, seed: int) -> bytes:
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["seed"] == str(seed)]
-    lines = ["actual,predicted,count"]
-    lines += [f"{row['actual']},{row['predicted']},{row['count']}" for row in rows]
-    return ("\n".join(lines) + "\n").encode()
 
 
 # --- a configuration ---
 
 
-def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> Run:
+def _parent(key: str, seeds: list[Seed], children: list[Run]) -> Run:
     described = seeds[0].described
-    experiment = described["experiment"]
     statuses = [child.status for child in children]
     status = (
         "RUNNING" if "RUNNING" in statuses else "FINISHED" if "FINISHED" in statuses else "FAILED"
@@ -347,28 +386,34 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], paths: Paths) -> R
     end = max(ends, default=None) if status in FINAL else None
     validation = summarise({seed.number: seed.validation_accuracy for seed in seeds})
     test = summarise({seed.number: seed.test["accuracy"] for seed in seeds if seed.test})
-    run = Run(
+    return Run(
         key=key,
         name="",  # once all are known
         status=status,
-        note=_parent_note(validation, test, children),
+        note=_parent_note(validation, test, seeds, children),
         start=min(starts, default=None),
         end=end,
         tags={
-            "seeds": ", ".join(str(seed.number) for seed in seeds),
+            "seeds": ranges([seed.number for seed in seeds]),
             "code": described["code"],
         },
-        params=_flat(experiment),
+        params=_flat(described["experiment"]),
         data=data_parts(described, tested=test.n > 0),
         # While seeds are still training, means over those that have come far enough would
         # change, and a store keeps every value it was ever given.
         points=_parent_points(seeds, validation, test, end) if status in FINAL else [],
     )
-    if test.n and status in FINAL and any(seed.declared for seed in seeds):
-        for figure in sorted(paths.figures.glob("*.png")):
-            run.artifacts[f"figures/{figure.name}"] = figure.read_bytes()
-        run.artifacts["metrics.json"] = paths.metrics.read_bytes()
-    return run
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in short, such as `0-4, 7`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)
 
 
 def _parent_points(
@@ -384,33 +429,49 @@ def _parent_points(
         times = [timing[step] for timing in timings if step in timing]
         time = _ms(max(times)) if times else None
         for part in PARTS:
-            for metric in METRICS:
-                values = [entry[part][metric] for entry in entries]
-                points += _metric(f"{part}/{metric}", math.fsum(values) / len(values), step, time)
+            means = {
+                name: math.fsum(entry[part][name] for entry in entries) / len(entries)
+                for name in ("accuracy", "loss")
+            }
+            points += _scores(part, means, step, time)
     step = len(histories[0]) if histories else 0
+    if test.mean is not None:
+        points.append(Point("test/accuracy_percent", percent(test.mean), step, end))
     for part, summary in (("validation", validation), ("test", test)):
-        if part == "test" and summary.mean is not None:
-            points += _metric("test/accuracy", summary.mean, step, end)
         if summary.sd is not None and summary.ci95 is not None:
-            points.append(Point(f"{part}/accuracy_sd", summary.sd, step, end))
-            points.append(Point(f"{part}/accuracy_ci95_low", summary.ci95[0], step, end))
-            points.append(Point(f"{part}/accuracy_ci95_high", summary.ci95[1], step, end))
-    points.append(Point("validation/seeds", validation.n, step, end))
-    points.append(Point("validation/seeds_failed", validation.declared - validation.n, step, end))
+            points.append(Point(f"{part}/sd_percent", percent(summary.sd), step, end))
+            for name, limit in zip(("low", "high"), summary.ci95, strict=True):
+                points.append(Point(f"{part}/ci95_{name}_percent", percent(limit), step, end))
+        if summary.declared:
+            points.append(Point(f"{part}/n", summary.n, step, end))
+    points.append(Point("seeds_failed", validation.declared - validation.n, step, end))
     return points
 
 
-def _parent_note(validation: Summary, test: Summary, children: list[Run]) -> str:
+def _parent_note(validation: Summary, test: Summary, seeds: list[Seed], children: list[Run]) -> str:
     lines = [f"Validation accuracy: {validation.percent()}."]
     if test.declared:
         lines.insert(0, f"**Test accuracy: {test.percent()}.**")
     lines.append(f"Curves are means over seeds; limits are the {METHOD}.")
-    lines += [
-        f"- {child.name}: {child.status.lower()}, {child.tags.get('reason', '')}"
-        for child in children
-        if child.status != "FINISHED"
-    ]
-    return "\n\n".join(lines)
+    table = ["| seed | test | validation | |", "|---|---|---|---|"]
+    for seed, child in list(zip(seeds, children, strict=True))[:MOST_ROWS]:
+        test_accuracy = None if seed.test is None else seed.test["accuracy"]
+        cells = [
+            "" if value is None else f"{value:.2%}"
+            for value in (test_accuracy, seed.validation_accuracy)
+        ]
+        state = "" if child.status == "FINISHED" else child.status.lower()
+        if "reason" in child.tags:
+            state += f": {_cell(child.tags['reason'])}"
+        table.append(f"| {seed.number} | {cells[0]} | {cells[1]} | {state} |")
+    if len(seeds) > MOST_ROWS:
+        table.append(f"| and {len(seeds) - MOST_ROWS} more | | | |")
+    return "\n\n".join([*lines, "\n".join(table)])
+
+
+def _cell(text: str) -> str:
+    """Return a text as it can stand in a table of Markdown."""
+    return one_line(text, 100).replace("|", "\\|").replace("<", "\\<")
 
 
 # --- both ---
@@ -418,19 +479,12 @@ def _parent_note(validation: Summary, test: Summary, children: list[Run]) -> str
 
 def _flat(experiment: Mapping[str, Any]) -> dict[str, str]:
     return {
-        f"{section}.{name}": json.dumps(value) if isinstance(value, list) else str(value)
+        f"{section}.{name}": (json.dumps(value) if isinstance(value, list) else str(value))[
+            :LONGEST_PARAM
+        ]
         for section, values in experiment.items()
         for name, value in values.items()
     }
-
-
-def _dvc_hashes(paths: Paths) -> dict[str, str]:
-    """Return DVC's own hash of each raw data folder, as dvc.lock has it."""
-    lock = paths.root / "dvc.lock"
-    if not lock.exists():
-        return {}
-    outs = read_yaml(lock).get("stages", {}).get("download", {}).get("outs", [])
-    return {str(out["path"]): str(out.get("md5")) for out in outs}
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -7,108 +7,147 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from pipeline.config import Config
 from pipeline.errors import NotMirrored
 from pipeline.masking import masked, printable
 from pipeline.paths import Paths
-from pipeline.records.identity import FORMAT
-from pipeline.tracking.plan import plan, unreadable
-from pipeline.tracking.receipt import receipt, receipt_path, write_receipt
-from pipeline.tracking.store import address, connect
-
-if TYPE_CHECKING:
-    from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.mirror import Difference, Mirror
+from pipeline.tracking.plan import Plan, Records
+from pipeline.tracking.store import LATER, PATIENCE, address, alone_with, connect, not_mirrored
 
 POLL_SECONDS = 2.0
-LONGEST_REASON = 200  # characters; an HTTP error says more than a line
-LATER = "`python -m pipeline.stages.track` mirrors later"
 
 
 def sync(config: Config, paths: Paths) -> int:
     """Bring the store up to date with all records; returns how many runs had changed.
 
     Raises:
-        NotMirrored: the store cannot be reached, or refuses.
+        NotMirrored: the store cannot be reached, or refuses; or a record cannot be shown.
     """
-    before = receipt(config, paths)
-    wanted = plan(config, paths)
-    try:
-        changed = _mirror(config, paths).bring_up_to_date(wanted)
-    except Exception as error:  # MLflow raises what its store's library raises
-        raise NotMirrored(f"{_not_mirrored(error, config, paths)}; {LATER}") from error
-    damaged = unreadable(paths)
-    if damaged:
-        raise NotMirrored(f"{'; '.join(damaged)}; delete the folder and train again")
-    write_receipt(before, config, paths)
+    plan, wrong = Records(paths, config.study).plan()
+    with _told(config, paths, plan) as on_run:
+        mirror = Mirror(connect(config.tracking.uri, paths), on_run)
+        mirror.ask(plan)
+        changed = mirror.bring_up_to_date(plan)
+    _refuse(wrong)
     return changed
 
 
-def _mirror(config: Config, paths: Paths) -> Mirror:
-    from pipeline.tracking.mirror import Mirror
-
-    client = connect(config.tracking.uri, paths)
-    return Mirror(client, paths, local=config.tracking.uri is None)
-
-
-def _not_mirrored(error: Exception, config: Config, paths: Paths) -> str:
-    reason = " ".join(str(error).split())[:LONGEST_REASON]
-    where = masked(address(config.tracking.uri, paths))
-    return printable(f"nothing is mirrored to {where} ({masked(reason)})")
-
-
 def rebuild(config: Config, paths: Paths) -> None:
-    """Delete the store's runs of the studies that the records know, and mirror them anew."""
-    client = connect(config.tracking.uri, paths)
-    for study in plan(config, paths):
-        experiment = client.get_experiment_by_name(study)
-        if experiment is not None:
-            for run in _mirrored_runs(client, experiment.experiment_id):
-                client.delete_run(run.info.run_id)
-    receipt_path(paths).unlink(missing_ok=True)
-    sync(config, paths)
+    """Delete all runs of this checkout's from the store, and mirror its records anew.
 
-
-def _mirrored_runs(client: Any, experiment: str) -> list[Any]:
-    """Return the runs that are of records; those of an earlier format's are left alone."""
-    from pipeline.tracking.mirror import RECORD_FORMAT
-
-    found, token = [], None
-    wanted = f"tags.`{RECORD_FORMAT}` = '{FORMAT}'"
-    while True:
-        page = client.search_runs([experiment], wanted, page_token=token)
-        found += list(page)
-        token = page.token
-        if not token:
-            return found
+    Raises:
+        NotMirrored: see `sync`.
+    """
+    plan, wrong = Records(paths, config.study).plan()
+    with _told(config, paths, plan) as on_run:
+        mirror = Mirror(connect(config.tracking.uri, paths), on_run)
+        mirror.ask(plan)
+        mirror.bring_up_to_date({})
+        mirror.bring_up_to_date(plan)
+    _refuse(wrong)
 
 
 def status(config: Config, paths: Paths) -> None:
-    """Print what is in the records, what in the store, and what differs."""
-    from pipeline.tracking.mirror import KEY, MIRRORED
+    """Print what is in the records, what in the store, and what differs: every value looked at.
 
-    client = connect(config.tracking.uri, paths)
-    table = Table("study", "run", "records say", "store has", "same", box=None, pad_edge=False)
-    for study, parents in plan(config, paths).items():
-        experiment = client.get_experiment_by_name(study)
-        runs = [] if experiment is None else _mirrored_runs(client, experiment.experiment_id)
-        stored = {run.data.tags[KEY]: run for run in runs}
-        for parent in parents:
+    Raises:
+        NotMirrored: see `sync`.
+    """
+    plan, wrong = Records(paths, config.study).plan()
+    with _told(config, paths, plan) as on_run:
+        mirror = Mirror(connect(config.tracking.uri, paths), on_run)
+        mirror.ask(plan)
+        differences = mirror.differences(plan)
+    table = Table("study", "run", "records say", "same in the store", box=None, pad_edge=False)
+    for study in sorted(differences):
+        for parent in plan.get(study, []):
             for wanted in (parent.run, *parent.children):
-                run = stored.pop(wanted.key, None)
-                has = "nothing" if run is None else run.info.status.lower()
-                same = run is not None and run.data.tags.get(MIRRORED) == wanted.digest()
+                difference = differences[study].pop(wanted.key)
                 name = wanted.name if wanted is parent.run else f"  {wanted.name}"
-                table.add_row(study, name, wanted.status.lower(), has, "yes" if same else "no")
-        for run in stored.values():
-            table.add_row(study, run.info.run_name, "nothing", run.info.status.lower(), "no")
+                says = wanted.status.lower()
+                table.add_row(*map(_plain, (study, name, says, _in_words(difference))))
+        for key, difference in differences[study].items():
+            table.add_row(*map(_plain, (study, key, "nothing", _in_words(difference))))
     console = Console()
     (console if console.is_terminal else Console(width=140)).print(table)
+    _refuse(wrong)
+
+
+def _in_words(difference: Difference) -> str:
+    parts = []
+    if difference.wrong:
+        parts.append(f"wrong: {', '.join(difference.wrong)}")
+    if difference.missing:
+        parts.append(f"missing: {', '.join(difference.missing)}")
+    return f"no ({'; '.join(parts)})" if parts else "yes"
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(printable(text))
+
+
+def _refuse(wrong: list[str]) -> None:
+    if wrong:
+        raise NotMirrored(f"{'; '.join(wrong)}; delete the folder and train again")
+
+
+@contextmanager
+def _told(config: Config, paths: Paths, plan: Plan) -> Iterator[Callable[[], None]]:
+    """Let nobody else write to the store, tell how far it is, and whether it fails or is slow."""
+    uri = config.tracking.uri
+    where = printable(masked(address(uri, paths)))
+    runs = sum(1 + len(parent.children) for parents in plan.values() for parent in parents)
+    console = Console(stderr=True)
+    with (
+        _slowness_told(where) as heard,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task("MLflow", total=runs)
+
+        def on_run() -> None:
+            heard()
+            progress.advance(task)
+
+        try:
+            with alone_with(uri, paths):
+                yield on_run
+        except Exception as error:  # MLflow raises what its store's library raises
+            raise not_mirrored(error, uri, paths) from error
+
+
+@contextmanager
+def _slowness_told(where: str) -> Iterator[Callable[[], None]]:
+    """Print a line when nothing has been heard of the store for some seconds."""
+    last = time.monotonic()
+    ended = threading.Event()
+
+    def heard() -> None:
+        nonlocal last
+        last = time.monotonic()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            if time.monotonic() - last > PATIENCE:
+                print(f"warning: {where} does not answer yet; {LATER}", file=sys.stderr, flush=True)
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield heard
+    finally:
+        ended.set()
 
 
 def _wait_for_end(ended: threading.Event) -> None:
@@ -117,9 +156,10 @@ def _wait_for_end(ended: threading.Event) -> None:
 
 
 def follow(config: Config, paths: Paths) -> None:
-    """Mirror what the first line of standard input names until that is closed, then once more.
+    """Mirror until standard input is closed, then once more.
 
-    The line holds the study, the store's address, and the records' identities (null: all).
+    Its first line names the study and the store's address. Between the first pass and the last,
+    only what training has changed since is looked at.
 
     Runs as a process of its own beside a sweep, at the lowest priority. It outlives Ctrl-C,
     which reaches it with the sweep, for as long as the last pass takes.
@@ -129,25 +169,32 @@ def follow(config: Config, paths: Paths) -> None:
     order = json.loads(sys.stdin.readline() or "{}")
     if not order:
         return  # who wanted to give it is gone
-    identities = order["identities"]
-    tracking = replace(config.tracking, uri=order["uri"])
-    config = replace(config, study=order["study"], tracking=tracking)
+    config = replace(
+        config, study=order["study"], tracking=replace(config.tracking, uri=order["uri"])
+    )
+    uri = config.tracking.uri
     ended = threading.Event()
     threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
-    mirror = None
-    told = False
-    while True:
-        last = ended.is_set()
-        try:
-            if mirror is None:
-                mirror = _mirror(config, paths)
-            mirror.bring_up_to_date(plan(config, paths, identities))
-        except Exception as error:  # whatever it is, training does not depend on it
-            if not told:
-                told = True
-                why = _not_mirrored(error, config, paths)
-                print(f"warning: {why}; training goes on, {LATER}", file=sys.stderr, flush=True)
-            mirror = None
-        if last:
-            return
-        ended.wait(POLL_SECONDS)
+    records, mirror, told = Records(paths, config.study), None, False
+    with _slowness_told(printable(masked(address(uri, paths)))) as heard:
+        while True:
+            heard()
+            last = ended.is_set()
+            plan, wrong = records.plan()
+            try:
+                with alone_with(uri, paths):
+                    if mirror is None or last:
+                        mirror = Mirror(connect(uri, paths), heard)
+                        mirror.ask(plan)
+                    mirror.bring_up_to_date(plan)
+                if last:
+                    _refuse(wrong)
+            except Exception as error:  # whatever it is, training does not depend on it
+                if not told:
+                    told = True
+                    why = not_mirrored(error, uri, paths)
+                    print(f"warning: {why}; training goes on", file=sys.stderr, flush=True)
+                mirror = None
+            if last:
+                return
+            ended.wait(POLL_SECONDS)

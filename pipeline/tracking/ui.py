@@ -11,7 +11,10 @@ from pipeline.config import compose
 from pipeline.errors import one_line_errors
 from pipeline.masking import masked
 from pipeline.paths import Paths, find_root
+from pipeline.records.gather import gather
+from pipeline.tracking.mirror import VIEW_KEY, VIEW_TAG
 from pipeline.tracking.store import SETTINGS, address, connect
+from pipeline.tracking.sync import sync
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,12 +23,14 @@ FIRST_PORT = 5000
 
 
 def main() -> None:
-    """Make the store if there is none, say where the server is, and become the server."""
+    """Bring the store up to date, say where the server is, and become the server."""
     with one_line_errors():
         paths = Paths(find_root())
         config = compose(paths, sys.argv[1:])
         uri = config.tracking.uri
-        page = runs_page(connect(uri, paths), config.study)
+        gather(config, paths)
+        sync(config, paths)
+        page = runs_page(connect(uri, paths).client, config.study)
         if uri is not None and uri.startswith("http"):
             print(f"the runs are at {masked(uri.rstrip('/'))}/{page}")
             return
@@ -42,8 +47,6 @@ def main() -> None:
 
 def runs_page(client: MlflowClient, study: str) -> str:
     """Return the page of a study's runs, with their accuracies; of all studies if it has none."""
-    from pipeline.tracking.mirror import VIEW_KEY, VIEW_TAG
-
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
         return "#/experiments?workflowType=machine_learning"

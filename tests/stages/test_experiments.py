@@ -69,7 +69,7 @@ def test_an_experiment_in_a_copy_is_the_originals(checkout: Checkout) -> None:
     new = records(checkout).keys() - before.keys()
     assert len(new) == 2
     assert would_train(checkout, "training.learning_rate=0.05", "seed=0,1") == 0
-    client = connect(None, checkout.paths)
+    client = connect(None, checkout.paths).client
     (experiment,) = (
         e for e in client.search_experiments() if e.name == compose(checkout.paths).study
     )
@@ -121,7 +121,7 @@ def test_a_configuration_keeps_its_test_results_when_another_one_is_run(
         path.unlink()
     checkout.run("dvc", "repro")
     assert {name: records(checkout)[name].test for name in first} == first
-    client = connect(None, checkout.paths)
+    client = connect(None, checkout.paths).client
     experiments = [e.experiment_id for e in client.search_experiments()]
     runs = client.search_runs(experiments, "tags.identity LIKE '%'")
     assert len(runs) == 4

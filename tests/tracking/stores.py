@@ -17,23 +17,27 @@ from mlflow.entities import Run
 
 from pipeline.files import sha256
 from pipeline.paths import Paths
-from pipeline.tracking.mirror import KEY
+from pipeline.tracking.plan import KEY
 from pipeline.tracking.store import SETTINGS, address, connect
 
 # What MLflow draws or notes by itself: ids, places, and its own bookkeeping of the model.
-ITS_OWN = {"mlflow.parentRunId", "mlflow.user", "mlflow.source.type"}
+ITS_OWN = {KEY, "mlflow.parentRunId", "mlflow.user", "mlflow.source.type"}
 
 
 def contents(paths: Paths, uri: str | None = None) -> dict[str, Any]:
-    """Return every run of every study by its key: all that a sync writes, and no MLflow id.
+    """Return every run of every study by its key: all that a pass writes, and no random id.
 
     A key that two runs share fails, since nothing may be there twice.
     """
-    client = connect(uri, paths)
+    client = connect(uri, paths).client
     found: dict[str, Any] = {}
     for experiment in client.search_experiments():
         runs = client.search_runs([experiment.experiment_id], max_results=1000)
-        keys = {run.info.run_id: run.data.tags.get(KEY, "") for run in runs}
+        # Without the owner, whom each checkout draws.
+        keys = {
+            run.info.run_id: f"{experiment.name}/{run.data.tags.get(KEY, '').rpartition('/')[2]}"
+            for run in runs
+        }
         for run in runs:
             key = keys[run.info.run_id]
             assert key not in found, f"{key} is there twice"

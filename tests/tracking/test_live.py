@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import compose
-from pipeline.tracking.mirror import KEY
+from pipeline.tracking.plan import KEY
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
@@ -56,11 +56,11 @@ def eventually(found: Callable[[], Any]) -> Any:
 
 def epochs_in_store(checkout: Checkout) -> dict[str, int]:
     """Return how many epochs of each seed are in the store."""
-    client = connect(None, checkout.paths)
+    client = connect(None, checkout.paths).client
     experiments = [e.experiment_id for e in client.search_experiments()]
     return {
         str(run.info.run_name): len(
-            client.get_metric_history(run.info.run_id, "validation/accuracy")
+            client.get_metric_history(run.info.run_id, "validation/accuracy_percent")
         )
         for run in client.search_runs(experiments)
         if "mlflow.parentRunId" in run.data.tags
@@ -101,8 +101,8 @@ def test_a_seed_that_goes_on_after_it_was_killed_is_one_run(checkout: Checkout) 
     (seed,) = (run for run in after.values() if run["parent"])
     assert seed["status"] == "FINISHED"
     assert "reason" not in seed["tags"]
-    accuracies = [step for key, step, _, _ in seed["points"] if key == "validation/accuracy"]
-    assert accuracies == list(range(1, 61))
+    losses = [step for key, step, _, _ in seed["points"] if key == "validation/loss"]
+    assert losses == list(range(1, 61))
 
 
 @pytest.mark.slow
@@ -126,7 +126,7 @@ def test_a_server_that_dies_midway_is_told_and_made_up_for(
     uri = f"tracking.uri=http://127.0.0.1:{free_port}"
     words = ("training.epochs=600", "seed=0,1", uri)
     with server(checkout.paths, free_port) as first, sweeping(checkout, *words) as sweep:
-        client = connect(f"http://127.0.0.1:{free_port}", checkout.paths)
+        client = connect(f"http://127.0.0.1:{free_port}", checkout.paths).client
         eventually(lambda: client.get_experiment_by_name("digits-demo"))
         end(first)
         assert sweep.stderr is not None
@@ -163,7 +163,7 @@ def test_eight_seeds_in_four_workers_on_a_fresh_store_lose_nothing(
     assert sorted(run["tags"]["seed"] for run in children) == sorted(seeds.split(","))
     assert {run["status"] for run in found.values()} == {"FINISHED"}
     for run in children:
-        assert len(run["points"]) == 3 * 8
+        assert len(run["points"]) == 3 * 6
         assert "model/data/model.npz" in run["artifacts"]
     assert all(key.startswith("digits-demo/") for key in found)
     assert KEY == "pipeline.key"

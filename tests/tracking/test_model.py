@@ -18,8 +18,15 @@ from mlflow.entities import LoggedModel
 from pipeline.config import compose
 from pipeline.data import prepared
 from pipeline.records.record import Finished, Test, add_test, read_finished
-from pipeline.tracking.models import NAME, Model, Score, bring_model_up_to_date, stored_models
-from pipeline.tracking.plan import plan
+from pipeline.tracking.models import (
+    NAME,
+    Model,
+    Score,
+    bring_model_up_to_date,
+    is_right,
+    stored_models,
+)
+from pipeline.tracking.plan import Records
 from pipeline.tracking.store import SETTINGS, connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
@@ -48,7 +55,7 @@ def records(checkout: Checkout) -> list[Finished]:
 
 @pytest.fixture
 def client(trained: Checkout) -> mlflow.MlflowClient:
-    return connect(None, trained.paths)
+    return connect(None, trained.paths).client
 
 
 def experiment_of(client: mlflow.MlflowClient) -> str:
@@ -269,7 +276,7 @@ def test_a_model_is_linked_with_its_run_its_data_and_its_numbers(
     names = {i.dataset.digest: i.dataset.name for i in run.inputs.dataset_inputs}
     linked = {m.key: (m.value, names[m.dataset_digest]) for m in model.metrics}
     accuracy = whitened.validation_accuracy
-    assert linked["validation/accuracy"] == (accuracy, "digits validation")
+    assert linked["validation/accuracy_percent"] == (100 * accuracy, "digits validation")
     assert linked["train/loss"][1] == "digits training"
     assert "(N, 64) or (N, 8, 8)" in model.tags["mlflow.note.content"]
     assert run.info.run_id in model.tags["mlflow.note.content"]
@@ -280,15 +287,15 @@ def test_test_results_that_come_later_are_linked_too_and_nothing_is_there_twice(
 ) -> None:
     (record,) = [r for r in records(trained) if r.model().network.layers[0].b.dtype == np.float64]
     before = model_of(client, record)
-    assert "test/accuracy" not in {metric.key for metric in before.metrics}
+    assert "test/accuracy_percent" not in {metric.key for metric in before.metrics}
     result: Test = {"loss": 0.25, "accuracy": 0.75}
     add_test(record, result)
     sync(compose(trained.paths), trained.paths)
     after = model_of(client, record)
     assert after.model_id == before.model_id
-    assert [m.value for m in after.metrics if m.key == "test/accuracy"] == [0.75]
+    assert [m.value for m in after.metrics if m.key == "test/accuracy_percent"] == [75.0]
     run = client.get_run(run_of(client, record))
-    for key in ("test/accuracy", "validation/accuracy", "train/loss"):
+    for key in ("test/accuracy_percent", "validation/accuracy_percent", "train/loss"):
         history = client.get_metric_history(run.info.run_id, key)
         assert len({metric.step for metric in history}) == len(history)
     assert {i.tags[0].value for i in run.inputs.dataset_inputs} == {
@@ -305,15 +312,18 @@ class Place:
         self.client, self.experiment = client, experiment_of(client)
         run = client.create_run(self.experiment, run_name="place")
         self.run = str(run.info.run_id)
-        (parents,) = plan(compose(checkout.paths), checkout.paths).values()
+        plan, _ = Records(checkout.paths, compose(checkout.paths).study).plan()
+        (parents,) = plan.values()
         child = parents[0].children[0]
         assert child.model is not None
         self.model: Model = child.model
-        self.scores = [Score("validation/accuracy", 0.5, 2, 1000, child.data[1])]
+        self.scores = [Score("validation/accuracy_percent", 0.5, 2, 1000, child.data[1])]
 
-    def bring_up_to_date(self) -> bool:
+    def bring_up_to_date(self) -> str:
         where = self.client, self.experiment, self.run
-        return bring_model_up_to_date(*where, self.model, self.scores, self.stored())
+        made = bring_model_up_to_date(*where, self.model, self.scores, self.stored())
+        assert is_right(made, self.model, self.scores)
+        return str(made.model_id)
 
     def stored(self) -> list[LoggedModel]:
         return models_of(self.client, self.run)
@@ -331,10 +341,8 @@ def place(client: mlflow.MlflowClient, trained: Checkout) -> Place:
 
 
 def test_a_model_that_is_right_is_left_alone(place: Place) -> None:
-    assert place.bring_up_to_date()
-    first = place.only().model_id
-    assert not place.bring_up_to_date()
-    assert place.only().model_id == first
+    first = place.bring_up_to_date()
+    assert place.bring_up_to_date() == first == place.only().model_id
 
 
 @pytest.mark.parametrize("call", ["log_model_artifacts", "log_batch", "log_outputs", "finalize"])
@@ -350,14 +358,14 @@ def test_a_model_that_was_cut_off_is_replaced(
         with pytest.raises(OSError, match="gone"):
             place.bring_up_to_date()
     assert [model.status for model in place.stored()] == ["PENDING"]
-    assert place.bring_up_to_date()
+    place.bring_up_to_date()
     place.only()
 
 
 def test_a_model_that_was_deleted_is_made_anew(place: Place) -> None:
     place.bring_up_to_date()
     place.client.delete_logged_model(place.only().model_id)
-    assert place.bring_up_to_date()
+    place.bring_up_to_date()
     place.only()
 
 
@@ -366,28 +374,26 @@ def test_a_model_that_is_there_twice_is_left_once(place: Place) -> None:
     where = place.client, place.experiment, place.run
     bring_model_up_to_date(*where, place.model, place.scores, [])
     assert len(place.stored()) == 2
-    assert place.bring_up_to_date()
+    place.bring_up_to_date()
     place.only()
 
 
 def test_a_model_with_other_weights_or_numbers_is_replaced(place: Place) -> None:
-    place.bring_up_to_date()
-    first = place.only().model_id
+    first = place.bring_up_to_date()
     place.model = place.model._replace(digest="0" * 64)
-    assert place.bring_up_to_date()
-    second = place.only().model_id
+    second = place.bring_up_to_date()
     place.scores = [place.scores[0]._replace(value=0.75)]
-    assert place.bring_up_to_date()
-    third = place.only().model_id
+    third = place.bring_up_to_date()
+    assert place.only().model_id == third
     assert len({first, second, third}) == 3
 
 
 def test_a_user_s_own_model_and_metric_stay(place: Place) -> None:
     own = place.client.create_logged_model(place.experiment, "own", place.run)
-    place.bring_up_to_date()
-    metric = mlflow.entities.Metric("own", 1.0, 1000, 2, model_id=place.only().model_id)
+    first = place.bring_up_to_date()
+    metric = mlflow.entities.Metric("own", 1.0, 1000, 2, model_id=first)
     place.client.log_batch(place.run, metrics=[metric])
-    assert not place.bring_up_to_date()
+    assert place.bring_up_to_date() == first
     assert place.client.get_logged_model(own.model_id).name == "own"
 
 
@@ -422,11 +428,14 @@ def test_a_server_holds_the_same_models(
     checkout.declare(tracking={"uri": uri})
     with server(checkout.paths, free_port):
         sync(compose(checkout.paths), checkout.paths)
-        client = connect(uri, checkout.paths)
+        client = connect(uri, checkout.paths).client
         for record in records(checkout):
             model = model_of(client, record)
             assert (model.status, model.params["seed"]) == ("READY", str(record.seed))
-            assert {metric.key for metric in model.metrics} >= {"validation/accuracy", "train/loss"}
+            assert {metric.key for metric in model.metrics} >= {
+                "validation/accuracy_percent",
+                "train/loss",
+            }
             answers = mlflow.pyfunc.load_model(model.model_uri).predict(images)
             assert answers.tolist() == record.model().predict(images).tolist()
         for run_id in (run_of(client, record) for record in records(checkout)):

@@ -1,0 +1,430 @@
+"""Whatever has happened to the store, one pass makes of it what a new one would hold."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunTag
+
+from pipeline.config import compose
+from pipeline.paths import Paths
+from pipeline.tracking.plan import KEY, RECORD_FORMAT
+from pipeline.tracking.store import connect
+from pipeline.tracking.sync import status, sync
+from tests.conftest import Checkout, copy_of
+from tests.tracking.conftest import bring_up_to_date, start_anew
+from tests.tracking.stores import contents, server
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def expected(finished: Checkout) -> dict[str, Any]:
+    """Return what a new store holds after one pass."""
+    bring_up_to_date(finished)
+    return contents(finished.paths)
+
+
+@pytest.fixture(scope="module")
+def disturbed(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout whose store one disturbance after the other is put right in."""
+    checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("disturbed"))
+    start_anew(checkout)
+    bring_up_to_date(checkout)
+    return checkout
+
+
+def runs(client: MlflowClient) -> list[Run]:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, order_by=["attributes.run_name"]))
+
+
+def a_seed(client: MlflowClient) -> Run:
+    return next(run for run in runs(client) if run.info.run_name == "seed 1")
+
+
+def the_parent(client: MlflowClient) -> Run:
+    return next(run for run in runs(client) if "mlflow.parentRunId" not in run.data.tags)
+
+
+def change(checkout: Checkout, statement: str) -> None:
+    """Change the store behind MLflow's back."""
+    with closing(sqlite3.connect(checkout.paths.store)) as store, store:
+        assert store.execute(statement).rowcount > 0
+
+
+# --- by MLflow's own means ---
+
+
+def delete_a_seed(client: MlflowClient) -> None:
+    client.delete_run(a_seed(client).info.run_id)
+
+
+def delete_the_parent(client: MlflowClient) -> None:
+    client.delete_run(the_parent(client).info.run_id)
+
+
+def delete_every_run(client: MlflowClient) -> None:
+    for run in runs(client):
+        client.delete_run(run.info.run_id)
+
+
+def delete_the_experiment(client: MlflowClient) -> None:
+    client.delete_experiment(a_seed(client).info.experiment_id)
+
+
+def rename_the_experiment(client: MlflowClient) -> None:
+    client.rename_experiment(a_seed(client).info.experiment_id, "another name")
+
+
+def rename_a_seed(client: MlflowClient) -> None:
+    client.update_run(a_seed(client).info.run_id, name="another name")
+
+
+def fail_a_seed(client: MlflowClient) -> None:
+    client.set_terminated(a_seed(client).info.run_id, "FAILED")
+
+
+def move_a_seed(client: MlflowClient) -> None:
+    client.set_tag(a_seed(client).info.run_id, "mlflow.parentRunId", "0" * 32)
+
+
+def change_a_tag(client: MlflowClient) -> None:
+    client.set_tag(a_seed(client).info.run_id, "commit", "another")
+
+
+def remove_a_tag(client: MlflowClient) -> None:
+    client.delete_tag(a_seed(client).info.run_id, "identity")
+
+
+def remove_the_digest(client: MlflowClient) -> None:
+    client.delete_tag(a_seed(client).info.run_id, "pipeline.mirrored")
+
+
+def log_another_value(client: MlflowClient) -> None:
+    client.log_metric(a_seed(client).info.run_id, "test/accuracy_percent", 100.0, step=9)
+
+
+def log_a_value_again(client: MlflowClient) -> None:
+    run = the_parent(client)
+    client.log_metric(run.info.run_id, "test/accuracy_percent", 99.0, step=3)
+
+
+def double_a_seed(client: MlflowClient) -> None:
+    run = a_seed(client)
+    copy = client.create_run(
+        run.info.experiment_id, start_time=run.info.start_time, tags=run.data.tags
+    )
+    client.log_batch(
+        copy.info.run_id, tags=[RunTag(name, value) for name, value in run.data.tags.items()]
+    )
+
+
+def a_run_of_no_record(client: MlflowClient) -> None:
+    tags = {**a_seed(client).data.tags, KEY: "of/no/record"}
+    client.create_run(a_seed(client).info.experiment_id, tags=tags)
+
+
+BY_API = (
+    delete_a_seed,
+    delete_the_parent,
+    delete_every_run,
+    delete_the_experiment,
+    rename_the_experiment,
+    rename_a_seed,
+    fail_a_seed,
+    move_a_seed,
+    change_a_tag,
+    remove_a_tag,
+    remove_the_digest,
+    log_another_value,
+    log_a_value_again,
+    double_a_seed,
+    a_run_of_no_record,
+)
+
+
+@pytest.mark.parametrize("disturb", BY_API, ids=lambda disturb: str(disturb.__name__))
+def test_what_somebody_changes_through_mlflow_is_put_right(
+    disturb: Callable[[MlflowClient], None], disturbed: Checkout, expected: dict[str, Any]
+) -> None:
+    disturb(connect(None, disturbed.paths).client)
+    bring_up_to_date(disturbed)
+    assert contents(disturbed.paths) == expected
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE params SET value = '99' WHERE key = 'training.epochs'",
+        "UPDATE latest_metrics SET value = 0.5 WHERE key = 'test/accuracy_percent'",
+        "DELETE FROM latest_metrics WHERE key = 'validation/loss'",
+        "DELETE FROM params WHERE key = 'seed'",
+        "UPDATE runs SET start_time = 1",
+        "DELETE FROM inputs",
+    ],
+)
+def test_what_somebody_changes_in_the_database_is_put_right(
+    statement: str, disturbed: Checkout, expected: dict[str, Any]
+) -> None:
+    change(disturbed, statement)
+    bring_up_to_date(disturbed)
+    assert contents(disturbed.paths) == expected
+
+
+def test_a_run_that_is_restored_is_not_there_twice(
+    mirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    client = connect(None, mirrored.paths).client
+    run_id = a_seed(client).info.run_id
+    client.delete_run(run_id)
+    bring_up_to_date(mirrored)
+    client.restore_run(run_id)
+    bring_up_to_date(mirrored)
+    assert contents(mirrored.paths) == expected
+
+
+def test_a_run_that_is_right_keeps_its_id(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    before = {run.info.run_name: run.info.run_id for run in runs(client)}
+    log_another_value(client)
+    bring_up_to_date(mirrored)
+    after = {run.info.run_name: run.info.run_id for run in runs(client)}
+    assert before.keys() == after.keys()
+    assert [name for name, run_id in before.items() if after[name] != run_id] == ["seed 1"]
+
+
+def test_what_a_user_has_made_stays(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    seed = a_seed(client).info
+    own = client.create_run(seed.experiment_id, run_name="my own").info.run_id
+    note = client.get_run(seed.run_id).data.tags["mlflow.note.content"]
+    client.set_tag(seed.run_id, "mlflow.note.content", f"{note}\n\nLook at this one!")
+    client.set_tag(seed.run_id, "reviewed by", "me")
+    client.log_metric(seed.run_id, "my metric", 7.0)
+    bring_up_to_date(mirrored)
+    kept = client.get_run(seed.run_id).data
+    assert kept.metrics["my metric"] == 7.0
+    assert client.get_run(own).info.lifecycle_stage == "active"
+    log_another_value(client)  # the run is replaced
+    bring_up_to_date(mirrored)
+    replaced = a_seed(client)
+    assert replaced.info.run_id != seed.run_id
+    for run in (kept, replaced.data):
+        assert run.tags["reviewed by"] == "me"
+        assert run.tags["mlflow.note.content"] == f"{note}\n\nLook at this one!"
+
+
+def test_words_that_replace_a_description_stand_below_it_then(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    seed = a_seed(client)
+    client.set_tag(seed.info.run_id, "mlflow.note.content", "Look at this one!")
+    for _ in range(2):
+        bring_up_to_date(mirrored)
+        note = client.get_run(seed.info.run_id).data.tags["mlflow.note.content"]
+        assert note == f"{seed.data.tags['mlflow.note.content']}\n\nLook at this one!"
+
+
+# --- the file ---
+
+
+def make_another_database(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as store, store:
+        store.execute("CREATE TABLE runs (name TEXT)")
+
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:100_000]),
+    "nonsense": lambda path: path.write_bytes(b"nonsense" * 1000),
+    "overwritten in the middle": lambda path: path.write_bytes(
+        path.read_bytes()[:8192] + b"\xff" * 65536 + path.read_bytes()[73728:]
+    ),
+    "another program's": make_another_database,
+}
+
+
+@pytest.mark.parametrize("how", FILES)
+def test_a_store_that_is_none_is_moved_aside_and_made_anew(
+    how: str, unmirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    """As the command, since this process would go on reading the old file."""
+    unmirrored.run("pipeline.stages.track")
+    FILES[how](unmirrored.paths.store)
+    done = unmirrored.run("pipeline.stages.track")
+    assert contents(unmirrored.paths) == expected
+    aside = unmirrored.paths.store.with_name("mlflow.db.aside-1")
+    assert aside.exists() == (how not in ("removed", "emptied"))
+    if aside.exists():
+        (line,) = done.stderr.splitlines()
+        assert f"moved to {aside.name}, and made anew" in line
+
+
+def test_a_moved_checkout_keeps_its_artifacts_with_it(
+    mirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    home = mirrored.paths.root
+    moved = Checkout(Paths(home.with_name("moved")))
+    home.rename(moved.paths.root)
+    done = moved.run("pipeline.stages.track")
+    assert not home.exists()
+    assert "keeps its artifacts elsewhere" in done.stderr
+    assert contents(moved.paths) == expected
+    for run in runs(connect(None, moved.paths).client):
+        assert run.info.artifact_uri.startswith(moved.paths.artifacts.as_uri())
+
+
+def test_a_copy_writes_nothing_into_the_original(
+    mirrored: Checkout, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    before = files_below(mirrored.paths.root)
+    copy = copy_of(mirrored.paths.root, tmp_path / "copy")
+    copy.run("pipeline.stages.track")
+    copy.run("pipeline.stages.track", "--rebuild")
+    assert files_below(mirrored.paths.root) == before
+    assert contents(copy.paths) == expected
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in ("mlflow.db", "mlartifacts", "records")
+        for path in sorted((folder / name).rglob("*") if name != "mlflow.db" else [folder / name])
+        if path.is_file()
+    }
+
+
+# --- several ---
+
+
+def test_two_passes_at_once_make_nothing_twice(
+    unmirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    command = [sys.executable, "-m", "pipeline.stages.track"]
+    passes = [subprocess.Popen(command, cwd=unmirrored.paths.root) for _ in range(2)]
+    assert [process.wait(120) for process in passes] == [0, 0]
+    assert contents(unmirrored.paths) == expected
+
+
+def test_checkouts_that_share_a_store_leave_each_other_alone(
+    unmirrored: Checkout, finished: Checkout, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    """Their records are copies, so only who they are tells their runs apart."""
+    other = copy_of(unmirrored.paths.root, tmp_path / "other")
+    shared = f"tracking.uri=sqlite:///{tmp_path / 'shared.db'}"
+    unmirrored.run("pipeline.stages.track", shared)
+    client = connect(shared.partition("=")[2], unmirrored.paths).client
+    before = {run.info.run_id: run.to_dictionary() for run in runs(client)}
+    other.run("pipeline.stages.track", shared)
+    other.run("pipeline.stages.track", "--rebuild", shared)
+    after = {run.info.run_id: run.to_dictionary() for run in runs(client)}
+    assert {run_id: after[run_id] for run_id in before} == before
+    assert len(after) == 2 * len(before) == 2 * len(expected)
+    (root,) = {run.info.artifact_uri.rpartition("/mlartifacts/")[0] for run in runs(client)}
+    assert root == tmp_path.as_uri()
+
+
+@pytest.mark.slow
+def test_a_server_that_was_wiped_is_filled_again(
+    unmirrored: Checkout, expected: dict[str, Any], free_port: int
+) -> None:
+    uri = f"http://127.0.0.1:{free_port}"
+    for _ in range(2):
+        with server(unmirrored.paths, free_port):
+            unmirrored.run("pipeline.stages.track", f"tracking.uri={uri}")
+            assert contents(unmirrored.paths, uri) == expected
+        shutil.rmtree(unmirrored.paths.root / "server")
+
+
+def test_a_relative_address_is_of_the_checkout_from_wherever_it_is_read(
+    unmirrored: Checkout, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pipeline.stages.track", "tracking.uri=sqlite:///my.db"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(unmirrored.paths.root), "PATH": "/usr/bin:/bin"},
+        check=True,
+    )
+    assert (unmirrored.paths.root / "my.db").exists()
+    assert (unmirrored.paths.root / "mlartifacts").is_dir()
+    assert not list(tmp_path.glob("m*"))
+
+
+# --- what the records say ---
+
+
+def test_training_one_seed_again_leaves_its_configuration_whole(
+    mirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    mirrored.run("pipeline.stages.train", "tracking.live=true", "seed=0")
+    assert contents(mirrored.paths) == expected
+
+
+def test_a_record_that_is_gone_is_gone_from_the_store(mirrored: Checkout) -> None:
+    (record,) = (
+        path.parent
+        for path in mirrored.paths.records.glob("*/description.json")
+        if '"seed": 2' in path.read_text()
+    )
+    shutil.rmtree(record)
+    bring_up_to_date(mirrored)
+    names = [run["name"] for run in contents(mirrored.paths).values() if run["parent"]]
+    assert sorted(names) == ["seed 0", "seed 1"]
+
+
+def test_status_looks_at_every_value_and_every_artifact(
+    mirrored: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = compose(mirrored.paths)
+    status(config, mirrored.paths)
+    assert told(capsys) == ["yes"] * 4
+    history = "FROM metrics WHERE key = 'validation/loss' AND step = 1"
+    change(mirrored, f"DELETE {history} AND rowid = (SELECT min(rowid) {history})")
+    (removed, *_) = mirrored.paths.artifacts.rglob("history.jsonl")
+    removed.unlink()
+    status(config, mirrored.paths)
+    lines = told(capsys)
+    assert any("missing: validation/loss" in line for line in lines)
+    assert any("history.jsonl" in line for line in lines)
+    connect(None, mirrored.paths).client.create_run(
+        a_seed(connect(None, mirrored.paths).client).info.experiment_id,
+        tags={KEY: "of/no/record", RECORD_FORMAT: "2"},
+    )
+    status(config, mirrored.paths)
+    assert told(capsys)[-1] == "no (wrong: no record)"
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the last column of the table that was printed."""
+    _, *lines = capsys.readouterr().out.splitlines()
+    return [line[line.index("finished") + 8 :].strip() if "finished" in line else
+            line.partition("nothing")[2].strip() for line in lines]  # fmt: skip
+
+
+STUDIES = ("it's", "[/red]", r"$\frac{$", 'a "study"', "Übung; DROP", "%s/..")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_any_name_of_a_study_is_safe(study: str, mirrored: Checkout) -> None:
+    quoted = "'" + study.replace("'", "\\'") + "'"
+    mirrored.run("pipeline.stages.train", f"study={quoted}", "seed=0", "tracking.live=false")
+    sync(compose(mirrored.paths), mirrored.paths)
+    studies = {run["study"] for run in contents(mirrored.paths).values()}
+    assert studies == {"digits-demo", study}
+    status(compose(mirrored.paths), mirrored.paths)
+
+
+@pytest.mark.parametrize("study", ["' '", "x\\\ny", "a" * 101])
+def test_a_study_of_no_possible_name_is_refused(study: str, checkout: Checkout) -> None:
+    done = checkout.run("pipeline.stages.train", f"study={study}", "seed=0", check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
