@@ -12,47 +12,59 @@ Experiment = Mapping[str, Mapping[str, Any]]
 
 
 def configuration_names(experiments: Sequence[Experiment]) -> list[str]:
-    """Return a name for each, such as `standardise · 784-256-128-10 · sgd 0.1`.
+    """Return a name for each: what tells it from the others, such as `raw · lr 0.05`.
 
-    Experiments that would have one name also say by what they differ: `· batch_size 50`.
+    Where nothing differs, the names are like `standardise · 784-256-128-10 · sgd 0.1`.
     """
-    names = [_name(experiment) for experiment in experiments]
-    values: dict[str, dict[tuple[str, str], set[str]]] = {}
-    for name, experiment in zip(names, experiments, strict=True):
-        for place, value in _values(experiment).items():
-            values.setdefault(name, {}).setdefault(place, set()).add(value)
-    return [
-        name
-        + "".join(
-            f" · {place[1]} {value}"
-            for place, value in _values(experiment).items()
-            if len(values[name][place]) > 1
-        )
-        for name, experiment in zip(names, experiments, strict=True)
-    ]
+    labels = [_labels(experiment) for experiment in experiments]
+    values: dict[str, set[str | None]] = {}
+    for place in dict.fromkeys(place for label in labels for place in label):
+        values[place] = {label.get(place) for label in labels}
+    differing = [place for place in values if len(values[place]) > 1]
+    if not differing:
+        return [_name(experiment) for experiment in experiments]
+    return [" · ".join(label[place] for place in differing if place in label) for label in labels]
 
 
 def _name(experiment: Experiment) -> str:
-    preprocess, network = experiment["preprocess"], experiment["network"]
     training = experiment["training"]
     dataset = DATASETS[experiment["data"]["name"]]
-    method = str(preprocess["method"])
-    if method == "standardise" and preprocess["statistics"] != "scalar":
-        method += " per feature"
-    if method == "whiten":
-        method += f" {preprocess['rotation']} {preprocess['epsilon']:g}"
-    sizes = "-".join(str(size) for size in (dataset.features, *network["hidden"], dataset.classes))
+    sizes = (dataset.features, *experiment["network"]["hidden"], dataset.classes)
     descent = f"sgd {training['learning_rate']:g}"
     if training["momentum"]:
         descent += f" momentum {training['momentum']:g}"
     if training["schedule"] != "constant":
         descent += f" {training['schedule']}"
-    return f"{method} · {sizes} · {descent}"
+    return f"{_preprocessing(experiment)} · {'-'.join(map(str, sizes))} · {descent}"
 
 
-def _values(experiment: Experiment) -> dict[tuple[str, str], str]:
-    return {
-        (section, key): f"{value:g}" if isinstance(value, float) else str(value)
-        for section, values in experiment.items()
-        for key, value in values.items()
-    }
+def _preprocessing(experiment: Experiment) -> str:
+    """Return the method with those of its options that count."""
+    preprocess = experiment["preprocess"]
+    method = str(preprocess["method"])
+    if method == "standardise" and preprocess["statistics"] != "scalar":
+        return "per feature"
+    if method == "whiten":
+        return f"{method} {preprocess['rotation']} {preprocess['epsilon']:g}"
+    return method
+
+
+def _labels(experiment: Experiment) -> dict[str, str]:
+    """Return everything that can differ, in words, by where it stands."""
+    labels = {"preprocess": _preprocessing(experiment)}
+    for section, values in experiment.items():
+        for key, value in values.items():
+            if section != "preprocess":
+                labels[f"{section}.{key}"] = _label(section, key, value)
+    return labels
+
+
+def _label(section: str, key: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    if key == "learning_rate":
+        return f"lr {value:g}"
+    if section in ("data", "split"):
+        key = section if key == "name" else f"{section} {key}"
+    name = key.replace("_", " ")
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

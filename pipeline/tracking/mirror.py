@@ -9,7 +9,6 @@ Runs, tags, metrics and words that are a user's own stay.
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.files import sha256
 from pipeline.records.identity import FORMAT
+from pipeline.tracking import view
 from pipeline.tracking.datasets import dataset_input
 from pipeline.tracking.models import (
     Score,
@@ -44,18 +44,7 @@ SOMETIMES = {"reason"}
 # What metrics of ours begin with.
 OURS = ("train/", "validation/", "test/", "seeds_failed")
 BATCH, PAGE = 1000, 1000  # of metrics and of runs: MLflow's limits
-# A "shared view" of MLflow's runs table, which by itself shows no metric.
-VIEW_KEY = "accuracies"
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
-VIEW = {
-    "selectedColumns": [
-        "metrics.`test/accuracy_percent`",
-        "metrics.`validation/accuracy_percent`",
-        "metrics.`test/sd_percent`",
-        "metrics.`test/n`",
-    ]
-}
-EXPERIMENT_TAGS = {RECORD_FORMAT: str(FORMAT), VIEW_TAG: json.dumps(VIEW)}
+EXPERIMENT_TAGS = {RECORD_FORMAT: str(FORMAT), **view.KIND, view.TAG: view.view()}
 
 
 @dataclass
@@ -402,6 +391,7 @@ class Mirror:
         for run in runs:
             delete_models(self._client, self._models.pop(run.info.run_id, []))
             self._client.delete_run(run.info.run_id)
+            self._on_run()
         return len(runs)
 
 
@@ -427,7 +417,7 @@ def _scores(wanted: Run) -> list[Score]:
         Score(point.key, point.value, point.step, point.time, data[part])
         for point in wanted.points
         if (part := point.key.partition("/")[0]) in data
-        and point.key.endswith(("/loss", "/accuracy_percent"))
+        and point.key.endswith(("/loss", "/accuracy"))
         and point.step == epochs
         and point.time is not None
     ]

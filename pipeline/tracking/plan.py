@@ -331,7 +331,7 @@ def _seed_points(
 
 def _scores(part: str, scores: Mapping[str, float], step: int, time: int | None) -> list[Point]:
     return [
-        Point(f"{part}/accuracy_percent", percent(scores["accuracy"]), step, time),
+        Point(f"{part}/accuracy", percent(scores["accuracy"]), step, time),
         Point(f"{part}/loss", scores["loss"], step, time),
     ]
 
@@ -436,12 +436,12 @@ def _parent_points(
             points += _scores(part, means, step, time)
     step = len(histories[0]) if histories else 0
     if test.mean is not None:
-        points.append(Point("test/accuracy_percent", percent(test.mean), step, end))
+        points.append(Point("test/accuracy", percent(test.mean), step, end))
     for part, summary in (("validation", validation), ("test", test)):
         if summary.sd is not None and summary.ci95 is not None:
-            points.append(Point(f"{part}/sd_percent", percent(summary.sd), step, end))
+            points.append(Point(f"{part}/sd", percent(summary.sd), step, end))
             for name, limit in zip(("low", "high"), summary.ci95, strict=True):
-                points.append(Point(f"{part}/ci95_{name}_percent", percent(limit), step, end))
+                points.append(Point(f"{part}/ci95_{name}", percent(limit), step, end))
         if summary.declared:
             points.append(Point(f"{part}/n", summary.n, step, end))
     points.append(Point("seeds_failed", validation.declared - validation.n, step, end))

@@ -12,7 +12,7 @@ from pipeline.errors import one_line_errors
 from pipeline.masking import masked
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
-from pipeline.tracking.mirror import VIEW_KEY, VIEW_TAG
+from pipeline.tracking import view
 from pipeline.tracking.store import SETTINGS, address, connect
 from pipeline.tracking.sync import sync
 
@@ -51,7 +51,7 @@ def runs_page(client: MlflowClient, study: str) -> str:
     if experiment is None:
         return "#/experiments?workflowType=machine_learning"
     page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
-    return f"{page}&viewStateShareKey={VIEW_KEY}" if VIEW_TAG in experiment.tags else page
+    return f"{page}&viewStateShareKey={view.NAME}" if view.TAG in experiment.tags else page
 
 
 def _free_port() -> int:

@@ -60,7 +60,7 @@ def epochs_in_store(checkout: Checkout) -> dict[str, int]:
     experiments = [e.experiment_id for e in client.search_experiments()]
     return {
         str(run.info.run_name): len(
-            client.get_metric_history(run.info.run_id, "validation/accuracy_percent")
+            client.get_metric_history(run.info.run_id, "validation/accuracy")
         )
         for run in client.search_runs(experiments)
         if "mlflow.parentRunId" in run.data.tags

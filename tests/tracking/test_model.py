@@ -276,7 +276,7 @@ def test_a_model_is_linked_with_its_run_its_data_and_its_numbers(
     names = {i.dataset.digest: i.dataset.name for i in run.inputs.dataset_inputs}
     linked = {m.key: (m.value, names[m.dataset_digest]) for m in model.metrics}
     accuracy = whitened.validation_accuracy
-    assert linked["validation/accuracy_percent"] == (100 * accuracy, "digits validation")
+    assert linked["validation/accuracy"] == (100 * accuracy, "digits validation")
     assert linked["train/loss"][1] == "digits training"
     assert "(N, 64) or (N, 8, 8)" in model.tags["mlflow.note.content"]
     assert run.info.run_id in model.tags["mlflow.note.content"]
@@ -287,15 +287,15 @@ def test_test_results_that_come_later_are_linked_too_and_nothing_is_there_twice(
 ) -> None:
     (record,) = [r for r in records(trained) if r.model().network.layers[0].b.dtype == np.float64]
     before = model_of(client, record)
-    assert "test/accuracy_percent" not in {metric.key for metric in before.metrics}
+    assert "test/accuracy" not in {metric.key for metric in before.metrics}
     result: Test = {"loss": 0.25, "accuracy": 0.75}
     add_test(record, result)
     sync(compose(trained.paths), trained.paths)
     after = model_of(client, record)
     assert after.model_id == before.model_id
-    assert [m.value for m in after.metrics if m.key == "test/accuracy_percent"] == [75.0]
+    assert [m.value for m in after.metrics if m.key == "test/accuracy"] == [75.0]
     run = client.get_run(run_of(client, record))
-    for key in ("test/accuracy_percent", "validation/accuracy_percent", "train/loss"):
+    for key in ("test/accuracy", "validation/accuracy", "train/loss"):
         history = client.get_metric_history(run.info.run_id, key)
         assert len({metric.step for metric in history}) == len(history)
     assert {i.tags[0].value for i in run.inputs.dataset_inputs} == {
@@ -317,7 +317,7 @@ class Place:
         child = parents[0].children[0]
         assert child.model is not None
         self.model: Model = child.model
-        self.scores = [Score("validation/accuracy_percent", 0.5, 2, 1000, child.data[1])]
+        self.scores = [Score("validation/accuracy", 0.5, 2, 1000, child.data[1])]
 
     def bring_up_to_date(self) -> str:
         where = self.client, self.experiment, self.run
@@ -433,7 +433,7 @@ def test_a_server_holds_the_same_models(
             model = model_of(client, record)
             assert (model.status, model.params["seed"]) == ("READY", str(record.seed))
             assert {metric.key for metric in model.metrics} >= {
-                "validation/accuracy_percent",
+                "validation/accuracy",
                 "train/loss",
             }
             answers = mlflow.pyfunc.load_model(model.model_uri).predict(images)

@@ -57,7 +57,7 @@ def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
             for part in ("train", "validation"):
                 accuracy = entry[part]["accuracy"]
                 assert stored[f"{part}/loss", step] == entry[part]["loss"]
-                assert stored[f"{part}/accuracy_percent", step] == round(100 * accuracy, 4)
+                assert stored[f"{part}/accuracy", step] == round(100 * accuracy, 4)
             assert stored["train/learning_rate", step] == entry["learning_rate"]
             assert stored["train/seconds", step] > 0
         for name in ("identity", "commit", "dirty", "lock", "code", "NumPy", "BLAS", "cpu", "host"):
@@ -73,18 +73,18 @@ def test_the_parent_holds_the_means_and_their_statistics(expected: dict[str, Any
     (parent,), children = split_up(expected)
     stored = {(key, step): value for key, step, value, _ in parent["points"]}
     for step in range(1, EPOCHS + 1):
-        for name in ("train/loss", "validation/accuracy_percent", "validation/loss"):
+        for name in ("train/loss", "validation/accuracy", "validation/loss"):
             values = [v for c in children for k, s, v, _ in c["points"] if (k, s) == (name, step)]
             assert len(values) == len(SEEDS)
             assert stored[name, step] == pytest.approx(np.mean(values), abs=1e-4)
-    values = [v for c in children for k, s, v, _ in c["points"] if k == "test/accuracy_percent"]
+    values = [v for c in children for k, s, v, _ in c["points"] if k == "test/accuracy"]
     sd = np.std(values, ddof=1)
-    assert stored["test/accuracy_percent", EPOCHS] == pytest.approx(np.mean(values), abs=1e-4)
-    assert stored["test/sd_percent", EPOCHS] == pytest.approx(sd, abs=1e-4)
+    assert stored["test/accuracy", EPOCHS] == pytest.approx(np.mean(values), abs=1e-4)
+    assert stored["test/sd", EPOCHS] == pytest.approx(sd, abs=1e-4)
     half = 4.302653 * sd / np.sqrt(3)  # t at 97.5 % with 2 degrees of freedom
     limits = np.mean(values) + half, np.mean(values) - half
-    assert stored["test/ci95_high_percent", EPOCHS] == pytest.approx(limits[0], abs=2e-4)
-    assert stored["test/ci95_low_percent", EPOCHS] == pytest.approx(limits[1], abs=2e-4)
+    assert stored["test/ci95_high", EPOCHS] == pytest.approx(limits[0], abs=2e-4)
+    assert stored["test/ci95_low", EPOCHS] == pytest.approx(limits[1], abs=2e-4)
     assert (stored["validation/n", EPOCHS], stored["test/n", EPOCHS]) == (3, 3)
     assert stored["seeds_failed", EPOCHS] == 0
 
@@ -239,7 +239,7 @@ def test_a_sweep_that_read_the_test_images_shows_them_and_nobody_elses_results(
     (raw,) = (
         run for run in found if run["params"].get("preprocess.method") == "raw" and run["parent"]
     )
-    assert [key for key, *_ in raw["points"] if key == "test/accuracy_percent"]
+    assert [key for key, *_ in raw["points"] if key == "test/accuracy"]
 
 
 @pytest.mark.slow

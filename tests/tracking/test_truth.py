@@ -109,12 +109,12 @@ def remove_the_digest(client: MlflowClient) -> None:
 
 
 def log_another_value(client: MlflowClient) -> None:
-    client.log_metric(a_seed(client).info.run_id, "test/accuracy_percent", 100.0, step=9)
+    client.log_metric(a_seed(client).info.run_id, "test/accuracy", 100.0, step=9)
 
 
 def log_a_value_again(client: MlflowClient) -> None:
     run = the_parent(client)
-    client.log_metric(run.info.run_id, "test/accuracy_percent", 99.0, step=3)
+    client.log_metric(run.info.run_id, "test/accuracy", 99.0, step=3)
 
 
 def double_a_seed(client: MlflowClient) -> None:
@@ -164,7 +164,7 @@ def test_what_somebody_changes_through_mlflow_is_put_right(
     "statement",
     [
         "UPDATE params SET value = '99' WHERE key = 'training.epochs'",
-        "UPDATE latest_metrics SET value = 0.5 WHERE key = 'test/accuracy_percent'",
+        "UPDATE latest_metrics SET value = 0.5 WHERE key = 'test/accuracy'",
         "DELETE FROM latest_metrics WHERE key = 'validation/loss'",
         "DELETE FROM params WHERE key = 'seed'",
         "UPDATE runs SET start_time = 1",

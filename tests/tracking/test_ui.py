@@ -86,7 +86,7 @@ def test_the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
     parent.find_element(By.XPATH, "ancestor::span[starts-with(@id, 'cell-')]//button").click()
     per_seed = read_json(tracked.paths.metrics)["test"]["accuracy"]["per_seed"]
     text = wait_for_text(browser, *(f"seed {seed}" for seed in per_seed))
-    assert "test/accuracy_percent" in text
+    assert "test/accuracy" in text
     for accuracy in per_seed.values():
         assert f"{round(100 * accuracy, 4)}".rstrip("0").rstrip(".") in text
 
