@@ -13,10 +13,11 @@ from typing import Any
 
 import mlflow
 import requests
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 
 from pipeline.files import sha256
 from pipeline.paths import Paths
+from pipeline.tracking.models import stored_models
 from pipeline.tracking.plan import KEY
 from pipeline.tracking.store import SETTINGS, address, connect
 
@@ -33,6 +34,7 @@ def contents(paths: Paths, uri: str | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for experiment in client.search_experiments():
         runs = client.search_runs([experiment.experiment_id], max_results=1000)
+        models = stored_models(client, experiment.experiment_id)
         # Without the owner, whom each checkout draws.
         keys = {
             run.info.run_id: f"{experiment.name}/{run.data.tags.get(KEY, '').rpartition('/')[2]}"
@@ -42,6 +44,7 @@ def contents(paths: Paths, uri: str | None = None) -> dict[str, Any]:
             key = keys[run.info.run_id]
             assert key not in found, f"{key} is there twice"
             found[key] = {"study": experiment.name, **_plain(client, run, keys)}
+            found[key]["models"] = [_model(run, model) for model in models.get(run.info.run_id, [])]
     return found
 
 
@@ -69,15 +72,37 @@ def _plain(client: mlflow.MlflowClient, run: Run, keys: dict[str, str]) -> dict[
     }
 
 
+def _model(run: Run, model: LoggedModel) -> dict[str, Any]:
+    """Return a logged model, with the hash of every file but MLmodel."""
+    run_id = run.info.run_id
+    assert model.model_id in {output.model_id for output in run.outputs.model_outputs}
+    folder = Path(mlflow.artifacts.download_artifacts(model.model_uri))
+    return {
+        "name": model.name,
+        "status": str(model.status),
+        "tags": {name: value.replace(run_id, "its run") for name, value in model.tags.items()},
+        "params": dict(model.params),
+        "metrics": sorted(
+            (m.key, m.step, m.value, m.timestamp, m.dataset_name, m.dataset_digest)
+            for m in model.metrics
+        ),
+        "files": {
+            str(path.relative_to(folder)): sha256(path.read_bytes())
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name not in {"MLmodel", "registered_model_meta"}
+        },
+    }
+
+
 def _artifacts(client: mlflow.MlflowClient, run_id: str) -> dict[str, str]:
-    """Return the hash of every artifact but MLmodel, in which MLflow notes the time."""
+    """Return the hash of every artifact."""
     if not client.list_artifacts(run_id):
         return {}
     folder = Path(client.download_artifacts(run_id, ""))
     return {
         str(path.relative_to(folder)): sha256(path.read_bytes())
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "MLmodel"
+        if path.is_file()
     }
 
 

@@ -62,8 +62,11 @@ def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
             assert stored["train/seconds", step] > 0
         for name in ("identity", "commit", "dirty", "lock", "code", "NumPy", "BLAS", "cpu", "host"):
             assert child["tags"][name], name
-        assert child["inputs"][0][0] == "scikit-learn's 8x8 digits"
-        assert {"history.jsonl", "model/data/model.npz"} <= set(child["artifacts"])
+        names = [name for name, _, _ in child["inputs"]]
+        assert names == ["digits test", "digits training", "digits validation"]
+        assert "history.jsonl" in child["artifacts"]
+        (model,) = child["models"]
+        assert model["files"]["data/model.npz"] == record.hashes["model.npz"]
         assert "test " in child["tags"]["mlflow.note.content"]
     assert "| 2 |" in parent["tags"]["mlflow.note.content"]
 
