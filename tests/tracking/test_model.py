@@ -18,6 +18,7 @@ from mlflow.entities import LoggedModel
 from pipeline.config import compose
 from pipeline.data import prepared
 from pipeline.records.record import Finished, Test, add_test, read_finished
+from pipeline.tracking.fetch import fetch
 from pipeline.tracking.models import (
     NAME,
     Model,
@@ -417,6 +418,14 @@ def test_data_sets_have_a_schema_a_source_and_a_digest(
 
 
 # --- other ways to it ---
+
+
+def test_a_record_comes_back_with_its_model(
+    trained: Checkout, client: mlflow.MlflowClient, whitened: Finished, tmp_path: Path
+) -> None:
+    (tmp_path / "back").mkdir()
+    fetch(run_of(client, whitened), None, trained.paths, tmp_path / "back")
+    assert read_finished(tmp_path / "back").hashes == whitened.hashes
 
 
 @pytest.mark.slow
