@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mlflow.entities import LoggedModel
 
 from pipeline.config import compose
 from pipeline.data import prepared
+from pipeline.paths import find_root
 from pipeline.records.record import Finished, Test, add_test, read_finished
 from pipeline.tracking.fetch import fetch
 from pipeline.tracking.models import (
@@ -451,8 +453,19 @@ def test_a_server_holds_the_same_models(
             assert len(client.get_run(run_id).outputs.model_outputs) == 1
 
 
+def printed(run_id: str, port: int) -> tuple[str, list[str]]:
+    """Return the store's address and the command by which the README serves a model."""
+    readme = (find_root() / "README.md").read_text()
+    store = re.search(r"^export MLFLOW_TRACKING_URI=(\S+)", readme, re.MULTILINE)
+    command = re.search(r"^mlflow models serve .*$", readme, re.MULTILINE)
+    assert store is not None
+    assert command is not None
+    words = command.group(0).replace("<run id>", run_id).replace("5001", str(port))
+    return store.group(1), words.split()
+
+
 @pytest.mark.slow
-def test_mlflow_serves_it(
+def test_mlflow_serves_it_as_the_readme_prints_it(
     trained: Checkout,
     client: mlflow.MlflowClient,
     whitened: Finished,
@@ -460,19 +473,12 @@ def test_mlflow_serves_it(
     expected: list[int],
     free_port: int,
 ) -> None:
-    """As the README prints it: without building an environment."""
     url = f"http://127.0.0.1:{free_port}"
+    store, command = printed(run_of(client, whitened), free_port)
     served = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"),
-            *("--model-uri", model_of(client, whitened).model_uri, "--port", str(free_port)),
-        ],
+        [sys.executable, "-m", *command],
         cwd=trained.paths.root,
-        env={
-            **os.environ,
-            **SETTINGS,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{trained.paths.store}",
-        },
+        env={**os.environ, **SETTINGS, "MLFLOW_TRACKING_URI": store},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
