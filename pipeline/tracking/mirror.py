@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,7 @@ NOTE, MARK = "mlflow.note.content", "<!-- Written from the records. Below here i
 SOMETIMES = {"reason"}
 # What metrics of ours begin with.
 OURS = ("train/", "validation/", "test/", "seeds_failed")
+UNKNOWN = 0  # of a value whose time nobody recorded
 BATCH, PAGE = 1000, 1000  # of metrics and of runs: MLflow's limits
 EXPERIMENT_TAGS = {RECORD_FORMAT: str(FORMAT), **view.KIND, view.TAG: view.view()}
 
@@ -350,14 +350,14 @@ class Mirror:
     def _write_points(self, run: StoredRun, points: list[Point]) -> None:
         from mlflow.entities import Metric
 
-        stored, now = self._stored_points(run), int(1000 * time.time())
+        stored = self._stored_points(run)
         missing = [point for point in points if (point.key, point.step) not in stored]
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             self._client.log_batch(
                 run.info.run_id,
                 metrics=[
-                    Metric(p.key, p.value, now if p.time is None else p.time, p.step) for p in batch
+                    Metric(p.key, p.value, p.time or UNKNOWN, p.step) for p in batch
                 ],
             )
             stored.update({(p.key, p.step): p.value for p in batch})
@@ -414,12 +414,11 @@ def _scores(wanted: Run) -> list[Score]:
     data = {part.part: part for part in wanted.data}
     epochs = 0 if wanted.model is None else wanted.model.epochs
     return [
-        Score(point.key, point.value, point.step, point.time, data[part])
+        Score(point.key, point.value, point.step, point.time or UNKNOWN, data[part])
         for point in wanted.points
         if (part := point.key.partition("/")[0]) in data
         and point.key.endswith(("/loss", "/accuracy"))
         and point.step == epochs
-        and point.time is not None
     ]
 
 

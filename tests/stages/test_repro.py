@@ -137,7 +137,7 @@ def damaged(path: Path) -> None:
 def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
     with_records: bool, reproduced: Checkout, tmp_path: Path
 ) -> None:
-    """DVC trusts its cache and checks the damaged model out; every repro ends with our own hash."""
+    """DVC trusts its cache and checks the damaged model out; `track` looks at our own hashes."""
     checkout = copy_of(reproduced.paths.root, tmp_path)
     first = snapshot(checkout)
     model = checkout.paths.run(2) / "model.npz"
@@ -147,15 +147,15 @@ def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
     checkout.run("dvc", "checkout", "runs")
     if not with_records:
         shutil.rmtree(checkout.paths.records)
-        done = checkout.run("dvc", "repro", check=False)
+        done = checkout.run("pipeline.stages.track", check=False)
         assert done.returncode != 0
         assert "seed-2/model.npz is not what was written: SHA-256 expected" in done.stderr
         assert "`dvc repro --force train`" in done.stderr
         checkout.run("dvc", "repro", "--force", "train")
-    checkout.run("dvc", "repro")
+    checkout.run("pipeline.stages.track")
     assert snapshot(checkout) == first
     # What DVC keeps is still damaged; it is put back whenever it comes out.
     shutil.rmtree(checkout.paths.runs)
     checkout.run("dvc", "checkout", "runs")
-    checkout.run("dvc", "repro")
+    checkout.run("pipeline.stages.track")
     assert snapshot(checkout) == first

@@ -84,7 +84,7 @@ def _model(run: Run, model: LoggedModel) -> dict[str, Any]:
         "params": dict(model.params),
         "metrics": sorted(
             (m.key, m.step, m.value, m.timestamp, m.dataset_name, m.dataset_digest)
-            for m in model.metrics
+            for m in model.metrics or ()
         ),
         "files": {
             str(path.relative_to(folder)): sha256(path.read_bytes())

@@ -18,8 +18,11 @@ from mlflow.entities import LoggedModel
 
 from pipeline.config import compose
 from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
+from pipeline.data.sources import MIRRORS
 from pipeline.paths import find_root
 from pipeline.records.record import Finished, Test, add_test, read_finished
+from pipeline.tracking.datasets import data_parts, dataset_input
 from pipeline.tracking.fetch import fetch
 from pipeline.tracking.models import (
     NAME,
@@ -417,6 +420,39 @@ def test_data_sets_have_a_schema_a_source_and_a_digest(
     source = mlflow.data.get_source(training)
     assert source.to_dict() == {"uri": "data/raw/digits/train-images-idx3-ubyte"}
     assert training.digest != inputs["validation"].digest
+
+
+def described(name: str, *, split: str = "a", labels: str = "b") -> dict[str, Any]:
+    """Return what the data sets of a run are a function of."""
+    files = {**DATASETS[name].files, "train-labels-idx1-ubyte": labels}
+    return {
+        "experiment": {"data": {"name": name}, "split": {"train": 9, "validation": 1, "test": 5}},
+        "data": files,
+        "preparation": {"split": split},
+    }
+
+
+@pytest.mark.parametrize("name", MIRRORS)
+def test_the_source_of_a_published_data_set_is_its_mirror(name: str) -> None:
+    parts = data_parts(described(name), tested=True)
+    for part, file in zip(parts, ("train", "train", "t10k"), strict=True):
+        dataset = dataset_input(part).dataset
+        source = mlflow.data.get_source(dataset)
+        assert source.to_dict() == {"url": f"{MIRRORS[name][0]}/{file}-images-idx3-ubyte.gz"}
+
+
+def test_a_digest_changes_with_what_decides_the_images_and_with_nothing_else() -> None:
+    def digests(**changes: str) -> list[str]:
+        return [part.digest for part in data_parts(described("mnist", **changes), tested=True)]
+
+    before = digests()
+    assert len(set(before)) == 3
+    for changed in (digests(split="other"), digests(labels="other")):
+        assert [old == new for old, new in zip(before, changed, strict=True)] == [
+            False,
+            False,
+            True,
+        ]
 
 
 # --- other ways to it ---
