@@ -1,7 +1,7 @@
 """A page that needs no other file, and the same as a text to paste.
 
-Convention: this module says what a page is made of, `page.html.j2` how it looks, and `report` and
-`pipeline.lecture.studies` what is on one.
+Convention: this module says what a page is made of, `page.html.j2` and `page.css` how it looks, and
+`report` and `pipeline.lecture.studies` what is on one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,18 @@ from pipeline.results.statistics import METHOD, Summary
 from pipeline.results.style import DOTS_AN_INCH
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+STYLE = Path(__file__).with_name("page.css")
+
+
+def render(template: Path, **values: object) -> str:
+    """Return a template's page; values are escaped, but for what the template calls safe."""
+    environment = Environment(
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.from_string(template.read_text()).render(**values)
 
 
 @dataclass
@@ -95,14 +107,7 @@ class Page:
 
     def html(self) -> str:
         """Return the page; whatever is put into it is escaped."""
-        environment = Environment(
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        template = environment.from_string(TEMPLATE.read_text())
-        html = template.render(page=self)
+        html = render(TEMPLATE, page=self, style=STYLE.read_text())
         return html.replace(" %", "\N{NO-BREAK SPACE}%")
 
     def markdown(self) -> str:
