@@ -193,6 +193,11 @@ class Paths:
         return self.root / "reports" / "lecture.html"
 
     @property
+    def draw_page(self) -> Path:
+        """The page to draw a digit on; it names the commit it was made at, as `page` does."""
+        return self.root / "reports" / "draw.html"
+
+    @property
     def page(self) -> Path:
         """The report as one page; it names the commit it was made at, so DVC does not track it."""
         return self.root / "reports" / "index.html"

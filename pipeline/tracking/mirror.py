@@ -356,9 +356,7 @@ class Mirror:
             batch = missing[start : start + BATCH]
             self._client.log_batch(
                 run.info.run_id,
-                metrics=[
-                    Metric(p.key, p.value, p.time or UNKNOWN, p.step) for p in batch
-                ],
+                metrics=[Metric(p.key, p.value, p.time or UNKNOWN, p.step) for p in batch],
             )
             stored.update({(p.key, p.step): p.value for p in batch})
 

@@ -19,6 +19,7 @@ FOREIGN = {
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
     "records": {"numpy", "scipy", "threadpoolctl", "filelock"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
+    "draw": {"numpy"},
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
@@ -30,10 +31,11 @@ OWN = {
     "engine": {"engine", "data", "network"},
     "records": {"records", "engine", "data", "network"},
     "results": {"results", "records", "engine", "data", "network"},
+    "draw": {"draw", "results", "records", "data", "network"},
     "lecture": {"lecture", "results", "data", "network"},
     "sweep": {"sweep", "results", "records", "engine", "data", "network", "tracking"},
     "tracking": {"tracking", "sweep", "results", "records", "data", "network"},
-    "stages": {"stages", "sweep", "tracking", "lecture", "results", "records", "data"},
+    "stages": {"stages", "sweep", "tracking", "lecture", "draw", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
 SHARED = {"config", "errors", "files", "git", "masking", "numerics", "paths", "processes"}

@@ -1,0 +1,112 @@
+"""What the page is made of: networks as 16-bit integers, and test images.
+
+Convention: preprocessing is folded into the first layer, so that a packed network takes raw pixels,
+of which an empty one is 0. A layer's W, transposed to (n, m), is kept as whole numbers that are
+multiplied by a scale per neuron and a scale per input; without the latter, the large weights with
+which whitening meets rare pixels would leave few digits to all others.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.network.dense import Layer, Network, forward
+from pipeline.records.model import Model
+
+LARGEST = np.iinfo(np.int16).max
+# Test images on the page: of the simple and of the disputed ones, and of those most get wrong.
+SIMPLE_PER_CLASS, DISPUTED, WRONG = 1, 10, 200
+
+
+class PackedLayer(NamedTuple):
+    """W[i, j] = integers[j, i] · per_neuron[i] · per_input[j], and b.
+
+    Attributes:
+        integers: shape (n, m).
+        per_neuron: shape (m,).
+        per_input: shape (n,).
+        b: shape (m,).
+    """
+
+    integers: NDArray[np.int16]
+    per_neuron: NDArray[np.float64]
+    per_input: NDArray[np.float64]
+    b: NDArray[np.float64]
+
+    def unpacked(self) -> Layer:
+        """Return the layer as the page computes with it."""
+        return Layer(self.integers.T * self.per_neuron[:, np.newaxis] * self.per_input, self.b)
+
+    def embedded(self) -> dict[str, str]:
+        """Return its arrays as the page holds them, little-endian, in base64."""
+        return {name: embedded(array) for name, array in self._asdict().items()}
+
+
+def embedded(array: NDArray[Any]) -> str:
+    """Return the bytes of an array, little-endian, in base64."""
+    return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def folded(model: Model) -> Iterator[Layer]:
+    """Yield the layers of a model in float64, the first one taking raw pixels."""
+    first, *rest = (Layer(W.astype(np.float64), b) for W, b in model.network.layers)
+    fitted = model.preprocessor
+    W = first.W if fitted.matrix is None else first.W @ fitted.matrix.T
+    W = W * fitted.scale
+    yield Layer(W, first.b - W @ np.broadcast_to(fitted.shift, W.shape[1]))
+    yield from rest
+
+
+def packed(layer: Layer) -> PackedLayer:
+    """Return a layer in whole numbers of 16 bits."""
+    per_input = _nonzero(np.abs(layer.W).max(axis=0))
+    W = layer.W / per_input
+    per_neuron = _nonzero(np.abs(W).max(axis=1)) / LARGEST
+    integers = np.rint(W / per_neuron[:, np.newaxis]).astype(np.int16)
+    return PackedLayer(integers.T, per_neuron, per_input, layer.b.astype(np.float64))
+
+
+def _nonzero(largest: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(largest > 0, largest, 1.0)
+
+
+def answers(
+    layers: list[PackedLayer], activations: tuple[str, ...], pixels: NDArray[np.uint8]
+) -> NDArray[np.int64]:
+    """Return what the page answers to raw pixels of shape (N, n): shape (N,)."""
+    network = Network(tuple(layer.unpacked() for layer in layers), activations)
+    return forward(network, pixels.astype(np.float64)).pre_activations[-1].argmax(axis=1)
+
+
+def chosen(
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.int64]
+) -> tuple[list[int], list[int]]:
+    """Return test images to begin with, and those that more than half of the networks get wrong.
+
+    Args:
+        labels: shape (N,).
+        predicted: every network's answers, shape (networks, N).
+
+    To begin with: of each class the first that all networks get right, then those in dispute, the
+    most disputed first.
+    """
+    right = np.sum(predicted == labels, axis=0)
+    simple = [
+        int(index)
+        for number in np.unique(labels)
+        for index in np.flatnonzero((labels == number) & (right == len(predicted)))[
+            :SIMPLE_PER_CLASS
+        ]
+    ]
+    votes = np.stack([np.sum(predicted == number, axis=0) for number in np.unique(predicted)])
+    strongest = votes.max(axis=0)
+    disputed = np.flatnonzero(strongest < len(predicted))
+    disputed = disputed[np.argsort(strongest[disputed], kind="stable")][:DISPUTED]
+    wrong = np.flatnonzero(right * 2 < len(predicted))
+    wrong = wrong[np.argsort(right[wrong], kind="stable")][:WRONG]
+    return [*simple, *disputed.tolist()], wrong.tolist()

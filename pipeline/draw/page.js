@@ -1,0 +1,347 @@
+// The page: paper to draw on, and what the networks make of the drawing, frame by frame.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const data = JSON.parse(byId("data").textContent);
+const { frame, classes } = data;
+const networks = data.networks.map(({ seed, layers }) => ({
+  seed,
+  layers: unpack(layers, data.activations),
+}));
+const images = unpackImages(data.images);
+// Hidden layers without a bend, or with one at 0 alone, are linear between bends.
+const exact = !data.activations.slice(0, -1).includes("sigmoid");
+const NEAREST = 8;
+const EMPTY = "Nothing is drawn yet. Draw a digit on the paper, or begin with a test image.";
+const DOT =
+  "That is a dot. Scaled like a digit it would fill the image, and an answer would mean nothing: " +
+  "draw on.";
+
+const paper = byId("paper");
+const pen = paper.getContext("2d", { willReadFrequently: true });
+pen.lineCap = pen.lineJoin = "round";
+pen.lineWidth = frame.pen * paper.width;
+pen.imageSmoothingEnabled = false;
+let example = null; // the test image on the paper, until something is drawn on it
+
+function unpackImages(packed) {
+  const pixels = bytesOf(packed.pixels);
+  const length = frame.size ** 2;
+  return packed.about.map((about, n) => ({
+    ...about,
+    pixels: pixels.subarray(n * length, (n + 1) * length),
+  }));
+}
+
+// --- what is on the paper ---
+
+function inkOfPaper() {
+  const { width, height } = paper;
+  const { data: rgba } = pen.getImageData(0, 0, width, height);
+  return Array.from({ length: height }, (_, y) => {
+    const row = new Float64Array(width);
+    for (let x = 0; x < width; x++) row[x] = rgba[4 * (y * width + x) + 3];
+    return row;
+  });
+}
+
+/** Return the image that the networks get, or null and why there is none. */
+function seen() {
+  if (example) return { pixels: example.pixels };
+  const ink = inkOfPaper();
+  const box = inked(ink);
+  if (!box) return { pixels: null, reason: EMPTY };
+  if (Math.max(box.width, box.height) < 1.5 * pen.lineWidth) return { pixels: null, reason: DOT };
+  const pixels = normalised(ink, frame);
+  return { pixels, reason: pixels ? "" : EMPTY };
+}
+
+// --- pictures ---
+
+const root = getComputedStyle(document.documentElement);
+
+function colour(name) {
+  const [, ...parts] = /^#(..)(..)(..)$/.exec(root.getPropertyValue(name).trim());
+  return parts.map((part) => parseInt(part, 16));
+}
+
+/** Fill a canvas with a value per pixel, the strongest opaque; negative ones in another colour. */
+function paint(canvas, values, positive = "--ink", negative = "--against", strongest = undefined) {
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(canvas.width, canvas.height);
+  const colours = [colour(positive), colour(negative)];
+  const full = strongest ?? values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  values.forEach((value, place) => {
+    const opacity = full > 0 ? (255 * Math.abs(value)) / full : 0;
+    picture.data.set([...colours[value < 0 ? 1 : 0], opacity], 4 * place);
+  });
+  context.putImageData(picture, 0, 0);
+}
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function picture(width, height, label) {
+  const canvas = element("canvas", { width, height });
+  if (label) {
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", label);
+  }
+  return canvas;
+}
+
+/** Return a button that puts a test image on the paper. */
+function imageButton(image, caption) {
+  const canvas = picture(frame.size, frame.size);
+  paint(canvas, image.pixels, "--ink", "--ink", 255);
+  const button = element("button", { type: "button", className: "image" }, canvas, caption);
+  button.setAttribute("aria-label", `${caption} (test image ${image.index})`);
+  button.addEventListener("click", () => begin(image));
+  return element("li", {}, button);
+}
+
+// --- words ---
+
+const list = new Intl.ListFormat("en");
+const number = (value) => value.toFixed(3);
+
+/** Return the answer that most networks give, if one is, and a sentence about who gives which. */
+function vote(answers) {
+  const voters = new Map(); // seeds, by their answer
+  networks.forEach(({ seed }, n) => {
+    voters.set(answers[n], [...(voters.get(answers[n]) ?? []), String(seed)]);
+  });
+  const ordered = [...voters].sort((a, b) => b[1].length - a[1].length);
+  const say = ([answer, seeds]) =>
+    seeds.length === 1 ? `seed ${seeds} says ${answer}` : `seeds ${list.format(seeds)} say ${answer}`;
+  const [[winner, first], ...others] = ordered;
+  const of = networks.length;
+  if (others.length === 0) {
+    return { winner, sentence: of === 1 ? "The network's answer." : `All ${of} networks agree.` };
+  }
+  if (others[0][1].length === first.length) {
+    return { winner: "?", sentence: `No majority: ${list.format(ordered.map(say))}.` };
+  }
+  const rest = list.format(others.map(say));
+  return { winner, sentence: `${first.length} of ${of} networks say so; ${rest}.` };
+}
+
+// --- the parts of the page ---
+
+const rows = networks.map(({ seed }) => {
+  const bars = Array.from({ length: classes }, () => element("i"));
+  const answer = element("td", { className: "number" });
+  const output = element("td", { className: "number" });
+  const row = element(
+    "tr",
+    {},
+    element("th", { scope: "row", textContent: `seed ${seed}` }),
+    answer,
+    output,
+    ...bars.map((bar) => element("td", { className: "bar" }, bar)),
+  );
+  return { row, answer, output, bars };
+});
+byId("networks").append(...rows.map(({ row }) => row));
+
+function showAnswers(passes, { winner, sentence }) {
+  byId("winner").textContent = winner;
+  byId("agreement").textContent = sentence;
+  rows.forEach(({ row, answer, output, bars }, n) => {
+    const outputs = passes ? passes[n].outputs : [];
+    const k = passes ? largest(passes[n].preActivations) : null;
+    answer.textContent = passes ? k : "–";
+    output.textContent = passes ? number(outputs[k]) : "–";
+    row.classList.toggle("disagrees", winner >= 0 && k !== winner);
+    bars.forEach((bar, i) => {
+      bar.style.height = `${100 * Math.min(Math.max(outputs[i] ?? 0, 0), 1)}%`;
+      bar.classList.toggle("largest", i === k);
+    });
+  });
+}
+
+const network = byId("network");
+const digit = byId("digit");
+networks.forEach(({ seed }, n) => network.append(new Option(`seed ${seed}`, n)));
+for (let k = 0; k < classes; k++) digit.append(new Option(k, k));
+
+const reasons = picture(frame.size, frame.size, "");
+byId("reasons").prepend(reasons);
+reasons.setAttribute("role", "img");
+
+function showReasons({ layers }, passed) {
+  const k = digit.value === "" ? largest(passed.preActivations) : Number(digit.value);
+  const parts = contributions(layers, passed, k);
+  paint(reasons, parts, "--for", "--against");
+  const sum = (values) => values.reduce((a, b) => a + b, 0);
+  const [positive, negative] = [parts.filter((x) => x > 0), parts.filter((x) => x < 0)].map(sum);
+  const h = passed.preActivations[k];
+  const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+  byId("sums").textContent =
+    `For a ${k}: ink that speaks for it ${signed(positive)}, ink against it ${signed(negative)}, ` +
+    `without ink ${signed(h - positive - negative)}. Together h̄ = ${signed(h)}, ` +
+    `and the output is ${number(passed.outputs[k])}.`;
+  reasons.setAttribute("aria-label", `Each pixel's part in h̄ for a ${k}; the sums stand below.`);
+}
+
+// Every hidden layer as a picture, wider than high.
+const hidden = networks[0].layers.slice(0, -1).map(({ b }, l) => {
+  const width = 2 ** Math.ceil(Math.log2(Math.sqrt(b.length)));
+  const canvas = picture(width, Math.ceil(b.length / width), "");
+  canvas.setAttribute("role", "img");
+  const caption = element("figcaption");
+  byId("layers").append(element("figure", {}, canvas, caption));
+  return { canvas, caption, name: `Layer ${l + 1}, ${data.activations[l]}` };
+});
+
+function showLayers(passed) {
+  hidden.forEach(({ canvas, caption, name }, l) => {
+    const values = passed.inputs[l + 1];
+    const active = values.filter((value) => value !== 0).length;
+    paint(canvas, values);
+    caption.textContent =
+      `${name}: ${active} of ${values.length} neurons are not 0, ` +
+      `the largest is ${values.reduce((a, b) => Math.max(a, b)).toFixed(2)}`;
+    canvas.setAttribute("aria-label", caption.textContent);
+  });
+}
+
+function showNearest(pixels) {
+  const distance = (image) =>
+    Math.hypot(...image.pixels.map((value, place) => (value - pixels[place]) / 255));
+  const nearest = data.wrong
+    .map((n) => images[n])
+    .filter((image) => image !== example)
+    .map((image) => [distance(image), image])
+    .sort((a, b) => a[0] - b[0])
+    .slice(0, NEAREST);
+  const caption = ({ label, answers }) => `a ${label}; answers ${answers.join(" ")}`;
+  byId("nearest").replaceChildren(...nearest.map(([, image]) => imageButton(image, caption(image))));
+}
+
+// --- frames ---
+
+let waiting = false;
+
+/** Look at the paper again in the next frame. */
+function look() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    show();
+  });
+}
+
+function show() {
+  const start = performance.now();
+  const { pixels, reason } = seen();
+  const passes = pixels && networks.map(({ layers }) => forward(layers, pixels));
+  const end = performance.now();
+  byId("details").hidden = !pixels;
+  paint(byId("seen"), pixels ?? new Uint8Array(frame.size ** 2), "--ink", "--ink", 255);
+  if (!pixels) return showAnswers(null, { winner: "–", sentence: reason });
+  showAnswers(passes, vote(passes.map(({ preActivations }) => largest(preActivations))));
+  byId("milliseconds").textContent = `Scaled and answered in ${(end - start).toFixed(1)} ms.`;
+  showReasons(networks[network.value], passes[network.value]);
+  showLayers(passes[network.value]);
+  return null;
+}
+
+/** Show what follows from a finished drawing, and say the answer to screen readers. */
+function settle() {
+  show();
+  const { pixels } = seen();
+  if (pixels) showNearest(pixels);
+  const source = example ? `Test image ${example.index}, a ${example.label}. ` : "";
+  const said = ["winner", "agreement"].map((id) => byId(id).textContent).join(": ");
+  byId("spoken").textContent = source + said;
+}
+
+function clear() {
+  example = null;
+  pen.clearRect(0, 0, paper.width, paper.height);
+}
+
+function begin(image) {
+  clear();
+  const small = picture(frame.size, frame.size);
+  paint(small, image.pixels, "--black", "--black", 255);
+  pen.drawImage(small, 0, 0, paper.width, paper.height);
+  example = image;
+  settle();
+  // The button may be gone, and may have been far below: go on reading at the answer.
+  byId("answer").focus();
+}
+
+// --- pen, finger, mouse ---
+
+let pointer = null; // {id, x, y} of the one that draws
+
+function place(event) {
+  const { left, top, width, height } = paper.getBoundingClientRect();
+  return {
+    id: event.pointerId,
+    x: ((event.clientX - left) * paper.width) / width,
+    y: ((event.clientY - top) * paper.height) / height,
+  };
+}
+
+function draw(event) {
+  const next = place(event);
+  pen.beginPath();
+  pen.moveTo(pointer.x, pointer.y);
+  pen.lineTo(next.x, next.y);
+  pen.stroke();
+  pointer = next;
+}
+
+paper.addEventListener("pointerdown", (event) => {
+  if (pointer || event.button !== 0) return;
+  paper.setPointerCapture(event.pointerId);
+  pointer = place(event);
+  example = null;
+  draw(event);
+  look();
+});
+paper.addEventListener("pointermove", (event) => {
+  if (event.pointerId !== pointer?.id) return;
+  const events = event.getCoalescedEvents();
+  (events.length ? events : [event]).forEach(draw);
+  look();
+});
+for (const end of ["pointerup", "pointercancel"]) {
+  paper.addEventListener(end, (event) => {
+    if (event.pointerId !== pointer?.id) return;
+    pointer = null;
+    settle();
+  });
+}
+
+byId("clear").addEventListener("click", () => {
+  clear();
+  settle();
+});
+network.addEventListener("change", show);
+digit.addEventListener("change", show);
+
+// --- begin ---
+
+function showExamples() {
+  const captioned = data.examples.map((n) => imageButton(images[n], `a ${images[n].label}`));
+  byId("examples").replaceChildren(...captioned);
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  showExamples();
+  settle();
+});
+byId("exact").hidden = !exact;
+byId("approximate").hidden = exact;
+showExamples();
+byId("unavailable").hidden = true;
+byId("page").hidden = false;
+show();

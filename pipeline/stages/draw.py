@@ -1,0 +1,43 @@
+"""The page to draw a digit on, from the runs that are here: `make draw`.
+
+No stage of DVC's, since the page says which commit made it.
+"""
+
+from __future__ import annotations
+
+from pipeline.config import Config, experiment
+from pipeline.data import prepared
+from pipeline.draw.page import Drawn, page
+from pipeline.errors import UserError
+from pipeline.files import write_bytes
+from pipeline.paths import Paths
+from pipeline.records.gather import declared
+from pipeline.records.names import configuration_names
+from pipeline.records.provenance import made_by
+from pipeline.stages.entry import run
+
+
+def draw(config: Config, paths: Paths) -> None:
+    """Write the page."""
+    records = {seed: record for seed, record in declared(config, paths).items() if record}
+    if not records:
+        raise UserError(f"{paths.runs}: no declared seed finished, so nothing can answer")
+    (name,) = configuration_names([experiment(config)])
+    test = prepared.test_file(paths, config.data.name)
+    manifests = [
+        (f"seed {seed}: manifest, SHA-256", record.manifest) for seed, record in records.items()
+    ]
+    drawn = Drawn(
+        config=config,
+        configuration=name,
+        models={seed: record.model() for seed, record in records.items()},
+        pixels=test.pixels[: config.split.test],
+        labels=test.labels[: config.split.test],
+        provenance=[*made_by(paths.root), *manifests],
+    )
+    write_bytes(paths.draw_page, page(drawn).encode())
+    print(paths.draw_page)
+
+
+if __name__ == "__main__":
+    run(draw)
