@@ -19,8 +19,10 @@ from pipeline.network.dense import Layer, Network, forward
 from pipeline.records.model import Model
 
 LARGEST = np.iinfo(np.int16).max
-# Test images on the page: of the simple and of the disputed ones, and of those most get wrong.
-SIMPLE_PER_CLASS, DISPUTED, WRONG = 1, 10, 200
+DISPUTED = 10  # test images to begin with
+# How sure a network can be: where the ranges of its largest output begin.
+SURE = (-np.inf, 0.5, 0.9, 0.99, 0.999)
+FEWEST = 10  # images that a share is taken of
 
 
 class PackedLayer(NamedTuple):
@@ -86,7 +88,7 @@ def answers(
 def chosen(
     labels: NDArray[np.integer[Any]], predicted: NDArray[np.int64]
 ) -> tuple[list[int], list[int]]:
-    """Return test images to begin with, and those that more than half of the networks get wrong.
+    """Return test images to begin with, and those that most networks get wrong, worst first.
 
     Args:
         labels: shape (N,).
@@ -96,17 +98,30 @@ def chosen(
     most disputed first.
     """
     right = np.sum(predicted == labels, axis=0)
-    simple = [
-        int(index)
-        for number in np.unique(labels)
-        for index in np.flatnonzero((labels == number) & (right == len(predicted)))[
-            :SIMPLE_PER_CLASS
-        ]
-    ]
+    unanimous = np.flatnonzero(right == len(predicted))
+    _, first = np.unique(labels[unanimous], return_index=True)
     votes = np.stack([np.sum(predicted == number, axis=0) for number in np.unique(predicted)])
     strongest = votes.max(axis=0)
     disputed = np.flatnonzero(strongest < len(predicted))
     disputed = disputed[np.argsort(strongest[disputed], kind="stable")][:DISPUTED]
     wrong = np.flatnonzero(right * 2 < len(predicted))
-    wrong = wrong[np.argsort(right[wrong], kind="stable")][:WRONG]
-    return [*simple, *disputed.tolist()], wrong.tolist()
+    wrong = wrong[np.argsort(right[wrong], kind="stable")]
+    return [*unanimous[first].tolist(), *disputed.tolist()], wrong.tolist()
+
+
+def sureness(
+    confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_]
+) -> list[dict[str, float | None]]:
+    """Return, for each range of the largest output, the share of images answered rightly.
+
+    Args:
+        confidence: the largest output, shape (N,).
+        right: whether the answer is, shape (N,).
+    """
+    ranges = np.searchsorted(SURE, confidence, side="right") - 1
+    found: list[dict[str, float | None]] = []
+    for number, start in enumerate(SURE):
+        inside = right[ranges == number]
+        share = float(inside.mean()) if len(inside) >= FEWEST else None
+        found.append({"from": start if number else None, "right": share})
+    return found

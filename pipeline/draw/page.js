@@ -4,8 +4,8 @@
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 const { frame, classes } = data;
-const networks = data.networks.map(({ seed, layers }) => ({
-  seed,
+const networks = data.networks.map(({ layers, ...known }) => ({
+  ...known,
   layers: unpack(layers, data.activations),
 }));
 const images = unpackImages(data.images);
@@ -135,26 +135,35 @@ const rows = networks.map(({ seed }) => {
   const bars = Array.from({ length: classes }, () => element("i"));
   const answer = element("td", { className: "number" });
   const output = element("td", { className: "number" });
+  const right = element("td", { className: "number" });
   const row = element(
     "tr",
     {},
-    element("th", { scope: "row", textContent: `seed ${seed}` }),
-    answer,
-    output,
+    element("th", { scope: "row", textContent: seed }),
+    ...[answer, output, right],
     ...bars.map((bar) => element("td", { className: "bar" }, bar)),
   );
-  return { row, answer, output, bars };
+  return { row, answer, output, right, bars };
 });
 byId("networks").append(...rows.map(({ row }) => row));
 
+/** Return in how many of the test images a network was right when its output was about as large. */
+function rightWhenSo(sureness, output) {
+  const { right } = sureness.findLast(({ from }) => from === null || output >= from);
+  // Rounded down, so that 100.0 % is never said of a network that was wrong.
+  return right === null ? "–" : `${(Math.floor(1000 * right) / 10).toFixed(1)}\u00a0%`;
+}
+
 function showAnswers(passes, { winner, sentence }) {
   byId("winner").textContent = winner;
-  byId("agreement").textContent = sentence;
-  rows.forEach(({ row, answer, output, bars }, n) => {
+  const source = example ? ` It is test image ${example.index}, a ${example.label}.` : "";
+  byId("agreement").textContent = sentence + source;
+  rows.forEach(({ row, answer, output, right, bars }, n) => {
     const outputs = passes ? passes[n].outputs : [];
     const k = passes ? largest(passes[n].preActivations) : null;
     answer.textContent = passes ? k : "–";
     output.textContent = passes ? number(outputs[k]) : "–";
+    right.textContent = passes ? rightWhenSo(networks[n].sureness, outputs[k]) : "–";
     row.classList.toggle("disagrees", winner >= 0 && k !== winner);
     bars.forEach((bar, i) => {
       bar.style.height = `${100 * Math.min(Math.max(outputs[i] ?? 0, 0), 1)}%`;
@@ -256,9 +265,8 @@ function settle() {
   show();
   const { pixels } = seen();
   if (pixels) showNearest(pixels);
-  const source = example ? `Test image ${example.index}, a ${example.label}. ` : "";
-  const said = ["winner", "agreement"].map((id) => byId(id).textContent).join(": ");
-  byId("spoken").textContent = source + said;
+  const [winner, sentence] = ["winner", "agreement"].map((id) => byId(id).textContent);
+  byId("spoken").textContent = pixels ? `${winner}: ${sentence}` : sentence;
 }
 
 function clear() {
@@ -294,7 +302,7 @@ function draw(event) {
   const next = place(event);
   pen.beginPath();
   pen.moveTo(pointer.x, pointer.y);
-  pen.lineTo(next.x, next.y);
+  pen.lineTo(next.x + 0.01, next.y); // a line of no length would leave no dot
   pen.stroke();
   pointer = next;
 }

@@ -1,12 +1,10 @@
 """The report's page, in a real browser: complete, offline, readable by everybody."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import axe_core_python
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
@@ -15,10 +13,8 @@ from pipeline.files import sha256
 from pipeline.records.record import Record
 from pipeline.results.evaluation import calibration
 from pipeline.results.page import training_flops
-from tests.browser import chromium, needs_chromium
+from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of
-
-AXE = (Path(axe_core_python.__path__[0]) / "axe.min.js").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +46,6 @@ def browser() -> Iterator[Chrome]:
         yield started
 
 
-def log(browser: Chrome, kind: str) -> list[Any]:
-    """Return what the browser has noted since the last call."""
-    return list(browser.get_log(kind))  # type: ignore[no-untyped-call]
-
-
-def show(browser: Chrome, page: Path, *, width: int = 1100, scheme: str = "light") -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    for kind in ("browser", "performance"):
-        log(browser, kind)
-    browser.get(page.as_uri())
-
-
 @needs_chromium
 @pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (1100, "dark"), (390, "light")])
 def test_the_page_is_whole_offline_and_accessible(
@@ -74,25 +53,15 @@ def test_the_page_is_whole_offline_and_accessible(
 ) -> None:
     show(browser, reported.paths.page, width=width, scheme=scheme)
     assert log(browser, "browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in log(browser, "performance")]
-    requested = [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-    assert {url.partition(":")[0] for url in requested} <= {"file", "data"}
-    assert len([url for url in requested if url.startswith("file:")]) == 1
+    addresses = requested(browser)
+    assert {url.partition(":")[0] for url in addresses} <= {"file", "data"}
+    assert len([url for url in addresses if url.startswith("file:")]) == 1
     images: list[Any] = browser.execute_script(
         "return [...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt])"
     )
     assert len(images) == 8
     assert all(loaded and len(alt) > 40 for loaded, alt in images)
-    overflow = "return document.documentElement.scrollWidth - window.innerWidth"
-    assert browser.execute_script(overflow) <= 0
-    browser.execute_script(AXE)
-    found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
-    problems = [(v["id"], [n["html"][:100] for n in v["nodes"]]) for v in found["violations"]]
-    assert problems == []
+    assert problems(browser) == []
 
 
 @needs_chromium

@@ -1,0 +1,129 @@
+"""Pages of networks with random weights, and asking an open page what it computes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from selenium.webdriver import ActionChains, Chrome
+
+from pipeline.config import Config, compose
+from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS
+from pipeline.data.embedded import embedded_files
+from pipeline.data.idx import parse_images, parse_labels
+from pipeline.data.prepared import make_preprocessor
+from pipeline.draw.page import Drawn
+from pipeline.network.dense import initialise
+from pipeline.network.randomness import generator
+from pipeline.paths import Paths, find_root
+from pipeline.records.model import Model
+
+# A test image a row, from base64; every network's answers to each.
+ANSWERS = """
+const pixels = bytesOf(arguments[0]), length = frame.size ** 2;
+const rows = Array.from({length: pixels.length / length},
+                        (_, n) => pixels.subarray(n * length, (n + 1) * length));
+return networks.map(({layers}) =>
+  rows.map((row) => largest(forward(layers, row).preActivations)));
+"""
+# How many of the test images, drawn large, come back as they were.
+BACK = """
+const pixels = bytesOf(arguments[0]), length = frame.size ** 2, times = arguments[1];
+let same = 0;
+for (let n = 0; n < pixels.length / length; n++) {
+  const image = pixels.subarray(n * length, (n + 1) * length);
+  const ink = Array.from({length: frame.size * times}, (_, y) => Float64Array.from(
+    {length: frame.size * times},
+    (_, x) => image[Math.floor(y / times) * frame.size + Math.floor(x / times)]));
+  const back = normalised(ink, frame);
+  if (back.every((value, place) => value === image[place])) same++;
+}
+return same;
+"""
+
+
+def in_blocks(browser: Chrome, script: str, pixels: NDArray[np.uint8], *more: object) -> list[Any]:
+    """Return what the page's code makes of test images, 500 at a time."""
+    return [
+        browser.execute_script(script, base64.b64encode(block.tobytes()).decode(), *more)
+        for block in np.split(pixels, range(500, len(pixels), 500))
+    ]
+
+
+def page_answers(browser: Chrome, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return what the open page's networks answer to test images: shape (networks, N)."""
+    return np.concatenate([np.array(a) for a in in_blocks(browser, ANSWERS, pixels)], axis=1)
+
+
+def stroke(browser: Chrome, points: Sequence[tuple[float, float]]) -> None:
+    """Draw a line with the mouse; points are shares of the paper, from its top left corner."""
+    paper = browser.find_element("id", "paper")
+    side = paper.size["width"]
+    mouse = ActionChains(browser, duration=5)
+    for number, (x, y) in enumerate(points):
+        mouse.move_to_element_with_offset(
+            paper, round((x - 0.5) * (side - 2)), round((y - 0.5) * (side - 2))
+        )
+        if number == 0:
+            mouse.click_and_hold()
+    mouse.release().perform()
+
+
+def text(browser: Chrome, name: str) -> str:
+    """Return the text of the element with this id, shown or not."""
+    found = browser.find_element("id", name).get_attribute("textContent")
+    return str(found).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def embedded_data(html: str) -> Any:
+    """Return the data that a page embeds."""
+    return json.loads(html.partition('id="data">')[2].partition("</script>")[0])
+
+
+def digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return pixels and labels of the embedded digits' test file."""
+    files = embedded_files()
+    return (
+        parse_images(files[TEST_IMAGES], name="images"),
+        parse_labels(files[TEST_LABELS], name="labels", classes=10),
+    )
+
+
+def drawn(*overrides: str, seeds: Sequence[int] = (0, 1)) -> Drawn:
+    """Return what a page is made of: 8x8 digits, and networks with their first weights."""
+    config = compose(
+        Paths(find_root()), ["experiment=demo", f"seeds={list(seeds)}".replace(" ", ""), *overrides]
+    )
+    pixels, labels = digits()
+    models = {seed: untrained(config, seed, pixels) for seed in seeds}
+    return Drawn(config, "untrained", models, pixels, labels, [])
+
+
+def untrained(config: Config, seed: int, pixels: NDArray[np.uint8]) -> Model:
+    """Return a model with a seed's first weights, its preprocessor fitted to `pixels`."""
+    fitted = make_preprocessor(config, pixels).map
+    inputs = fitted.apply(pixels[:1]).shape[1]
+    chosen = config.network
+    network = initialise(
+        [inputs, *chosen.hidden, DATASETS[config.data.name].classes],
+        generator(seed, "initialisation"),
+        activation=chosen.activation,
+        output=chosen.output,
+        weights=chosen.weights,
+        weight_limit=chosen.weight_limit,
+        biases=chosen.biases,
+        dtype=config.training.dtype,
+    )
+    return Model(fitted, network)
+
+
+def saved(html: str, folder: Path) -> Path:
+    """Write a page and return its path."""
+    path = folder / "draw.html"
+    path.write_text(html)
+    return path

@@ -1,0 +1,115 @@
+"""What the page embeds: networks in whole numbers, and which test images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.draw.packing import LARGEST, answers, chosen, folded, packed, sureness
+from pipeline.draw.page import page
+from pipeline.errors import UserError
+from pipeline.network.dense import Layer, Network, forward
+from tests.conftest import NOT_LIVE, Checkout
+from tests.draw.pages import digits, drawn, embedded_data
+
+PREPROCESS = {
+    "raw": ["preprocess=raw"],
+    "standardise": ["preprocess=standardise"],
+    "per_feature": ["preprocess=per_feature"],
+    "whiten": ["preprocess=whiten"],
+    "zca": ["preprocess=zca", "preprocess.epsilon=0.1"],
+}
+
+
+@pytest.mark.parametrize("name", PREPROCESS)
+def test_folding_the_preprocessor_changes_no_output(name: str) -> None:
+    pixels, _ = digits()
+    about = drawn(*PREPROCESS[name], "training=float64", "network.biases=normal")
+    for model in about.models.values():
+        network = Network(tuple(folded(model)), model.network.activations)
+        expected = forward(model.network, model.preprocessor.apply(pixels)).pre_activations[-1]
+        found = forward(network, pixels.astype(np.float64)).pre_activations[-1]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", PREPROCESS)
+def test_every_weight_is_kept_to_half_a_step_of_its_scale(name: str) -> None:
+    for model in drawn(*PREPROCESS[name]).models.values():
+        for layer in folded(model):
+            small = packed(layer)
+            step = small.per_neuron[:, np.newaxis] * small.per_input
+            error = np.abs(small.unpacked().W - layer.W)
+            assert np.all(error <= step * (0.5 + 1e-9))
+            assert np.abs(small.integers).max() <= LARGEST
+
+
+def test_a_layer_packed_by_hand() -> None:
+    """Largest per input: 2, 8; then per neuron: 1, ½; a neuron and an input of zeros stay so."""
+    W = np.array([[2.0, -8.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
+    layer = packed(Layer(W, np.array([1.0, 2.0, 3.0])))
+    np.testing.assert_array_equal(layer.per_input, [2.0, 8.0, 1.0])
+    np.testing.assert_array_equal(layer.per_neuron * LARGEST, [1.0, 0.5, 1.0])
+    np.testing.assert_array_equal(
+        layer.integers.T, [[LARGEST, -LARGEST, 0], [LARGEST, round(LARGEST / 2), 0], [0, 0, 0]]
+    )
+    np.testing.assert_array_equal(layer.unpacked().b, [1.0, 2.0, 3.0])
+
+
+def test_images_chosen_by_hand() -> None:
+    labels = np.array([0, 1, 1, 0, 1])
+    predicted = np.array([[0, 1, 1, 1, 0], [0, 0, 1, 1, 0], [0, 0, 1, 1, 1]])
+    examples, wrong = chosen(labels, predicted)
+    assert examples == [0, 2, 1, 4]  # the first right 0 and 1, then the two in dispute
+    assert wrong == [3, 1, 4]  # all three wrong, then two of three
+
+
+def test_sureness_counted_by_hand() -> None:
+    confidence = np.repeat([0.2, 0.95, 0.9999], 10)
+    right = np.array([True] * 3 + [False] * 7 + [True] * 9 + [False] + [True] * 10)
+    assert [found["right"] for found in sureness(confidence, right)] == [0.3, None, 0.9, None, 1.0]
+
+
+def test_the_page_says_how_many_answers_packing_changed() -> None:
+    """Outputs that differ by less than a step of 16 bits are not told apart."""
+    about = drawn("training=float64", seeds=[0, 1])
+    network = about.models[1].network
+    last = network.layers[-1]
+    W = last.W[0] + 1e-6 * np.random.default_rng(0).normal(size=last.W.shape)
+    alike = Network((*network.layers[:-1], Layer(W, last.b)), network.activations)
+    about.models = {**about.models, 1: about.models[1]._replace(network=alike)}
+    again = answers(
+        [packed(layer) for layer in folded(about.models[1])], alike.activations, about.pixels
+    )
+    count = int(np.sum(again != about.models[1].predict(about.pixels)))
+    assert count > 0
+    said = f"as the recorded ones do, but for other answers of seed 1 to {count}."
+    assert f"the networks answer all 360 test images {said}" in page(about)
+
+
+def test_more_networks_than_fit_are_left_out_and_counted() -> None:
+    html = page(drawn("network.hidden=[1500,400]", seeds=[7, 8, 9]))
+    assert len(html.encode()) < 4_000_000
+    assert [network["seed"] for network in embedded_data(html)["networks"]] == [7]
+    assert "(2 more of the experiment are not on this page.)" in html
+
+
+def test_a_network_too_large_for_a_page_is_refused() -> None:
+    with pytest.raises(UserError, match=r"network.hidden = \[2000, 1000\]: .* 4 MB"):
+        page(drawn("network.hidden=[2000,1000]", seeds=[0]))
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "kmnist"])
+def test_what_is_no_digit_is_refused(name: str) -> None:
+    about = drawn(seeds=[0])
+    about.config.data.name = name
+    with pytest.raises(UserError, match=f"data.name = {name}: allowed is one of mnist, digits"):
+        page(about)
+
+
+def test_without_runs_one_line_says_what_makes_them(checkout: Checkout) -> None:
+    checkout.declare(tracking=NOT_LIVE)
+    done = checkout.run("pipeline.stages.draw", check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "seed-0 is missing or of an earlier format; `dvc repro` makes it" in done.stderr
+    assert not Path(checkout.paths.draw_page).exists()
