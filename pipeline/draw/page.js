@@ -8,10 +8,14 @@ const networks = data.networks.map(({ layers, ...known }) => ({
   ...known,
   layers: unpack(layers, data.activations),
 }));
-const images = unpackImages(data.images);
+const pixelsOfAll = bytesOf(data.pixels);
+const images = data.images.map((about, n) => ({
+  ...about,
+  pixels: pixelsOfAll.subarray(n * frame.size ** 2, (n + 1) * frame.size ** 2),
+}));
 // Hidden layers without a bend, or with one at 0 alone, are linear between bends.
 const exact = !data.activations.slice(0, -1).includes("sigmoid");
-const NEAREST = 8;
+const NEAREST = 8; // test images shown below the drawing
 const EMPTY = "Nothing is drawn yet. Draw a digit on the paper, or begin with a test image.";
 const DOT =
   "That is a dot. Scaled like a digit it would fill the image, and an answer would mean nothing: " +
@@ -23,15 +27,6 @@ pen.lineCap = pen.lineJoin = "round";
 pen.lineWidth = frame.pen * paper.width;
 pen.imageSmoothingEnabled = false;
 let example = null; // the test image on the paper, until something is drawn on it
-
-function unpackImages(packed) {
-  const pixels = bytesOf(packed.pixels);
-  const length = frame.size ** 2;
-  return packed.about.map((about, n) => ({
-    ...about,
-    pixels: pixels.subarray(n * length, (n + 1) * length),
-  }));
-}
 
 // --- what is on the paper ---
 
@@ -59,10 +54,12 @@ function seen() {
 // --- pictures ---
 
 const root = getComputedStyle(document.documentElement);
+const scratch = element("canvas").getContext("2d");
 
+/** Return red, green and blue of a colour of the style. */
 function colour(name) {
-  const [, ...parts] = /^#(..)(..)(..)$/.exec(root.getPropertyValue(name).trim());
-  return parts.map((part) => parseInt(part, 16));
+  scratch.fillStyle = root.getPropertyValue(name); // which then is #rrggbb, however it was written
+  return [1, 3, 5].map((start) => parseInt(scratch.fillStyle.slice(start, start + 2), 16));
 }
 
 /** Fill a canvas with a value per pixel, the strongest opaque; negative ones in another colour. */
@@ -98,7 +95,7 @@ function imageButton(image, caption) {
   const canvas = picture(frame.size, frame.size);
   paint(canvas, image.pixels, "--ink", "--ink", 255);
   const button = element("button", { type: "button", className: "image" }, canvas, caption);
-  button.setAttribute("aria-label", `${caption} (test image ${image.index})`);
+  button.setAttribute("aria-label", `${caption}; test image ${image.index}`);
   button.addEventListener("click", () => begin(image));
   return element("li", {}, button);
 }
@@ -116,7 +113,8 @@ function vote(answers) {
   });
   const ordered = [...voters].sort((a, b) => b[1].length - a[1].length);
   const say = ([answer, seeds]) =>
-    seeds.length === 1 ? `seed ${seeds} says ${answer}` : `seeds ${list.format(seeds)} say ${answer}`;
+    `${seeds.length > 1 ? "seeds" : "seed"} ${list.format(seeds)} ` +
+    `${seeds.length > 1 ? "say" : "says"} ${answer}`;
   const [[winner, first], ...others] = ordered;
   const of = networks.length;
   if (others.length === 0) {
@@ -156,7 +154,7 @@ function rightWhenSo(sureness, output) {
 
 function showAnswers(passes, { winner, sentence }) {
   byId("winner").textContent = winner;
-  const source = example ? ` It is test image ${example.index}, a ${example.label}.` : "";
+  const source = example ? ` Test image ${example.index}, true digit ${example.label}.` : "";
   byId("agreement").textContent = sentence + source;
   rows.forEach(({ row, answer, output, right, bars }, n) => {
     const outputs = passes ? passes[n].outputs : [];
@@ -190,10 +188,10 @@ function showReasons({ layers }, passed) {
   const h = passed.preActivations[k];
   const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
   byId("sums").textContent =
-    `For a ${k}: ink that speaks for it ${signed(positive)}, ink against it ${signed(negative)}, ` +
+    `For ${k}: ink that speaks for it ${signed(positive)}, ink against it ${signed(negative)}, ` +
     `without ink ${signed(h - positive - negative)}. Together h̄ = ${signed(h)}, ` +
     `and the output is ${number(passed.outputs[k])}.`;
-  reasons.setAttribute("aria-label", `Each pixel's part in h̄ for a ${k}; the sums stand below.`);
+  reasons.setAttribute("aria-label", `Each pixel's part in h̄ for ${k}; the sums stand below.`);
 }
 
 // Every hidden layer as a picture, wider than high.
@@ -220,15 +218,16 @@ function showLayers(passed) {
 
 function showNearest(pixels) {
   const distance = (image) =>
-    Math.hypot(...image.pixels.map((value, place) => (value - pixels[place]) / 255));
+    image.pixels.reduce((sum, value, place) => sum + (value - pixels[place]) ** 2, 0);
   const nearest = data.wrong
     .map((n) => images[n])
     .filter((image) => image !== example)
     .map((image) => [distance(image), image])
     .sort((a, b) => a[0] - b[0])
     .slice(0, NEAREST);
-  const caption = ({ label, answers }) => `a ${label}; answers ${answers.join(" ")}`;
-  byId("nearest").replaceChildren(...nearest.map(([, image]) => imageButton(image, caption(image))));
+  const button = ([, image]) =>
+    imageButton(image, `${image.label}, answered ${image.answers.join(" ")}`);
+  byId("nearest").replaceChildren(...nearest.map(button));
 }
 
 // --- frames ---
@@ -339,7 +338,7 @@ digit.addEventListener("change", show);
 // --- begin ---
 
 function showExamples() {
-  const captioned = data.examples.map((n) => imageButton(images[n], `a ${images[n].label}`));
+  const captioned = data.examples.map((n) => imageButton(images[n], images[n].label));
   byId("examples").replaceChildren(...captioned);
 }
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from pipeline.draw.packing import answers, chosen, embedded, folded, packed, sur
 from pipeline.errors import UserError
 from pipeline.records.model import Model
 from pipeline.results.page import STYLE, render
-from pipeline.results.statistics import summarise
+from pipeline.results.statistics import Summary, summarise
 
 HERE = Path(__file__).parent
 SCRIPTS = ("network.js", "image.js", "page.js")
@@ -85,6 +86,26 @@ class Drawn:
     provenance: list[tuple[str, str]]
 
 
+class Network(NamedTuple):
+    """A network on the page, and what its record answers to the test images.
+
+    Attributes:
+        seed: its seed.
+        activations: of its layers.
+        layers: packed, in base64.
+        predicted: the recorded answers, shape (N,).
+        confidence: the largest recorded output, shape (N,).
+        changed: how many answers the packed network changes.
+    """
+
+    seed: int
+    activations: tuple[str, ...]
+    layers: list[dict[str, str]]
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.floating[Any]]
+    changed: int
+
+
 def page(drawn: Drawn) -> str:
     """Return the page.
 
@@ -96,67 +117,85 @@ def page(drawn: Drawn) -> str:
         raise UserError(
             f"data.name = {name}: allowed is one of {', '.join(FRAMES)}, whose digits can be drawn"
         )
-    frame, classes = FRAMES[name], DATASETS[name].classes
-    seeds, networks, differing = [], [], {}
-    predicted = {seed: model.predict(drawn.pixels) for seed, model in drawn.models.items()}
-    room = MOST_BYTES - BESIDE
-    for seed, model in drawn.models.items():
-        layers = [packed(layer) for layer in folded(model)]
-        arrays = [layer.embedded() for layer in layers]
-        room -= sum(len(text) for layer in arrays for text in layer.values())
-        if room < 0:
-            break
-        seeds.append(seed)
-        confidence = model.outputs(drawn.pixels).max(axis=1)
-        sure = sureness(confidence, predicted[seed] == drawn.labels)
-        networks.append({"seed": seed, "layers": arrays, "sureness": sure})
-        again = answers(layers, model.network.activations, drawn.pixels)
-        differing[seed] = int(np.sum(again != predicted[seed]))
+    networks = list(networks_that_fit(drawn))
     if not networks:
         raise UserError(
             f"network.hidden = {drawn.config.network.hidden}: such a network does not fit a page "
             f"of {MOST_BYTES // 10**6} MB"
         )
-    activations = drawn.models[seeds[0]].network.activations
-    stacked = np.stack([predicted[seed] for seed in seeds])
-    examples, all_wrong = chosen(drawn.labels, stacked)
-    wrong = all_wrong[:WRONG]
-    shown = list(dict.fromkeys([*examples, *wrong]))
-    data = {
-        "frame": asdict(frame),
-        "classes": classes,
-        "activations": activations,
-        "networks": networks,
-        "images": {
-            "pixels": embedded(drawn.pixels[shown]),
-            "about": [
-                {
-                    "index": index,
-                    "label": int(drawn.labels[index]),
-                    "answers": stacked[:, index].tolist(),
-                }
-                for index in shown
-            ],
-        },
-        "examples": [shown.index(index) for index in examples],
-        "wrong": [shown.index(index) for index in wrong],
-    }
+    examples, wrong = chosen(drawn.labels, np.stack([each.predicted for each in networks]))
     style = STYLE.read_text() + (HERE / "page.css").read_text()
-    script = "".join((HERE / name).read_text() for name in SCRIPTS)
+    script = "".join((HERE / part).read_text() for part in SCRIPTS)
     return render(
         HERE / "page.html.j2",
         subject=f"{drawn.config.study}: {drawn.configuration}",
         policy=policy(style, script),
         style=style,
         script=script,
-        data=data,
+        data=data(drawn, networks, examples, wrong[:WRONG]),
         paper=PAPER,
-        size=frame.size,
-        classes=classes,
-        activations=activations,
+        frame=FRAMES[name],
+        dataset=DATASETS[name],
+        networks=networks,
+        accuracy=accuracy(drawn, networks).percent(),
+        failed=[seed for seed in drawn.config.seeds if seed not in drawn.models],
+        left_out=list(drawn.models)[len(networks) :],
+        images=len(drawn.labels),
+        wrong=len(wrong),
+        most_wrong=WRONG,
         provenance=drawn.provenance,
-        **texts(drawn, seeds, differing, stacked, len(all_wrong)),
     )
+
+
+def networks_that_fit(drawn: Drawn) -> Iterator[Network]:
+    """Yield networks, packed, in the order of their seeds, while the page is small enough."""
+    room = MOST_BYTES - BESIDE
+    for seed, model in drawn.models.items():
+        layers = [packed(layer) for layer in folded(model)]
+        arrays = [layer.embedded() for layer in layers]
+        room -= sum(len(text) for layer in arrays for text in layer.values())
+        if room < 0:
+            return
+        activations, predicted = model.network.activations, model.predict(drawn.pixels)
+        changed = np.sum(answers(layers, activations, drawn.pixels) != predicted)
+        confidence = model.outputs(drawn.pixels).max(axis=1)
+        yield Network(seed, activations, arrays, predicted, confidence, int(changed))
+
+
+def data(
+    drawn: Drawn, networks: list[Network], examples: list[int], wrong: list[int]
+) -> dict[str, Any]:
+    """Return what the page's scripts read: networks, and the test images of two lists."""
+    shown = list(dict.fromkeys([*examples, *wrong]))
+    return {
+        "frame": asdict(FRAMES[drawn.config.data.name]),
+        "classes": DATASETS[drawn.config.data.name].classes,
+        "activations": networks[0].activations,
+        "networks": [
+            {
+                "seed": each.seed,
+                "layers": each.layers,
+                "sureness": sureness(each.confidence, each.predicted == drawn.labels),
+            }
+            for each in networks
+        ],
+        "pixels": embedded(drawn.pixels[shown]),
+        "images": [
+            {
+                "index": index,
+                "label": int(drawn.labels[index]),
+                "answers": [int(each.predicted[index]) for each in networks],
+            }
+            for index in shown
+        ],
+        "examples": [shown.index(index) for index in examples],
+        "wrong": [shown.index(index) for index in wrong],
+    }
+
+
+def accuracy(drawn: Drawn, networks: list[Network]) -> Summary:
+    """Return the statistics of the networks' recorded answers to the test images."""
+    return summarise({each.seed: np.mean(each.predicted == drawn.labels) for each in networks})
 
 
 def policy(style: str, script: str) -> str:
@@ -172,50 +211,3 @@ def policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src {digest(style)}; script-src {digest(script)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-
-
-def texts(
-    drawn: Drawn,
-    seeds: list[int],
-    differing: Mapping[int, int],
-    predicted: NDArray[np.int64],
-    wrong: int,
-) -> dict[str, str]:
-    """Return the page's sentences that depend on the experiment.
-
-    Args:
-        drawn: what the page is about.
-        seeds: of the networks on the page.
-        differing: to how many test images each of them answers otherwise than the recorded one.
-        predicted: their recorded answers, shape (seeds, N).
-        wrong: how many test images most of them get wrong.
-    """
-    frame, dataset = FRAMES[drawn.config.data.name], DATASETS[drawn.config.data.name]
-    images = f"{len(drawn.labels):,} test images"
-    accuracies = {
-        seed: float(np.mean(row == drawn.labels))
-        for seed, row in zip(seeds, predicted, strict=True)
-    }
-    left = len(drawn.config.seeds) - len(seeds)
-    others = f" ({left} more of the experiment are not on this page.)" if left else ""
-    changed = [f"seed {seed} to {count}" for seed, count in differing.items() if count]
-    fewest = f"; the {WRONG} that fewest get right are here" if wrong > WRONG else ""
-    exceptions = f", but for other answers of {', '.join(changed)}" if changed else ""
-    return {
-        "introduction": f"Networks trained on {dataset.title}, alike but for their seed, answer "
-        f"while you draw. Test accuracy: {summarise(dict(accuracies)).percent()}.{others}",
-        "about_examples": "The first of each digit that all networks get right; then those that "
-        "they disagree about most.",
-        "about_wrong": f"{wrong} of the {images} are answered wrongly by more than half of the "
-        f"networks{fewest}. These look most like the drawing: their distance, pixel by pixel, is "
-        "the smallest. Below each, the true digit and every network's answer."
-        if wrong
-        else f"None of the {images} is answered wrongly by more than half of the networks.",
-        "about_frame": f"As {dataset.title} was made: the longer side is scaled to {frame.box} "
-        "pixels by averaging areas, and whole pixels of shift put the centre of mass at "
-        f"({frame.centre:g}, {frame.centre:g}) of {frame.size} × {frame.size} pixels, counted from "
-        f"0. {frame.source}",
-        "about_weights": "Weights are whole numbers of 16 bits here, with a scale per neuron and "
-        "per input; preprocessing is part of the first layer. So computed, the networks answer "
-        f"all {images} as the recorded ones do{exceptions}.",
-    }

@@ -90,7 +90,13 @@ def test_more_networks_than_fit_are_left_out_and_counted() -> None:
     html = page(drawn("network.hidden=[1500,400]", seeds=[7, 8, 9]))
     assert len(html.encode()) < 4_000_000
     assert [network["seed"] for network in embedded_data(html)["networks"]] == [7]
-    assert "(2 more of the experiment are not on this page.)" in html
+    assert "would make this page too large to mail: 8, 9.</p>" in html
+
+
+def test_a_seed_that_failed_is_named() -> None:
+    about = drawn(seeds=[0, 1, 2])
+    about.models = {seed: about.models[seed] for seed in (0, 2)}
+    assert "Declared seeds that did not finish: 1." in page(about)
 
 
 def test_a_network_too_large_for_a_page_is_refused() -> None:
