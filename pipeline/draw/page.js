@@ -53,26 +53,36 @@ function seen() {
 
 // --- pictures ---
 
-const root = getComputedStyle(document.documentElement);
-const scratch = element("canvas").getContext("2d");
+// Colours of what is above 0 and of what is below. Ink is black; the style inverts it in the dark.
+const INK = [
+  [0, 0, 0],
+  [0, 0, 0],
+];
+const SIGNED = [colour("--for"), colour("--against")];
 
 /** Return red, green and blue of a colour of the style. */
 function colour(name) {
-  scratch.fillStyle = root.getPropertyValue(name); // which then is #rrggbb, however it was written
-  return [1, 3, 5].map((start) => parseInt(scratch.fillStyle.slice(start, start + 2), 16));
+  const context = element("canvas").getContext("2d");
+  context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name);
+  // It is #rrggbb now, however it was written.
+  return [1, 3, 5].map((start) => parseInt(context.fillStyle.slice(start, start + 2), 16));
 }
 
-/** Fill a canvas with a value per pixel, the strongest opaque; negative ones in another colour. */
-function paint(canvas, values, positive = "--ink", negative = "--against", strongest = undefined) {
+/** Fill a canvas with a value per pixel: the larger, the more opaque; `strongest` is so fully. */
+function paint(canvas, values, colours, strongest) {
   const context = canvas.getContext("2d");
   const picture = context.createImageData(canvas.width, canvas.height);
-  const colours = [colour(positive), colour(negative)];
-  const full = strongest ?? values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   values.forEach((value, place) => {
-    const opacity = full > 0 ? (255 * Math.abs(value)) / full : 0;
+    const opacity = (255 * Math.abs(value)) / strongest;
     picture.data.set([...colours[value < 0 ? 1 : 0], opacity], 4 * place);
   });
+  canvas.classList.toggle("ink", colours === INK);
   context.putImageData(picture, 0, 0);
+}
+
+/** Return the largest absolute value; 1 if all are 0. */
+function strongest(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
 }
 
 function element(name, properties = {}, ...children) {
@@ -93,7 +103,7 @@ function picture(width, height, label) {
 /** Return a button that puts a test image on the paper. */
 function imageButton(image, caption) {
   const canvas = picture(frame.size, frame.size);
-  paint(canvas, image.pixels, "--ink", "--ink", 255);
+  paint(canvas, image.pixels, INK, 255);
   const button = element("button", { type: "button", className: "image" }, canvas, caption);
   button.setAttribute("aria-label", `${caption}; test image ${image.index}`);
   button.addEventListener("click", () => begin(image));
@@ -182,7 +192,7 @@ reasons.setAttribute("role", "img");
 function showReasons({ layers }, passed) {
   const k = digit.value === "" ? largest(passed.preActivations) : Number(digit.value);
   const parts = contributions(layers, passed, k);
-  paint(reasons, parts, "--for", "--against");
+  paint(reasons, parts, SIGNED, strongest(parts));
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const [positive, negative] = [parts.filter((x) => x > 0), parts.filter((x) => x < 0)].map(sum);
   const h = passed.preActivations[k];
@@ -208,7 +218,7 @@ function showLayers(passed) {
   hidden.forEach(({ canvas, caption, name }, l) => {
     const values = passed.inputs[l + 1];
     const active = values.filter((value) => value !== 0).length;
-    paint(canvas, values);
+    paint(canvas, values, values.some((value) => value < 0) ? SIGNED : INK, strongest(values));
     caption.textContent =
       `${name}: ${active} of ${values.length} neurons are not 0, ` +
       `the largest is ${values.reduce((a, b) => Math.max(a, b)).toFixed(2)}`;
@@ -250,10 +260,11 @@ function show() {
   const passes = pixels && networks.map(({ layers }) => forward(layers, pixels));
   const end = performance.now();
   byId("details").hidden = !pixels;
-  paint(byId("seen"), pixels ?? new Uint8Array(frame.size ** 2), "--ink", "--ink", 255);
+  const took = `Scaled and answered in ${(end - start).toFixed(1)} ms.`;
+  byId("milliseconds").textContent = pixels ? took : "";
+  paint(byId("seen"), pixels ?? new Uint8Array(frame.size ** 2), INK, 255);
   if (!pixels) return showAnswers(null, { winner: "–", sentence: reason });
   showAnswers(passes, vote(passes.map(({ preActivations }) => largest(preActivations))));
-  byId("milliseconds").textContent = `Scaled and answered in ${(end - start).toFixed(1)} ms.`;
   showReasons(networks[network.value], passes[network.value]);
   showLayers(passes[network.value]);
   return null;
@@ -276,7 +287,7 @@ function clear() {
 function begin(image) {
   clear();
   const small = picture(frame.size, frame.size);
-  paint(small, image.pixels, "--black", "--black", 255);
+  paint(small, image.pixels, INK, 255);
   pen.drawImage(small, 0, 0, paper.width, paper.height);
   example = image;
   settle();
@@ -337,18 +348,9 @@ digit.addEventListener("change", show);
 
 // --- begin ---
 
-function showExamples() {
-  const captioned = data.examples.map((n) => imageButton(images[n], images[n].label));
-  byId("examples").replaceChildren(...captioned);
-}
-
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  showExamples();
-  settle();
-});
 byId("exact").hidden = !exact;
 byId("approximate").hidden = exact;
-showExamples();
+byId("examples").append(...data.examples.map((n) => imageButton(images[n], images[n].label)));
 byId("unavailable").hidden = true;
 byId("page").hidden = false;
 show();
