@@ -217,11 +217,12 @@ const hidden = networks[0].layers.slice(0, -1).map(({ b }, l) => {
 function showLayers(passed) {
   hidden.forEach(({ canvas, caption, name }, l) => {
     const values = passed.inputs[l + 1];
-    const active = values.filter((value) => value !== 0).length;
-    paint(canvas, values, values.some((value) => value < 0) ? SIGNED : INK, strongest(values));
+    const zeros = values.filter((value) => value === 0).length;
+    const [least, most] = [Math.min, Math.max].map((of) => values.reduce((a, b) => of(a, b)));
+    paint(canvas, values, least < 0 ? SIGNED : INK, strongest(values));
     caption.textContent =
-      `${name}: ${active} of ${values.length} neurons are not 0, ` +
-      `the largest is ${values.reduce((a, b) => Math.max(a, b)).toFixed(2)}`;
+      `${name}: ${values.length} neurons from ${least.toFixed(2)} to ${most.toFixed(2)}` +
+      (zeros ? `, ${zeros} of them 0` : "");
     canvas.setAttribute("aria-label", caption.textContent);
   });
 }
@@ -235,8 +236,8 @@ function showNearest(pixels) {
     .map((image) => [distance(image), image])
     .sort((a, b) => a[0] - b[0])
     .slice(0, NEAREST);
-  const button = ([, image]) =>
-    imageButton(image, `${image.label}, answered ${image.answers.join(" ")}`);
+  const given = ({ answers }) => answers.slice(0, 6).join(" ") + (answers.length > 6 ? " …" : "");
+  const button = ([, image]) => imageButton(image, `${image.label}, answered ${given(image)}`);
   byId("nearest").replaceChildren(...nearest.map(button));
 }
 
@@ -327,7 +328,7 @@ paper.addEventListener("pointerdown", (event) => {
 });
 paper.addEventListener("pointermove", (event) => {
   if (event.pointerId !== pointer?.id) return;
-  const events = event.getCoalescedEvents();
+  const events = event.getCoalescedEvents?.() ?? []; // Safari knows it since 18.2
   (events.length ? events : [event]).forEach(draw);
   look();
 });

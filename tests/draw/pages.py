@@ -23,6 +23,28 @@ from pipeline.network.randomness import generator
 from pipeline.paths import Paths, find_root
 from pipeline.records.model import Model
 
+Points = list[tuple[float, float]]
+
+
+def arc(x: float, y: float, width: float, height: float, start: int, end: int) -> Points:
+    """Return points on an ellipse, from and to an angle in degrees, clockwise from the right."""
+    angles = np.radians(np.linspace(start, end, 17))
+    return [(x + width / 2 * np.cos(a), y + height / 2 * np.sin(a)) for a in angles]
+
+
+# Each digit's strokes, as a person draws them; points are shares of the paper, from its top left.
+DIGITS: dict[int, list[Points]] = {
+    0: [arc(0.5, 0.5, 0.4, 0.6, -90, 270)],
+    1: [[(0.5, 0.2), (0.5, 0.8)]],
+    2: [[*arc(0.48, 0.35, 0.34, 0.34, -160, 40), (0.3, 0.8), (0.72, 0.8)]],
+    3: [arc(0.48, 0.35, 0.32, 0.3, -150, 90) + arc(0.48, 0.65, 0.36, 0.32, -90, 150)],
+    4: [[(0.35, 0.2), (0.32, 0.52), (0.68, 0.5)], [(0.62, 0.2), (0.6, 0.82)]],
+    5: [[(0.66, 0.2), (0.38, 0.2), (0.36, 0.45), *arc(0.48, 0.6, 0.36, 0.36, -110, 150)]],
+    6: [[(0.6, 0.18), (0.42, 0.4), *arc(0.5, 0.65, 0.32, 0.32, -160, 200)]],
+    7: [[(0.3, 0.22), (0.7, 0.22), (0.45, 0.82)]],
+    8: [arc(0.5, 0.34, 0.28, 0.28, 90, 450) + arc(0.5, 0.65, 0.34, 0.34, -90, 270)],
+    9: [[*arc(0.5, 0.36, 0.32, 0.32, 0, -360), (0.66, 0.4), (0.6, 0.82)]],
+}
 # A test image a row, from base64; every network's answers to each.
 ANSWERS = """
 const pixels = bytesOf(arguments[0]), length = frame.size ** 2;
@@ -60,7 +82,7 @@ def page_answers(browser: Chrome, pixels: NDArray[np.uint8]) -> NDArray[np.int64
     return np.concatenate([np.array(a) for a in in_blocks(browser, ANSWERS, pixels)], axis=1)
 
 
-def stroke(browser: Chrome, points: Sequence[tuple[float, float]]) -> None:
+def stroke(browser: Chrome, points: Points) -> None:
     """Draw a line with the mouse; points are shares of the paper, from its top left corner."""
     paper = browser.find_element("id", "paper")
     side = paper.size["width"]
@@ -72,6 +94,12 @@ def stroke(browser: Chrome, points: Sequence[tuple[float, float]]) -> None:
         if number == 0:
             mouse.click_and_hold()
     mouse.release().perform()
+
+
+def draw(browser: Chrome, digit: int) -> None:
+    """Draw a digit with the mouse."""
+    for points in DIGITS[digit]:
+        stroke(browser, points)
 
 
 def text(browser: Chrome, name: str) -> str:

@@ -93,6 +93,12 @@ def test_more_networks_than_fit_are_left_out_and_counted() -> None:
     assert "would make this page too large to mail: 8, 9.</p>" in html
 
 
+def test_a_study_s_name_is_text() -> None:
+    about = drawn(seeds=[0])
+    about.config.study = "</script><script>alert(1)</script>"
+    assert "<script>alert" not in page(about)
+
+
 def test_a_seed_that_failed_is_named() -> None:
     about = drawn(seeds=[0, 1, 2])
     about.models = {seed: about.models[seed] for seed in (0, 2)}
