@@ -91,18 +91,16 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-function picture(width, height, label) {
+/** Return a canvas that is a picture; it is described when it is painted. */
+function picture(width, height) {
   const canvas = element("canvas", { width, height });
-  if (label) {
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", label);
-  }
+  canvas.setAttribute("role", "img");
   return canvas;
 }
 
 /** Return a button that puts a test image on the paper. */
 function imageButton(image, caption) {
-  const canvas = picture(frame.size, frame.size);
+  const canvas = element("canvas", { width: frame.size, height: frame.size });
   paint(canvas, image.pixels, INK, 255);
   const button = element("button", { type: "button", className: "image" }, canvas, caption);
   button.setAttribute("aria-label", `${caption}; test image ${image.index}`);
@@ -113,7 +111,7 @@ function imageButton(image, caption) {
 // --- words ---
 
 const list = new Intl.ListFormat("en");
-const number = (value) => value.toFixed(3);
+const rounded = (value) => value.toFixed(3);
 
 /** Return the answer that most networks give, if one is, and a sentence about who gives which. */
 function vote(answers) {
@@ -170,9 +168,9 @@ function showAnswers(passes, { winner, sentence }) {
     const outputs = passes ? passes[n].outputs : [];
     const k = passes ? largest(passes[n].preActivations) : null;
     answer.textContent = passes ? k : "–";
-    output.textContent = passes ? number(outputs[k]) : "–";
+    output.textContent = passes ? rounded(outputs[k]) : "–";
     right.textContent = passes ? rightWhenSo(networks[n].sureness, outputs[k]) : "–";
-    row.classList.toggle("disagrees", winner >= 0 && k !== winner);
+    row.classList.toggle("disagrees", Number.isInteger(winner) && k !== winner);
     bars.forEach((bar, i) => {
       bar.style.height = `${100 * Math.min(Math.max(outputs[i] ?? 0, 0), 1)}%`;
       bar.classList.toggle("largest", i === k);
@@ -185,9 +183,8 @@ const digit = byId("digit");
 networks.forEach(({ seed }, n) => network.append(new Option(`seed ${seed}`, n)));
 for (let k = 0; k < classes; k++) digit.append(new Option(k, k));
 
-const reasons = picture(frame.size, frame.size, "");
+const reasons = picture(frame.size, frame.size);
 byId("reasons").prepend(reasons);
-reasons.setAttribute("role", "img");
 
 function showReasons({ layers }, passed) {
   const k = digit.value === "" ? largest(passed.preActivations) : Number(digit.value);
@@ -200,15 +197,14 @@ function showReasons({ layers }, passed) {
   byId("sums").textContent =
     `For ${k}: ink that speaks for it ${signed(positive)}, ink against it ${signed(negative)}, ` +
     `without ink ${signed(h - positive - negative)}. Together h̄ = ${signed(h)}, ` +
-    `and the output is ${number(passed.outputs[k])}.`;
+    `and the output is ${rounded(passed.outputs[k])}.`;
   reasons.setAttribute("aria-label", `Each pixel's part in h̄ for ${k}; the sums stand below.`);
 }
 
 // Every hidden layer as a picture, wider than high.
 const hidden = networks[0].layers.slice(0, -1).map(({ b }, l) => {
   const width = 2 ** Math.ceil(Math.log2(Math.sqrt(b.length)));
-  const canvas = picture(width, Math.ceil(b.length / width), "");
-  canvas.setAttribute("role", "img");
+  const canvas = picture(width, Math.ceil(b.length / width));
   const caption = element("figcaption");
   byId("layers").append(element("figure", {}, canvas, caption));
   return { canvas, caption, name: `Layer ${l + 1}, ${data.activations[l]}` };
@@ -236,7 +232,8 @@ function showNearest(pixels) {
     .map((image) => [distance(image), image])
     .sort((a, b) => a[0] - b[0])
     .slice(0, NEAREST);
-  const given = ({ answers }) => answers.slice(0, 6).join(" ") + (answers.length > 6 ? " …" : "");
+  const given = ({ answers }) =>
+    answers.join(" ") + (answers.length < networks.length ? " …" : "");
   const button = ([, image]) => imageButton(image, `${image.label}, answered ${given(image)}`);
   byId("nearest").replaceChildren(...nearest.map(button));
 }
@@ -264,11 +261,13 @@ function show() {
   const took = `Scaled and answered in ${(end - start).toFixed(1)} ms.`;
   byId("milliseconds").textContent = pixels ? took : "";
   paint(byId("seen"), pixels ?? new Uint8Array(frame.size ** 2), INK, 255);
-  if (!pixels) return showAnswers(null, { winner: "–", sentence: reason });
-  showAnswers(passes, vote(passes.map(({ preActivations }) => largest(preActivations))));
-  showReasons(networks[network.value], passes[network.value]);
-  showLayers(passes[network.value]);
-  return null;
+  if (pixels) {
+    showAnswers(passes, vote(passes.map(({ preActivations }) => largest(preActivations))));
+    showReasons(networks[network.value], passes[network.value]);
+    showLayers(passes[network.value]);
+  } else {
+    showAnswers(null, { winner: "–", sentence: reason });
+  }
 }
 
 /** Show what follows from a finished drawing, and say the answer to screen readers. */
@@ -287,7 +286,7 @@ function clear() {
 
 function begin(image) {
   clear();
-  const small = picture(frame.size, frame.size);
+  const small = element("canvas", { width: frame.size, height: frame.size });
   paint(small, image.pixels, INK, 255);
   pen.drawImage(small, 0, 0, paper.width, paper.height);
   example = image;

@@ -30,6 +30,7 @@ PAPER = 280  # pixels of the paper to draw on, each way
 # A page is mailed. What is on it beside the networks takes less than a tenth of it.
 MOST_BYTES, BESIDE = 4_000_000, 400_000
 WRONG = 200  # test images that most networks get wrong
+GUESSES = 6  # answers that are shown of each of them
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def data(
             {
                 "index": index,
                 "label": int(drawn.labels[index]),
-                "answers": [int(each.predicted[index]) for each in networks],
+                "answers": [int(each.predicted[index]) for each in networks[:GUESSES]],
             }
             for index in shown
         ],
