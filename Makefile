@@ -10,7 +10,7 @@ LAUNCHERS := $(VENV)/.launchers
 BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help env launchers rivals repro demo report lecture verify sweep ui test test-slow test-pythons bench check format lock clean
+.PHONY: help env launchers rivals repro demo report draw lecture verify sweep ui test test-slow test-pythons bench check format lock clean
 # A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
@@ -64,6 +64,9 @@ demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
 
 report: env ## write the report's page from the results that are here
 	@python -m pipeline.stages.report && echo reports/index.html
+
+draw: env ## write the page to draw a digit on, from the runs that are here
+	@python -m pipeline.stages.draw
 
 lecture: env ## draw the lecture's figures, and make its results on MNIST (some ten minutes)
 	@dvc repro lecture studies/dvc.yaml && python -m pipeline.stages.lecture_page
