@@ -1,0 +1,242 @@
+"""Grades what a student has filled in, and says in one line what is wrong.
+
+Convention: a `Task` gets what is right from an independent witness, and knows typical mistakes as
+functions. Each is computed on the task's arguments, which were chosen so that no two results are
+the same: so the mistake that fits can be named.
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent
+# Witnesses are exact to some nine digits: most are central differences.
+RELATIVE, ABSOLUTE = 1e-6, 1e-7
+STEP = 1e-6
+
+Result = np.ndarray
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function to fill in, and how it is graded.
+
+    Attributes:
+        function: its name on the page.
+        arguments: what it is called with, by name. Arrays in it are made read-only.
+        returns: names of the arrays or numbers that it returns.
+        right: computes what is right, by an independent witness.
+        mistakes: compute what typical mistakes give, by the sentence that explains the mistake.
+        aligned: brings results that may differ in what is arbitrary (as the signs of singular
+            vectors are) to one form.
+    """
+
+    function: str
+    arguments: Mapping[str, Any]
+    returns: Sequence[str]
+    right: Function
+    mistakes: Mapping[str, Function]
+    aligned: Callable[[list[Result]], list[Result]] = lambda results: results
+
+    def __post_init__(self) -> None:
+        for array in _flat(list(self.arguments.values())):
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
+
+    def __str__(self) -> str:
+        return self.function
+
+
+def check(page: str, task: Task) -> None:
+    """Fail in one line unless the page's function is right.
+
+    Args:
+        page: name of its module, such as `gradients`.
+        task: how it is graded.
+    """
+    complaint = complaint_about(page, task)
+    if complaint is not None:
+        pytest.fail(complaint, pytrace=False)
+
+
+def complaint_about(page: str, task: Task) -> str | None:
+    """Return what is wrong with a page's function, in one line; None if it is right."""
+    try:
+        with _quietly():
+            module = importlib.import_module(f"exercises.{page}")
+    except (Exception, SystemExit) as error:
+        return in_words(error)
+    return grade(getattr(module, task.function, None), task)
+
+
+def grade(function: Function | None, task: Task) -> str | None:
+    """Return what is wrong with a function, in one line; None if it is right."""
+    if not callable(function):
+        return f"{task.function}: the page has no such function; keep the names that were there"
+    given = _results(function, task)
+    mistaken = {sentence: _results(mistake, task) for sentence, mistake in task.mistakes.items()}
+    if isinstance(given, BaseException):
+        same = [s for s, other in mistaken.items() if repr(other) == repr(given)]
+        return f"{task.function}: {same[0]}" if same else in_words(given, task.arguments)
+    if len(given) != len(task.returns):
+        names = ", ".join(task.returns)
+        return f"{task.function}: returns {len(given)} values, expected {names}"
+    right = _results(task.right, task)
+    assert not isinstance(right, BaseException), right
+    for index, (name, value) in enumerate(zip(task.returns, given, strict=True)):
+        others = {
+            sentence: results[index]
+            for sentence, results in mistaken.items()
+            if not isinstance(results, BaseException) and index < len(results)
+        }
+        complaint = _complaint(f"your {name}", value, right[index], others)
+        if complaint is not None:
+            return f"{task.function}: {complaint}"
+    return None
+
+
+def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -> str:
+    """Return one line that says where in a student's page an error came up, and which.
+
+    Args:
+        error: caught where the page was imported or its function called.
+        arguments: what the function was called with, by name.
+    """
+    if isinstance(error, SyntaxError):
+        name = Path(error.filename or "").name
+        return f"{name}, line {error.lineno}: {error.msg}: `{(error.text or '').strip()}`"
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_page(frame)]
+    if not frames:
+        return what
+    page, line = Path(frames[-1].filename).relative_to(FOLDER.parent), frames[-1]
+    if isinstance(error, NotImplementedError):
+        return f"{line.name} in {page} is not filled in yet"
+    where = f"{page}, line {line.lineno}: `{line.line}`"
+    if "read-only" in str(error):
+        return f"{where} changes an argument; make a new array instead, as in W = W - 1"
+    if isinstance(error, pytest.fail.Exception):
+        return f"{where} was still busy after a minute; is there a loop that never ends?"
+    shapes = [
+        f"{name} has shape {value.shape}"
+        for name, value in (arguments or {}).items()
+        if isinstance(value, np.ndarray)
+    ]
+    return "; ".join([f"{where} stops with {what}", *([", ".join(shapes)] if shapes else [])])
+
+
+def _is_page(frame: traceback.FrameSummary) -> bool:
+    path = Path(frame.filename)
+    return path.parent.parent == FOLDER and not path.name.startswith("test_")
+
+
+def slopes(cost: Callable[[Result], float], at: Result) -> Result:
+    """Return the derivative of a cost by each entry of `at`, by central differences."""
+    derivative = np.zeros_like(at)
+    for place in np.ndindex(at.shape):
+        step = np.zeros_like(at)
+        step[place] = STEP
+        derivative[place] = (cost(at + step) - cost(at - step)) / (2 * STEP)
+    return derivative
+
+
+# --- calling -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    # A mistake shows in its result; NumPy's warning of it would come without an explanation.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _results(function: Function, task: Task) -> list[Any] | BaseException:
+    """Return what a function returns, as a flat list; or what it raised."""
+    try:
+        with _quietly():
+            returned = _flat(function(*task.arguments.values()))
+            return task.aligned(returned) if len(returned) == len(task.returns) else returned
+    except (Exception, SystemExit, pytest.fail.Exception) as error:
+        return error
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, (tuple, list)):
+        return [entry for part in value for entry in _flat(part)]
+    return [value]
+
+
+# --- comparing ---------------------------------------------------------------------------------
+
+
+def _complaint(your: str, value: Any, right: Any, others: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with one result.
+
+    Args:
+        your: what to call it.
+        value: it.
+        right: what it should be.
+        others: what typical mistakes give instead.
+    """
+    if value is None:
+        return f"{your} is None; does the function end with `return`?"
+    found, expected = np.asarray(value), np.asarray(right, np.float64)
+    if found.dtype.kind == "b":
+        return f"{your} is True or False; make numbers of it, as in (x > 0).astype(float)"
+    if found.dtype.kind not in "iuf":
+        return f"{your} is of type {type(value).__name__}; expected {_shape(expected)}"
+    if _same(found, expected):
+        return None
+    for sentence, other in others.items():
+        if not _same(other, expected) and _same(found, other):
+            return sentence
+    if found.shape != expected.shape:
+        transposed = found.ndim == 2 and found.shape == expected.shape[::-1]
+        what = "is transposed" if transposed else "has the wrong shape"
+        got = found.shape if expected.ndim and found.ndim else _shape(found)
+        return f"{your} {what}: expected {_shape(expected)}, got {got}"
+    return _complaint_about_numbers(your, found.astype(np.float64), expected)
+
+
+def _complaint_about_numbers(your: str, found: Result, expected: Result) -> str:
+    if not np.isfinite(found).all():
+        place = tuple(map(int, np.argwhere(~np.isfinite(found))[0]))
+        what = f"{found[place]}{_at(place)}; expected {expected[place]:.6g}"
+        return f"{your} is {what}; is something divided by 0, or is an e^x too large?"
+    if _same(found, -expected):
+        return f"{your} has the wrong sign"
+    factor = float(np.vdot(found, expected) / np.vdot(expected, expected))
+    if factor and _same(found, factor * expected):
+        return f"{your} is {factor:.6g} times what it should be"
+    wrong = np.argwhere(~np.isclose(found, expected, RELATIVE, ABSOLUTE))
+    place = tuple(map(int, wrong[0]))
+    first = f"expected {expected[place]:.6g}, got {found[place]:.6g}"
+    if not place:
+        return f"{your} is wrong: {first}"
+    return f"{your} is wrong in {len(wrong)} of {found.size} entries, first{_at(place)}: {first}"
+
+
+def _same(first: Any, second: Any) -> bool:
+    return np.shape(first) == np.shape(second) and np.allclose(
+        np.asarray(first, np.float64), second, RELATIVE, ABSOLUTE, equal_nan=True
+    )
+
+
+def _shape(array: Result) -> str:
+    return f"shape {array.shape}" if array.ndim else "a number"
+
+
+def _at(place: tuple[int, ...]) -> str:
+    return f" at [{', '.join(map(str, place))}]" if place else ""

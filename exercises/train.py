@@ -1,0 +1,222 @@
+"""Trains the network of exercise 10, and shows it beside ours.
+
+    python -m exercises.train                   params.yaml's network, on MNIST
+    python -m exercises.train experiment=demo   on scikit-learn's digits, in seconds
+    python -m exercises.train training.epochs=3 seed=1
+
+The loop over epochs is the pipeline's; every gradient and every step is yours. Ours is the compiled
+network, from the same first weights and on the same batches. Both are records of the study
+`exercises`, yours with an identity that includes your files.
+"""
+
+import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses what it computes with
+
+import ast
+import dataclasses
+import importlib
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from exercises.grader import FOLDER, complaint_about
+from pipeline.config import Config, compose
+from pipeline.data.prepared import Images, prepare
+from pipeline.errors import TrainingFailed, UserError, one_line_errors
+from pipeline.files import canonical_json, sha256
+from pipeline.network.dense import Layer, Network
+from pipeline.network.evaluation import Examples, score
+from pipeline.network.training import Descent, Diverged, Start, train
+from pipeline.paths import Paths, find_root
+from pipeline.processes import own_name, python
+from pipeline.records.code import code_digest, syntax
+from pipeline.records.environment import numeric_environment, one_blas_thread
+from pipeline.records.identity import Description, identity
+from pipeline.records.model import Model
+from pipeline.records.provenance import provenance
+from pipeline.records.record import Finished, Record, epoch_entry, read_finished, read_record
+from pipeline.stages.download import download
+from pipeline.sweep.job import description_of, first_network, record_of, train_seed
+
+STUDY = "exercises"
+# What exercise 10 computes the gradients of, and exercise 5 descends by.
+ALLOWED = {
+    ("network", "activation"): "relu",
+    ("network", "output"): "sigmoid",
+    ("training", "cost"): "cross_entropy",
+    ("training", "momentum"): 0.0,
+}
+
+
+def main() -> None:
+    """Train both networks, and say where they are."""
+    with one_line_errors(), one_blas_thread():
+        paths, overrides = Paths(find_root()), sys.argv[1:]
+        _refuse_what_is_not_right()
+        config = _configuration(paths, overrides)
+        origin = {"process": own_name(), **provenance(paths.root)}
+        yours = train_yours(config, paths, origin)
+        train_seed(config, paths, origin)
+        ours = read_finished(record_of(config, paths).folder)
+        for name, record in (("yours", yours), ("ours", ours)):
+            last = record.history[-1]
+            print(f"{name}: {_accuracies(last)}, record {record.identity}")
+        tracking = [word for word in overrides if word.startswith("tracking")]
+        python(paths.root, "pipeline.stages.track", *tracking)
+        code = yours.description["code"][:6]
+        print(
+            f"yours is named `... · code {code}` in MLflow, which "
+            f"`python -m pipeline.tracking.ui study={STUDY}` opens"
+        )
+
+
+def _refuse_what_is_not_right() -> None:
+    for page in ("descent", "network"):
+        for task in importlib.import_module(f"exercises.test_{page}").TASKS:
+            complaint = complaint_about(page, task)
+            if complaint is not None:
+                raise UserError(f"nothing is trained yet: {complaint}")
+
+
+def _configuration(paths: Paths, overrides: Sequence[str]) -> Config:
+    """Return the configuration that is asked for, on data that are here."""
+    config = compose(paths, overrides)
+    try:
+        download(config, paths)
+    except UserError as error:
+        if any(word.startswith(("data", "experiment")) for word in overrides):
+            raise
+        print(f"{error}; so this trains on scikit-learn's digits", file=sys.stderr)
+        config = compose(paths, [*overrides, "experiment=demo"])
+        download(config, paths)
+    for (section, name), allowed in ALLOWED.items():
+        value = getattr(getattr(config, section), name)
+        if value != allowed:
+            raise UserError(f"{section}.{name} = {value}: allowed is {allowed}, as in exercise 10")
+    seed = config.seeds[0] if config.seed is None else config.seed
+    return dataclasses.replace(config, study=STUDY, seed=seed)
+
+
+def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finished:
+    """Train the student's network, unless its record is complete; returns the record.
+
+    Args:
+        config: with a seed.
+        paths: where data and records are.
+        origin: where the code comes from and what runs it.
+
+    Raises:
+        TrainingFailed: the loss is no longer a finite number.
+        UserError: a data file is missing or damaged.
+    """
+    described = _description_of_yours(config, paths)
+    record = Record(paths.records / identity(described))
+    record.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(record.folder / ".lock"):
+        record.tidy()
+        state = read_record(record.folder)
+        if isinstance(state, Finished):
+            return state
+        origin = {"studies": [STUDY], "started": time.time(), **origin, "pages": _pages()}
+        record.begin(described)
+        record.save_origin(origin)
+        try:
+            _train(config, paths, record, origin)
+        except Diverged as error:
+            record.fail(str(error))
+            raise TrainingFailed(str(error)) from None
+        return read_finished(record.folder)
+
+
+def _train(config: Config, paths: Paths, record: Record, origin: dict[str, Any]) -> None:
+    prepared, settings, seed = prepare(config, paths), config.training, config.seed
+    assert seed is not None
+
+    def examples(images: Images, one_hot: np.ndarray) -> Examples:
+        X = prepared.preprocessor.apply(images.pixels, settings.dtype)
+        return Examples(X, one_hot.astype(settings.dtype), images.labels)
+
+    training = examples(prepared.train, prepared.train_one_hot)
+    network = first_network(config, training.X.shape[1])
+    history: list[dict[str, Any]] = []
+    timing, clock = [], time.perf_counter()
+    for epoch in train(
+        Start(0, network, None),
+        training,
+        examples(prepared.validation, prepared.validation_one_hot),
+        descent=Descent(_epoch, score),
+        seed=seed,
+        cost=settings.cost,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        schedule=settings.schedule,
+    ):
+        network = epoch.network
+        history = [*history, epoch_entry(epoch, history)]
+        seconds, clock = time.perf_counter() - clock, time.perf_counter()
+        timing.append({"epoch": epoch.number, "seconds": seconds, "ended": time.time()})
+        print(f"epoch {epoch.number} of {settings.epochs}: {_accuracies(history[-1])}", flush=True)
+    ended = {**origin, "epochs": timing, "ended": time.time()}
+    record.finish(Model(prepared.preprocessor, network), history, ended)
+
+
+def _epoch(
+    network: Network,
+    velocity: object,
+    examples: Examples,
+    batches: Iterable[np.ndarray],
+    *,
+    learning_rate: float,
+    **_: object,
+) -> tuple[Network, tuple[Layer, ...]]:
+    """Take the steps of an epoch by the student's functions, as `pipeline.network.descent` does."""
+    gradients = importlib.import_module("exercises.network").gradients
+    step = importlib.import_module("exercises.descent").step
+
+    def moved(layer: Layer, slopes: Sequence[np.ndarray]) -> Layer:
+        pairs = zip(layer, slopes, strict=True)
+        # In the layer's dtype, whatever the student's functions made of it.
+        return Layer(*(step(p, g, learning_rate).astype(p.dtype) for p, g in pairs))
+
+    for batch in batches:
+        layers = [tuple(layer) for layer in network.layers]
+        slopes = gradients(layers, examples.X[batch], examples.Y[batch])
+        network = network._replace(
+            layers=tuple(moved(*pair) for pair in zip(network.layers, slopes, strict=True))
+        )
+    return network, ()
+
+
+# --- what is recorded --------------------------------------------------------------------------
+
+
+def _description_of_yours(config: Config, paths: Paths) -> Description:
+    """Return what determines the result: the student's files too, and NumPy's arithmetic."""
+    used = numeric_environment()
+    code = {name: syntax(ast.parse(text)) for name, text in _pages().items()}
+    return {
+        **description_of(config, paths),
+        "code": sha256(canonical_json({"pipeline": code_digest(), **code})),
+        "arithmetic": {name: used[name] for name in ("NumPy", "BLAS")},
+    }
+
+
+def _pages() -> dict[str, str]:
+    """Return the text of every page, and of this file."""
+    pages = [path for path in FOLDER.glob("[0-9]*/*.py") if not path.name.startswith("test_")]
+    files = sorted([*pages, Path(__file__)])
+    return {str(path.relative_to(FOLDER)): path.read_text(encoding="utf-8") for path in files}
+
+
+def _accuracies(entry: dict[str, Any]) -> str:
+    parts = ("train", "validation")
+    return ", ".join(f"{part} accuracy {entry[part]['accuracy']:.2%}" for part in parts)
+
+
+if __name__ == "__main__":
+    main()
