@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -23,6 +23,9 @@ FOLDER = Path(__file__).parent
 # Witnesses are exact to some nine digits: most are central differences.
 RELATIVE, ABSOLUTE = 1e-6, 1e-7
 STEP = 1e-6
+SECONDS = 20  # for one function; a loop that never ends takes longer
+
+MOST_SHOWN = 10
 
 Result = np.ndarray
 Function = Callable[..., Any]
@@ -84,23 +87,23 @@ def grade(function: Function | None, task: Task) -> str | None:
     """Return what is wrong with a function, in one line; None if it is right."""
     if not callable(function):
         return f"{task.function}: the page has no such function; keep the names that were there"
-    given = _results(function, task)
-    mistaken = {sentence: _results(mistake, task) for sentence, mistake in task.mistakes.items()}
-    if isinstance(given, BaseException):
-        same = [s for s, other in mistaken.items() if repr(other) == repr(given)]
-        return f"{task.function}: {same[0]}" if same else in_words(given, task.arguments)
-    if len(given) != len(task.returns):
+    given, right = _called(function, task), _called(task.right, task)
+    mistaken = {sentence: _called(mistake, task) for sentence, mistake in task.mistakes.items()}
+    if given.error is not None:
+        for sentence, other in mistaken.items():
+            if repr(other.error) == repr(given.error):
+                return f"{task.function}: {sentence}"
+        return in_words(given.error, task.arguments)
+    if given.form != right.form:
         names = ", ".join(task.returns)
-        return f"{task.function}: returns {len(given)} values, expected {names}"
-    right = _results(task.right, task)
-    assert not isinstance(right, BaseException), right
-    for index, (name, value) in enumerate(zip(task.returns, given, strict=True)):
+        return f"{task.function}: returns {given.form}, expected {right.form}: {names}"
+    for index, (name, value) in enumerate(zip(task.returns, given.values, strict=True)):
         others = {
-            sentence: results[index]
-            for sentence, results in mistaken.items()
-            if not isinstance(results, BaseException) and index < len(results)
+            sentence: other.values[index]
+            for sentence, other in mistaken.items()
+            if other.form == right.form
         }
-        complaint = _complaint(f"your {name}", value, right[index], others)
+        complaint = _complaint(f"your {name}", value, right.values[index], others)
         if complaint is not None:
             return f"{task.function}: {complaint}"
     return None
@@ -116,24 +119,24 @@ def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -
     if isinstance(error, SyntaxError):
         name = Path(error.filename or "").name
         return f"{name}, line {error.lineno}: {error.msg}: `{(error.text or '').strip()}`"
-    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_page(frame)]
-    if not frames:
-        return what
-    page, line = Path(frames[-1].filename).relative_to(FOLDER.parent), frames[-1]
-    if isinstance(error, NotImplementedError):
-        return f"{line.name} in {page} is not filled in yet"
-    where = f"{page}, line {line.lineno}: `{line.line}`"
+    where = "the function"
+    if frames:
+        page, line = Path(frames[-1].filename).relative_to(FOLDER.parent), frames[-1]
+        if isinstance(error, NotImplementedError):
+            return f"{line.name} in {page} is not filled in yet"
+        where = f"{page}, line {line.lineno}: `{line.line}`"
     if "read-only" in str(error):
         return f"{where} changes an argument; make a new array instead, as in W = W - 1"
     if isinstance(error, pytest.fail.Exception):
-        return f"{where} was still busy after a minute; is there a loop that never ends?"
+        return f"{where} was still busy after {SECONDS} seconds; is there a loop that never ends?"
+    what = f"{where} stops with {type(error).__name__}: {' '.join(str(error).split())}"
     shapes = [
         f"{name} has shape {value.shape}"
         for name, value in (arguments or {}).items()
         if isinstance(value, np.ndarray)
     ]
-    return "; ".join([f"{where} stops with {what}", *([", ".join(shapes)] if shapes else [])])
+    return f"{what}; {', '.join(shapes)}" if shapes else what
 
 
 def _is_page(frame: traceback.FrameSummary) -> bool:
@@ -162,20 +165,37 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _results(function: Function, task: Task) -> list[Any] | BaseException:
-    """Return what a function returns, as a flat list; or what it raised."""
+class _Called(NamedTuple):
+    """What came of a call: values, how they were grouped, and what was raised instead."""
+
+    values: list[Any]
+    form: str
+    error: BaseException | None
+
+
+def _called(function: Function, task: Task) -> _Called:
     try:
         with _quietly():
-            returned = _flat(function(*task.arguments.values()))
-            return task.aligned(returned) if len(returned) == len(task.returns) else returned
+            returned = function(*task.arguments.values())
+            values, form = _flat(returned), _form(returned)
+            whole = len(values) == len(task.returns)
+            return _Called(task.aligned(values) if whole else values, form, None)
     except (Exception, SystemExit, pytest.fail.Exception) as error:
-        return error
+        return _Called([], "", error)
 
 
 def _flat(value: Any) -> list[Any]:
     if isinstance(value, (tuple, list)):
         return [entry for part in value for entry in _flat(part)]
     return [value]
+
+
+def _form(value: Any) -> str:
+    """Return how values are grouped, such as `((one, one), one)`."""
+    if not isinstance(value, (tuple, list)):
+        return "one"
+    shown = [_form(part) for part in value[:MOST_SHOWN]]
+    return f"({', '.join(shown)}{', ...' if len(value) > MOST_SHOWN else ''})"
 
 
 # --- comparing ---------------------------------------------------------------------------------

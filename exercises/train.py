@@ -65,6 +65,7 @@ def main() -> None:
         for name, record in (("yours", yours), ("ours", ours)):
             last = record.history[-1]
             print(f"{name}: {_accuracies(last)}, record {record.identity}")
+        print("bringing MLflow up to date", flush=True)
         tracking = [word for word in overrides if word.startswith("tracking")]
         python(paths.root, "pipeline.stages.track", *tracking)
         code = yours.description["code"][:6]

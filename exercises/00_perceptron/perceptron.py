@@ -13,7 +13,7 @@ h are numbers.
 Worked example, with f(x) = max(0, x):
 
     >>> w, x = np.array([2.0, -1.0]), np.array([3.0, 4.0])
-    >>> perceptron(w, x, 0.5, lambda h_bar: max(0.0, h_bar))   # 2 · 3 − 1 · 4 + 0.5
+    >>> float(perceptron(w, x, 0.5, lambda h_bar: max(0.0, h_bar)))     # 2 · 3 − 1 · 4 + 0.5
     2.5
 
 Fill in the function, then run `pytest exercises/00_perceptron`.

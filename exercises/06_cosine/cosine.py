@@ -72,10 +72,10 @@ def main() -> None:
     W, b, W_y = rng.uniform(-0.1, 0.1, (10, 200)), np.zeros(10), rng.uniform(-0.1, 0.1, (200, 10))
     W, b, W_y = train(W, b, W_y, x, y, learning_rate=0.01, steps=500)
     print("mean squared error against the cosine")
-    print(f"the noisy signal: {np.mean((x - y) ** 2):.2e}    (slide: 9.97e-03)")
-    print(f"your network:     {np.mean((output(W, b, W_y, x) - y) ** 2):.2e}    (slide: 2.02e-04)")
+    print(f"the noisy signal:  {np.mean((x - y) ** 2):.2e}    (slide: 9.97e-03)")
+    print(f"your network:      {np.mean((output(W, b, W_y, x) - y) ** 2):.2e}    (slide: 2.02e-04)")
     fresh = y + rng.normal(0, 0.1, 200)
-    print(f"on other noise:   {np.mean((output(W, b, W_y, fresh) - y) ** 2):.2e}")
+    print(f"on other noise:    {np.mean((output(W, b, W_y, fresh) - y) ** 2):.2e}")
 
 
 if __name__ == "__main__":

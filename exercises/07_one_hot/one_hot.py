@@ -14,10 +14,10 @@ Shapes: labels (N,), whole numbers from 0 to classes − 1; the result (N, class
 
 Worked example:
 
-    >>> one_hot(np.array([2, 0, 1]), classes=4)
-    array([[0., 0., 1., 0.],
-           [1., 0., 0., 0.],
-           [0., 1., 0., 0.]])
+    >>> one_hot(np.array([2, 0, 1]), classes=4).astype(int)
+    array([[0, 0, 1, 0],
+           [1, 0, 0, 0],
+           [0, 1, 0, 0]])
 
 Fill in the function, then run `pytest exercises/07_one_hot`.
 """

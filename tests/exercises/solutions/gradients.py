@@ -16,4 +16,5 @@ def pre_activation_gradient(H_bar: Any, Delta: Any, f_derivative: Any) -> Any:
 
 
 def dense_gradients(W: Any, X: Any, delta: Any) -> Any:
-    return package.dense_gradients(Layer(W, np.zeros(len(W))), X, delta)
+    gradient, delta_X = package.dense_gradients(Layer(W, np.zeros(len(W))), X, delta)
+    return *gradient, delta_X
