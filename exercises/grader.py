@@ -8,6 +8,7 @@ the same: so the mistake that fits can be named.
 from __future__ import annotations
 
 import importlib
+import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -117,12 +118,12 @@ def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -
         arguments: what the function was called with, by name.
     """
     if isinstance(error, SyntaxError):
-        name = Path(error.filename or "").name
-        return f"{name}, line {error.lineno}: {error.msg}: `{(error.text or '').strip()}`"
+        where = f"{_page(error.filename or '')}, line {error.lineno}"
+        return f"{where}: `{(error.text or '').strip()}`: {error.msg}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_page(frame)]
     where = "the function"
     if frames:
-        page, line = Path(frames[-1].filename).relative_to(FOLDER.parent), frames[-1]
+        line, page = frames[-1], _page(frames[-1].filename)
         if isinstance(error, NotImplementedError):
             return f"{line.name} in {page} is not filled in yet"
         where = f"{page}, line {line.lineno}: `{line.line}`"
@@ -137,6 +138,10 @@ def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -
         if isinstance(value, np.ndarray)
     ]
     return f"{what}; {', '.join(shapes)}" if shapes else what
+
+
+def _page(file: str) -> str:
+    return os.path.relpath(file, FOLDER.parent)
 
 
 def _is_page(frame: traceback.FrameSummary) -> bool:

@@ -7,12 +7,14 @@ one sample, a column x:
 
     h̄ = W x + b,    h = f(h̄)           (2)
 
-In programs many samples are computed at once: a batch X has a row for each of b samples. So
+(The slides print the first half again on the board, as (9) and (11).)
+
+In programs many samples are computed at once: a batch X has a row for each of N samples. So
 W x reads X Wᵀ, and b is added to each row, which NumPy does by itself:
 
     H_bar = X Wᵀ + b
 
-Shapes: W (m, n), b (m,), X (b, n), H_bar (b, m). The function returns H_bar; f comes later. In
+Shapes: W (m, n), b (m,), X (N, n), H_bar (N, m). The function returns H_bar; f comes later. In
 NumPy, @ multiplies matrices and W.T is Wᵀ.
 
 Worked example, two samples with n = 2 inputs and m = 3 neurons:
@@ -35,6 +37,6 @@ def dense(W: np.ndarray, b: np.ndarray, X: np.ndarray) -> np.ndarray:
     Args:
         W: weights, shape (m, n).
         b: biases, shape (m,).
-        X: inputs, shape (b, n).
+        X: inputs, shape (N, n).
     """
     raise NotImplementedError

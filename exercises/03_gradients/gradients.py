@@ -6,17 +6,17 @@ The gradient Δ of the cost at a layer's output h goes back through f, and then 
 h̄ was computed from. For one sample, a column x:
 
     δh̄ = f'(h̄) ⊙ Δ                     (8)
-    δW = δh̄ xᵀ      δb = δh̄            (5)
+    δW = δh̄ xᵀ      δb = δh̄            (5), derived as (10) and (12)
     δx = Wᵀ δh̄                          (6)
 
-⊙ multiplies entry by entry. For a batch with one sample in each row, δW and δb are summed over the
-samples:
+⊙ multiplies entry by entry. (10) prints its transpose on the bracket; (5) is right. For a batch
+with one sample in each of its N rows, δW and δb are summed over the samples:
 
     δH_bar = f'(H_bar) ⊙ Δ
     δW = δH_barᵀ X      δb = the sum of δH_bar's rows
     δX = δH_bar W
 
-Shapes: X (b, n), W and δW (m, n), δb (m,), H_bar, Δ and δH_bar (b, m), δX (b, n). A gradient always
+Shapes: X (N, n), W and δW (m, n), δb (m,), H_bar, Δ and δH_bar (N, m), δX (N, n). A gradient always
 has the shape of what it is the gradient of.
 
 Worked example, one sample with n = 2 inputs and m = 1 neuron, f = σ, h̄ = 0, so f'(h̄) = 0.25:
@@ -42,8 +42,8 @@ def pre_activation_gradient(
     """Return δH_bar, equation (8).
 
     Args:
-        H_bar: pre-activations, shape (b, m).
-        Delta: Δ, the gradient at the outputs f(H_bar), shape (b, m).
+        H_bar: pre-activations, shape (N, m).
+        Delta: Δ, the gradient at the outputs f(H_bar), shape (N, m).
         f_derivative: f', to be applied to an array.
     """
     raise NotImplementedError
@@ -56,7 +56,7 @@ def dense_gradients(
 
     Args:
         W: weights, shape (m, n).
-        X: the layer's inputs, shape (b, n).
-        delta: δH_bar, shape (b, m).
+        X: the layer's inputs, shape (N, n).
+        delta: δH_bar, shape (N, m).
     """
     raise NotImplementedError

@@ -55,7 +55,7 @@ TASKS = (
         slopes_of_a_layer,
         {
             "your δW and δb are means over the batch; here they are sums, since the cost's "
-            "gradient holds the 1/b already": lambda W, X, d: (d.T @ X / 4, d.mean(axis=0), d @ W),
+            "gradient holds the 1/N already": lambda W, X, d: (d.T @ X / 4, d.mean(axis=0), d @ W),
             "your δb still has a row for each sample; sum over the batch, axis 0": lambda W, X, d: (
                 d.T @ X,
                 d,

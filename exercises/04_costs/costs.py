@@ -14,7 +14,7 @@ The sums run over the outputs of the sample. (19) is the gradient at the pre-act
 output o = σ(h̄), so σ' is in it already: (8) is not applied on top of it.
 
 For a batch, one sample in a row, a cost is the mean of its samples' costs: a number. The gradients
-have a row for each sample and are not yet divided by b.
+have a row for each sample and are not yet divided by the number of samples.
 
 Worked example, two samples with two outputs each:
 
@@ -42,18 +42,18 @@ def squared_error(H: np.ndarray, Y: np.ndarray) -> float:
     """Return the cost (3), averaged over the batch.
 
     Args:
-        H: outputs, shape (b, m).
-        Y: labels, shape (b, m).
+        H: outputs, shape (N, m).
+        Y: labels, shape (N, m).
     """
     raise NotImplementedError
 
 
 def squared_error_gradient(H: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Return Δ of each sample, equation (4), shape (b, m).
+    """Return Δ of each sample, equation (4), shape (N, m).
 
     Args:
-        H: outputs, shape (b, m).
-        Y: labels, shape (b, m).
+        H: outputs, shape (N, m).
+        Y: labels, shape (N, m).
     """
     raise NotImplementedError
 
@@ -62,17 +62,17 @@ def cross_entropy(outputs: np.ndarray, Y: np.ndarray) -> float:
     """Return the cost (18), averaged over the batch.
 
     Args:
-        outputs: o, between 0 and 1, shape (b, m).
-        Y: labels, shape (b, m).
+        outputs: o, between 0 and 1, shape (N, m).
+        Y: labels, shape (N, m).
     """
     raise NotImplementedError
 
 
 def cross_entropy_gradient(H_bar: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Return the gradient at the pre-activations of each sample, equation (19), shape (b, m).
+    """Return the gradient at the pre-activations of each sample, equation (19), shape (N, m).
 
     Args:
-        H_bar: pre-activations of the outputs σ(H_bar), shape (b, m).
-        Y: labels, shape (b, m).
+        H_bar: pre-activations of the outputs σ(H_bar), shape (N, m).
+        Y: labels, shape (N, m).
     """
     raise NotImplementedError

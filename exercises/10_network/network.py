@@ -6,12 +6,12 @@ A network is a list of layers, each a pair (W, b). Hidden layers have f = ReLU, 
 f = σ, and the cost is the cross-entropy (18), averaged over the batch.
 
 Forward, from the first layer to the last: H_bar = H Wᵀ + b, where the first layer's H is the
-batch X; then H = f(H_bar).
+batch X; then H = f(H_bar), equation (7).
 
 Backward, from the last layer to the first. The last layer begins with (19), divided by the number
-of samples b, since the cost is a mean:
+of samples N, since the cost is a mean:
 
-    δH_bar = (σ(H_bar) − Y) / b
+    δH_bar = (σ(H_bar) − Y) / N
 
 Each layer has its δW and δb of (5), from δH_bar and from what went into it. Its δX of (6) is the Δ
 of the layer before, whose δH_bar is ReLU'(H_bar) ⊙ Δ, by (8). So the forward pass has to keep each
@@ -47,11 +47,11 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 
 
 def outputs(layers: Layers, X: np.ndarray) -> np.ndarray:
-    """Return the last layer's outputs, shape (b, m).
+    """Return the last layer's outputs, shape (N, m).
 
     Args:
         layers: weights and biases, first layer to last.
-        X: a batch of inputs, shape (b, n).
+        X: a batch of inputs, shape (N, n).
     """
     raise NotImplementedError
 
@@ -61,7 +61,7 @@ def gradients(layers: Layers, X: np.ndarray, Y: np.ndarray) -> Layers:
 
     Args:
         layers: weights and biases, first layer to last.
-        X: a batch of inputs, shape (b, n).
-        Y: their one-hot labels, shape (b, m).
+        X: a batch of inputs, shape (N, n).
+        Y: their one-hot labels, shape (N, m).
     """
     raise NotImplementedError

@@ -91,7 +91,9 @@ def test_pages_that_do_not_work_are_told_in_a_line_each(student: Checkout) -> No
     code, text = run_pytest(student, "exercises")
     assert code == 1
     lines = text.splitlines()
-    assert "perceptron.py, line 2: '(' was never closed: `return f(w @ x + b`" in lines
+    assert (
+        "exercises/00_perceptron/perceptron.py, line 2: `return f(w @ x + b`: '(' was never closed"
+    ) in lines
     assert (
         "exercises/01_activations/activations.py, line 1: `import nump` stops with "
         "ModuleNotFoundError: No module named 'nump'"

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,24 @@ def test_the_test_is_there(row: list[str]) -> None:
     path, _, name = row[3].partition("::")
     tree = ast.parse((PATHS.root / path).read_text())
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[1] for row in ROWS])
+def test_the_exercise_is_there_and_cites_its_equation(row: list[str]) -> None:
+    (link,) = re.findall(r"^\[[^\]]+\]\((\S+)\)$", row[4])
+    docstring = ast.get_docstring(ast.parse((PATHS.root / "docs" / link).read_text()))
+    assert docstring is not None
+    assert row[1] in docstring, f"{link} does not cite {row[1]}"
+
+
+def test_every_exercise_is_linked() -> None:
+    pages = {f"../{path.relative_to(PATHS.root)}" for path in exercise_pages()}
+    assert set(re.findall(r"\]\((\.\./exercises/\S+)\)", TEXT)) == pages
+
+
+def exercise_pages() -> list[Path]:
+    found = (PATHS.root / "exercises").glob("[0-9]*/*.py")
+    return [path for path in found if not path.name.startswith("test_")]
 
 
 def test_everything_named_in_the_code_is_there() -> None:
