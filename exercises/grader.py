@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ STEP = 1e-6
 SECONDS = 20  # for one function; a loop that never ends takes longer
 
 MOST_SHOWN = 10
+# How NumPy says so.
+MISMATCH = re.compile(r"matmul: .* mismatch in its core dimension .* signature \S+")
 
 Result = np.ndarray
 Function = Callable[..., Any]
@@ -97,7 +100,8 @@ def grade(function: Function | None, task: Task) -> str | None:
         return in_words(given.error, task.arguments)
     if given.form != right.form:
         names = ", ".join(task.returns)
-        return f"{task.function}: returns {given.form}, expected {right.form}: {names}"
+        array = "; np.array makes an array of a list" if right.form == "one" else ""
+        return f"{task.function}: returns {given.form}, expected {right.form}: {names}{array}"
     for index, (name, value) in enumerate(zip(task.returns, given.values, strict=True)):
         others = {
             sentence: other.values[index]
@@ -131,7 +135,8 @@ def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -
         return f"{where} changes an argument; make a new array instead, as in W = W - 1"
     if isinstance(error, pytest.fail.Exception):
         return f"{where} was still busy after {SECONDS} seconds; is there a loop that never ends?"
-    what = f"{where} stops with {type(error).__name__}: {' '.join(str(error).split())}"
+    text = MISMATCH.sub("the inner sizes of a product with @ differ", " ".join(str(error).split()))
+    what = f"{where} stops with {type(error).__name__}: {text}"
     shapes = [
         f"{name} has shape {value.shape}"
         for name, value in (arguments or {}).items()

@@ -7,8 +7,8 @@ function f:
 
     h = f(wᵀx + b)                      (1)
 
-wᵀx is a single number, the sum of the products of weights and inputs. Shapes: w and x (n,); b and
-h are numbers.
+wᵀx is a single number, the sum of the products of weights and inputs; NumPy writes such products
+as @. Shapes: w and x (n,); b and h are numbers.
 
 Worked example, with f(x) = max(0, x):
 
@@ -16,7 +16,9 @@ Worked example, with f(x) = max(0, x):
     >>> float(perceptron(w, x, 0.5, lambda h_bar: max(0.0, h_bar)))     # 2 · 3 − 1 · 4 + 0.5
     2.5
 
-Fill in the function, then run `pytest exercises/00_perceptron`.
+Replace `raise NotImplementedError` by your code, then run `pytest exercises/00_perceptron`. To try
+the example, `python -i -m exercises.perceptron` opens Python with what is on this page. Every page
+works like this.
 """
 
 from collections.abc import Callable

@@ -52,7 +52,9 @@ TASKS = (
                 lambda x: np.where(x > 0, x, 0.01 * x)
             ),
             "this is the step H(x); ReLU is x right of zero": lambda x: 1.0 * (x > 0),
-            "max compares whole arrays; np.maximum compares entry by entry": lambda x: max(0, x),
+            "max and if compare whole arrays; np.maximum compares entry by entry": (
+                lambda x: max(0, x)
+            ),
         },
     ),
     Task(
@@ -63,6 +65,9 @@ TASKS = (
         {
             "H(0) is 1 with you; here it is 0: x > 0, not x >= 0": lambda x: 1.0 * (x >= 0),
             "H(0) is ½ with you; here it is 0": lambda x: np.heaviside(x, 0.5),
+            "if compares the whole array; x > 0 by itself compares entry by entry": (
+                lambda x: 1.0 if x > 0 else 0.0
+            ),
             "this is ReLU itself; its slope is 1 right of zero": lambda x: np.maximum(0, x),
             "this is the sign of x; the slope of ReLU left of zero is 0": np.sign,
             "this is 0 right of zero and 1 left of it; it is the other way round": (

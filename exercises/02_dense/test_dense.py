@@ -34,6 +34,9 @@ TASKS = (
             "W is not transposed: X has shape (4, 5) and W (3, 5), so it takes X @ W.T": (
                 lambda W, b, X: X @ W + b
             ),
+            "W x is for one sample, a column; for a batch in rows it is X @ W.T": (
+                lambda W, b, X: W @ X + b
+            ),
             "for a batch in rows the product is X Wᵀ; W Xᵀ is its transpose, to which b does not "
             "fit": lambda W, b, X: W @ X.T + b,
             "this is f(H_bar), with ReLU; here f comes later": (

@@ -19,13 +19,14 @@ with one sample in each of its N rows, δW and δb are summed over the samples:
 Shapes: X (N, n), W and δW (m, n), δb (m,), H_bar, Δ and δH_bar (N, m), δX (N, n). A gradient always
 has the shape of what it is the gradient of.
 
-Worked example, one sample with n = 2 inputs and m = 1 neuron, f = σ, h̄ = 0, so f'(h̄) = 0.25:
+Worked example, one sample with n = 2 inputs and m = 1 neuron, f(x) = x², so f'(x) = 2x:
 
-    >>> delta = pre_activation_gradient(np.array([[0.0]]), np.array([[2.0]]), sigmoid_derivative)
-    >>> delta                                   # 0.25 · 2
+    >>> H_bar, Delta = np.array([[0.25]]), np.array([[1.0]])
+    >>> delta = pre_activation_gradient(H_bar, Delta, lambda x: 2 * x)
+    >>> delta                                   # 2 · 0.25 · 1
     array([[0.5]])
-    >>> dW, db, dX = dense_gradients(np.array([[1.0, 3.0]]), np.array([[4.0, 6.0]]), delta)
-    >>> dW, db, dX                              # 0.5 · (4, 6); 0.5; 0.5 · (1, 3)
+    >>> W, X = np.array([[1.0, 3.0]]), np.array([[4.0, 6.0]])
+    >>> dense_gradients(W, X, delta)            # 0.5 · (4, 6); 0.5; 0.5 · (1, 3)
     (array([[2., 3.]]), array([0.5]), array([[0.5, 1.5]]))
 
 Fill in both functions, then run `pytest exercises/03_gradients`.

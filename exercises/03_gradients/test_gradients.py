@@ -66,11 +66,6 @@ TASKS = (
                 d.sum(axis=1),
                 d @ W,
             ),
-            "δX = δH_bar W for rows; the Wᵀ of (6) is for columns": lambda W, X, d: (
-                d.T @ X,
-                d.sum(axis=0),
-                d @ W.T,
-            ),
         },
     ),
 )
