@@ -11,6 +11,7 @@ network, from the same first weights and on the same batches. Both are records o
 
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses what it computes with
 
+import argparse
 import ast
 import dataclasses
 import importlib
@@ -23,11 +24,12 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from exercises.grader import FOLDER, complaint_about
+from exercises.grader import FOLDER, complaint_about, in_words
 from pipeline.config import Config, compose
 from pipeline.data.prepared import Images, prepare
 from pipeline.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.files import canonical_json, sha256
+from pipeline.masking import masked
 from pipeline.network.dense import Layer, Network
 from pipeline.network.evaluation import Examples, score
 from pipeline.network.training import Descent, Diverged, Start, train
@@ -54,10 +56,17 @@ ALLOWED = {
 
 def main() -> None:
     """Train both networks, and say where they are."""
+    parser = argparse.ArgumentParser(
+        prog="python -m exercises.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=3")
+    overrides = parser.parse_args().overrides
     with one_line_errors(), one_blas_thread():
-        paths, overrides = Paths(find_root()), sys.argv[1:]
+        paths = Paths(find_root())
         _refuse_what_is_not_right()
-        config = _configuration(paths, overrides)
+        config = configuration(paths, overrides)
         origin = {"process": own_name(), **provenance(paths.root)}
         yours = train_yours(config, paths, origin)
         train_seed(config, paths, origin)
@@ -83,9 +92,17 @@ def _refuse_what_is_not_right() -> None:
                 raise UserError(f"nothing is trained yet: {complaint}")
 
 
-def _configuration(paths: Paths, overrides: Sequence[str]) -> Config:
-    """Return the configuration that is asked for, on data that are here."""
+def configuration(paths: Paths, overrides: Sequence[str]) -> Config:
+    """Return the configuration of one training, on data that are here.
+
+    Raises:
+        UserError: it is of a network that exercise 10 is not about, or its data cannot be had.
+    """
     config = compose(paths, overrides)
+    for (section, name), allowed in ALLOWED.items():
+        value = getattr(getattr(config, section), name)
+        if value != allowed:
+            raise UserError(f"{section}.{name} = {value}: allowed is {allowed}, as in exercise 10")
     try:
         download(config, paths)
     except UserError as error:
@@ -94,10 +111,6 @@ def _configuration(paths: Paths, overrides: Sequence[str]) -> Config:
         print(f"{error}; so this trains on scikit-learn's digits", file=sys.stderr)
         config = compose(paths, [*overrides, "experiment=demo"])
         download(config, paths)
-    for (section, name), allowed in ALLOWED.items():
-        value = getattr(getattr(config, section), name)
-        if value != allowed:
-            raise UserError(f"{section}.{name} = {value}: allowed is {allowed}, as in exercise 10")
     seed = config.seeds[0] if config.seed is None else config.seed
     return dataclasses.replace(config, study=STUDY, seed=seed)
 
@@ -111,8 +124,8 @@ def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finishe
         origin: where the code comes from and what runs it.
 
     Raises:
-        TrainingFailed: the loss is no longer a finite number.
-        UserError: a data file is missing or damaged.
+        TrainingFailed: the loss is no longer a finite number, or a page or a data file does not
+            work.
     """
     described = _description_of_yours(config, paths)
     record = Record(paths.records / identity(described))
@@ -127,9 +140,11 @@ def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finishe
         record.save_origin(origin)
         try:
             _train(config, paths, record, origin)
-        except Diverged as error:
-            record.fail(str(error))
-            raise TrainingFailed(str(error)) from None
+        except Exception as error:
+            known = isinstance(error, (Diverged, UserError))
+            reason = masked(str(error) if known else in_words(error))
+            record.fail(reason)
+            raise TrainingFailed(reason) from error
         return read_finished(record.folder)
 
 
