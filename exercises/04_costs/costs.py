@@ -35,6 +35,7 @@ Fill in the functions, then run `pytest exercises/04_costs`. You may use your σ
 """
 
 import numpy as np
+
 from exercises.activations import sigmoid
 
 

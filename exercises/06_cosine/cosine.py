@@ -35,6 +35,7 @@ exercises. `python -m exercises.cosine` then denoises the lecture's cosine with 
 """
 
 import numpy as np
+
 from exercises.activations import sigmoid, sigmoid_derivative
 from exercises.descent import step
 

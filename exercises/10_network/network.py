@@ -38,6 +38,7 @@ params.yaml's network on MNIST by them, and shows the result beside ours, in MLf
 """
 
 import numpy as np
+
 from exercises.activations import relu, relu_derivative, sigmoid
 from exercises.costs import cross_entropy_gradient
 from exercises.dense import dense
