@@ -121,10 +121,11 @@ def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -
         error: caught where the page was imported or its function called.
         arguments: what the function was called with, by name.
     """
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and _is_page(error.filename or ""):
         where = f"{_page(error.filename or '')}, line {error.lineno}"
         return f"{where}: `{(error.text or '').strip()}`: {error.msg}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_page(frame)]
+    called = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in called if _is_page(frame.filename)]
     where = "the function"
     if frames:
         line, page = frames[-1], _page(frames[-1].filename)
@@ -149,8 +150,8 @@ def _page(file: str) -> str:
     return os.path.relpath(file, FOLDER.parent)
 
 
-def _is_page(frame: traceback.FrameSummary) -> bool:
-    path = Path(frame.filename)
+def _is_page(file: str) -> bool:
+    path = Path(file)
     return path.parent.parent == FOLDER and not path.name.startswith("test_")
 
 

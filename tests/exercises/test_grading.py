@@ -90,6 +90,10 @@ def right(W: Any, b: Any, X: Any) -> Any:
         (lambda W, b, X: list(range(99)), "one, ...), expected one: H_bar"),
         (lambda W, b: W, "takes 2 positional arguments but 3 were given"),
         (lambda W, b, X: sys.exit("bye"), "SystemExit: bye"),
+        (
+            lambda W, b, X: compile("X @", "", "eval"),
+            "the function stops with SyntaxError: invalid",
+        ),
         (changed, "changes an argument; make a new array instead, as in W = W - 1"),
     ],
 )
