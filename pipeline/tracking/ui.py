@@ -39,6 +39,7 @@ def main() -> None:
         sys.stdout.flush()
         # The light set of processes: two instead of fifteen. No login, so this machine only.
         os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+        os.environ.update(MLFLOW_LOGGING_LEVEL="ERROR", PYTHONWARNINGS="ignore")
         # Not on the command line, since a database's address may hold a password.
         os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
         words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]

@@ -195,7 +195,7 @@ def test_a_store_that_somebody_else_holds_is_waited_for(
         [sys.executable, "-m", "pipeline.stages.track"], cwd=mirrored.paths.root
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        sync.wait(6)
+        sync.wait(4)
     other.execute("ROLLBACK")
     other.close()
     assert sync.wait(60) == 0

@@ -1,6 +1,7 @@
 """Whatever has happened to the store, one pass makes of it what a new one would hold."""
 
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -428,3 +429,47 @@ def test_a_study_of_no_possible_name_is_refused(study: str, checkout: Checkout) 
     done = checkout.run("pipeline.stages.train", f"study={study}", "seed=0", check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+# --- a store that cannot be had ---
+
+
+@pytest.mark.parametrize(
+    ("uri", "code", "words"),
+    [
+        ("sqlite:////proc/x.db", 1, "nothing is mirrored to sqlite:////proc/x.db"),
+        ("sqlite:////nowhere/x.db", 1, "/nowhere is no folder that can be written to"),
+        ("sqlite:////tmp", 1, "/tmp is no file"),
+        ("sqlite:///params.yaml", 1, "is no database"),
+        ("sqlite://", 2, "allowed is sqlite:///FILE"),
+        ("mlruns", 2, "allowed is sqlite:///FILE"),
+        ("file:///tmp/mlruns", 2, "allowed is sqlite:///FILE"),
+    ],
+)
+def test_an_address_where_no_store_can_be_is_told_in_one_line(
+    uri: str, code: int, words: str, unmirrored: Checkout
+) -> None:
+    before = unmirrored.paths.params.read_bytes()
+    done = unmirrored.run("pipeline.stages.track", f"tracking.uri={uri}", check=False, timeout=60)
+    assert done.returncode == code
+    (line,) = done.stderr.splitlines()
+    assert words in line
+    assert unmirrored.paths.params.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_store_that_is_locked_and_a_server_that_never_answers_are_told(
+    unmirrored: Checkout, free_port: int
+) -> None:
+    holder = sqlite3.connect(unmirrored.paths.store, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    done = unmirrored.run("pipeline.stages.track", check=False)
+    holder.close()
+    assert done.returncode == 1
+    assert "database is locked" in done.stderr
+    with socket.create_server(("127.0.0.1", free_port)):
+        uri = f"tracking.uri=http://127.0.0.1:{free_port}"
+        done = unmirrored.run("pipeline.stages.track", uri, check=False)
+    assert done.returncode == 1
+    assert "does not answer yet" in done.stderr
+    assert "`python -m pipeline.stages.track` mirrors later" in done.stderr
