@@ -9,7 +9,8 @@ from pipeline.lecture import cosine
 from pipeline.lecture.published import RUNS
 from pipeline.lecture.studies import BASELINE
 from pipeline.results.page import Page, Picture, Section, Table
-from pipeline.results.statistics import FEWEST_PAIRS, METHOD, summarise
+from pipeline.results.statistics import METHODS, NEW_IMAGES, NEW_SEEDS, fewest_pairs, percents
+from pipeline.results.tables import parse_summary
 
 Figures = Mapping[str, bytes]
 """PNG files, by name."""
@@ -201,7 +202,9 @@ def _five_runs(figures: Figures, found: Results) -> Section:
             "alone; docs/lecture.md says how. The test images were read once, afterwards.",
             "Interval: where the mean of our runs lies in 95 % of cases if both come from one "
             "distribution, published ± t · s · √(1/n + 1/m); of "
-            f"{found['of']} such intervals about one should miss.",
+            f"{found['of']} such intervals about one should miss. They are of the first question, "
+            f"{NEW_SEEDS}: the lecture's runs and ours have the same test images.",
+            f"Ours on the test images: {parse_summary(found['test'], share=True).percent()}.",
         ],
         pictures=[
             Picture(
@@ -231,7 +234,7 @@ def _verdict(found: Results) -> str:
 
 
 def _author(found: Results) -> Section:
-    test = summarise({int(seed): value for seed, value in found["test"]["per_seed"].items()})
+    test = parse_summary(found["test"], share=True)
     return Section(
         "author",
         "The author's NumPy network",
@@ -241,7 +244,7 @@ def _author(found: Results) -> Section:
             f"{_percent(found['published'])} of the test images, a single number without a spread. "
             f"Ours: {test.percent()}; smallest {_percent(test.min)}, largest {_percent(test.max)}. "
             f"The mean of runs like ours lies within {_limits(found['ci95'])} around the published "
-            f"number in 95 % of cases: it {_verdict(found)}."
+            f"number in 95 % of cases, on these images: it {_verdict(found)}."
         ],
     )
 
@@ -313,9 +316,13 @@ def _preprocessing(
         tables=[
             Table(
                 f"Accuracy; differences on test images from {BASELINE}, in percentage points, "
-                f"paired by seed; {METHOD}; exact sign-flip test, adjusted by Holm for "
-                f"{len(rows) - 1} comparisons (no verdict below {FEWEST_PAIRS} pairs)",
-                ["inputs", "validation", "test ± sd", "difference", "95 %", "p (Holm)", "verdict"],
+                f"paired by seed and image; {METHODS}; exact sign-flip test, adjusted by Holm for "
+                f"{len(rows) - 1} comparisons (no verdict below {fewest_pairs(len(rows) - 1)} "
+                "pairs)",
+                [
+                    *("inputs", "validation", "test ± sd", "difference", NEW_SEEDS, NEW_IMAGES),
+                    *("p (Holm)", "verdict"),
+                ],
                 accuracy,
             ),
             Table(
@@ -336,9 +343,10 @@ def _preprocessing(
 
 def _difference(found: Results | None) -> list[str]:
     if found is None:
-        return ["–", "–", "–", "what others are compared with"]
-    limits = "–"
-    if found["ci95"] is not None:
-        limits = "{:+.2f} to {:+.2f}".format(*(100 * limit for limit in found["ci95"]))
+        return ["–", "–", "–", "–", "what others are compared with"]
+    same, new = (
+        "–" if limits is None else percents(limits, "+")
+        for limits in (found["ci95_new_seeds"], found["ci95_new_images"])
+    )
     difference = f"{100 * found['mean_difference']:+.2f}"
-    return [difference, limits, f"{found['p_holm']:.3g}", found["verdict"]]
+    return [difference, same, new, f"{found['p_holm']:.3g}", found["verdict"]]

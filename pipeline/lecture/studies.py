@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lecture.published import AUTHOR_TEST, RUNS, Point
+from pipeline.results.crossed import crossed
 from pipeline.results.statistics import Agreement, Summary, agreement, compare, holm, summarise
 
 
@@ -24,12 +25,17 @@ class Setting:
     Attributes:
         experiment: see `pipeline.config.experiment`.
         curves: "train" and "validation" accuracy after each epoch, by seed.
-        test: test accuracy after the last epoch, by seed.
+        right: which test images the network is right on after the last epoch, by seed: shape (N,).
     """
 
     experiment: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Mapping[int, Sequence[float]]]
-    test: Mapping[int, float]
+    right: Mapping[int, NDArray[np.bool_]]
+
+    @property
+    def test(self) -> dict[int, float]:
+        """Test accuracy after the last epoch, by seed."""
+        return {seed: float(right.mean()) for seed, right in self.right.items()}
 
     def values(self) -> dict[str, NDArray[np.float64]]:
         """Return accuracy by part, each of shape (seeds, epochs); test has one epoch, the last."""
@@ -39,8 +45,9 @@ class Setting:
     def summary(self, part: str) -> Summary:
         """Return the statistics of accuracy after the last epoch."""
         if part == "test":
-            return summarise(self.test)
-        return summarise({seed: values[-1] for seed, values in self.curves[part].items()})
+            effects = crossed(np.array(list(self.right.values()))) if len(self.right) > 1 else None
+            return summarise(self.test, share=True, effects=effects)
+        return summarise({s: values[-1] for s, values in self.curves[part].items()}, share=True)
 
 
 def against_five_runs(ours: Setting, published: Sequence[Point]) -> list[tuple[Point, Agreement]]:
@@ -64,7 +71,8 @@ def five_runs_as_dict(ours: Setting, found: Sequence[tuple[Point, Agreement]]) -
     """Return the comparison as JSON has it."""
     return {
         "experiment": ours.experiment,
-        "seeds": list(ours.test),
+        "seeds": list(ours.right),
+        "test": ours.summary("test").as_dict(),
         "agree": sum(each.agrees for _, each in found),
         "of": len(found),
         "points": [
@@ -138,9 +146,10 @@ class Preprocessed:
 
 def preprocessing_as_dict(found: Sequence[Preprocessed]) -> list[dict[str, Any]]:
     """Return every way of preprocessing, each paired by seed with `BASELINE`, on test accuracy."""
-    baseline = next(each.setting.test for each in found if each.name == BASELINE)
-    others = {each.name: compare(each.setting.test, baseline) for each in found}
-    del others[BASELINE]
+    baseline = next(each.setting.right for each in found if each.name == BASELINE)
+    others = {
+        each.name: compare(each.setting.right, baseline) for each in found if each.name != BASELINE
+    }
     adjusted = dict(zip(others, holm([each.p_value for each in others.values()]), strict=True))
     rows = []
     for each in found:
@@ -160,12 +169,9 @@ def preprocessing_as_dict(found: Sequence[Preprocessed]) -> list[dict[str, Any]]
         if each.name in others:
             pair = others[each.name]
             row["against_baseline"] = {
-                "pairs": len(pair.seeds),
-                "mean_difference": pair.mean_difference,
-                "ci95": None if pair.ci95 is None else list(pair.ci95),
-                "p": pair.p_value,
+                **pair.as_dict(),
                 "p_holm": adjusted[each.name],
-                "verdict": pair.verdict(adjusted[each.name]).removeprefix("first is "),
+                "verdict": pair.verdict(adjusted[each.name], len(others)),
             }
         rows.append(row)
     return rows

@@ -5,6 +5,7 @@ Convention: a module of its own, since importing scikit-learn takes a second and
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,17 @@ class ClassScore(NamedTuple):
 def class_scores(
     labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
 ) -> list[ClassScore]:
-    """Return the scores of each class; a score that would divide by zero is 0."""
+    """Return the scores of each class.
+
+    A score that would divide by zero is 0; a class that no image is of has none, nan.
+    """
     columns = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(classes), zero_division=0.0
     )
     return [
         ClassScore(float(precision), float(recall), float(f1), int(support))
+        if support
+        else ClassScore(math.nan, math.nan, math.nan, 0)
         for precision, recall, f1, support in zip(*columns, strict=True)
     ]
 

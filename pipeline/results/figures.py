@@ -5,7 +5,7 @@ Convention: each function takes data and returns a figure; saving is `style.save
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from pipeline.results.crossed import Crossed
 from pipeline.results.evaluation import Calibration
-from pipeline.results.statistics import Summary, summarise
+from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, summarise
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 
 Accuracies = Mapping[str, Summary]
@@ -23,7 +24,7 @@ PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
 def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, title: str) -> Figure:
-    """Draw the lecture's last figure: accuracy over epochs, every seed, mean and band.
+    """Draw the lecture's last figure: accuracy over epochs, every seed, mean and interval.
 
     Args:
         curves: "train" and "validation" accuracy, each of shape (seeds, epochs).
@@ -36,40 +37,71 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
         for part in ("train", "validation"):
             values, colour = curves[part], PART_COLOURS[part]
             epochs = np.arange(1, values.shape[1] + 1)
-            mean = values.mean(axis=0)
-            axes.plot(epochs, mean, color=colour, label=f"{part}, mean of {len(values)} seeds")
+            label = f"{part}, mean of {len(values)} seeds"
+            axes.plot(epochs, values.mean(axis=0), color=colour, label=label)
             if len(values) > 1:
                 axes.plot(epochs, values.T, color=colour, linewidth=0.5, alpha=0.6)
-                sd = values.std(axis=0, ddof=1)
+                limits = [
+                    summarise(dict(enumerate(epoch)), share=True).ci95
+                    for epoch in values.T.tolist()
+                ]
                 axes.fill_between(
                     epochs,
-                    mean - sd,
-                    mean + sd,
+                    *np.array(limits).T,
                     color=colour,
                     alpha=0.2,
                     linewidth=0,
-                    label=f"{part}, ± one standard deviation; thin: each seed",
                 )
         if test.mean is not None:
-            axes.errorbar(
-                curves["train"].shape[1],
-                test.mean,
-                yerr=test.sd or None,
-                fmt="o",
-                color=PART_COLOURS["test"],
-                capsize=4,
-                label=f"test {100 * test.mean:.2f} %"
-                + ("" if test.sd is None else " ± one standard deviation"),
-            )
+            last = curves["train"].shape[1]
+            colour = PART_COLOURS["test"]
+            axes.plot(last, test.mean, "o", color=colour, label=f"test {100 * test.mean:.2f} %")
+            if test.ci95 is not None:
+                axes.vlines(last, *test.ci95, color=colour, linewidth=3.5)
+            if test.ci95_new_images is not None:
+                axes.vlines(last, *test.ci95_new_images, color=colour, linewidth=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
         axes.set(xlabel="epoch", ylabel="accuracy", title=title)
-        axes.legend(loc="lower right", fontsize=8)
+        legend = axes.legend(loc="lower right", fontsize=8, title_fontsize=8, alignment="left")
+        if test.n > 1:
+            told = "95 % intervals of the mean:\n"
+            told += f"bands, thick bar: {NEW_SEEDS}\nthin bar: {NEW_IMAGES}\n"
+            legend.set_title(f"{told}(thin lines: each seed)")
+        return figure
+
+
+def variances(effects: Crossed, numbers: Sequence[int] = (1, 2, 3, 5, 10, 20, 50)) -> Figure:
+    """Draw what the variance of the mean consists of, for several numbers of seeds.
+
+    Args:
+        effects: of seeds and images.
+        numbers: of seeds.
+    """
+    numbers = sorted({*numbers, effects.rows})
+    with styled():
+        figure = Figure(figsize=(7, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        # In (percentage points)²; an estimate below zero shows nothing.
+        parts = 1e4 * np.maximum([effects.parts(n) for n in numbers], 0.0)
+        below = np.zeros(len(numbers))
+        for values, name, colour in zip(
+            parts.T, ("seeds", "images", "what remains"), (ORANGE, BLUE, AMBER), strict=True
+        ):
+            axes.bar(range(len(numbers)), values, bottom=below, color=colour, label=name)
+            below += values
+        ticks = [f"{n}\n(here)" if n == effects.rows else str(n) for n in numbers]
+        axes.set_xticks(range(len(numbers)), ticks)
+        axes.set(
+            xlabel=f"number of seeds, each with {effects.columns:,} images",
+            ylabel="variance of the mean,\n(percentage points)²",
+        )
+        axes.legend(loc="upper right")
         return figure
 
 
 def seed_dots(accuracies: Accuracies) -> Figure:
-    """Draw every seed's last accuracy as a dot, beside the mean and its 95 % interval."""
+    """Draw every seed's last accuracy as a dot, beside the mean and its intervals."""
     with styled():
         figure = Figure(figsize=(7, 3.2), layout="constrained")
         panels = figure.subplots(1, len(accuracies))
@@ -82,6 +114,8 @@ def seed_dots(accuracies: Accuracies) -> Figure:
                 axes.axhline(summary.mean, color=colour, linewidth=1)
             if summary.ci95 is not None:
                 axes.axhspan(*summary.ci95, color=colour, alpha=0.15, linewidth=0)
+            for limit in summary.ci95_new_images or ():
+                axes.axhline(limit, color=colour, linewidth=1, linestyle=":")
             if len(seeds) <= 12:
                 axes.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -220,21 +254,54 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
         return figure
 
 
-def differences(pairs: Mapping[str, list[float]], label: str) -> Figure:
-    """Draw each configuration's differences by seed, their mean and its 95 % interval."""
+def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
+    """Draw each configuration's difference: every seed's, their mean, and both intervals."""
     with styled():
-        figure = Figure(figsize=(7, 1.2 + 0.5 * len(pairs)), layout="constrained")
+        figure = Figure(figsize=(7, 1.6 + 0.5 * len(comparisons)), layout="constrained")
         axes = figure.add_subplot()
-        for row, values in enumerate(pairs.values()):
-            axes.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.5, markersize=4)
-            summary = summarise(dict(enumerate(values)))
-            if summary.mean is not None:
-                axes.plot(summary.mean, row, "|", color=ORANGE, markersize=18, markeredgewidth=2)
-            if summary.ci95 is not None:
-                axes.plot(summary.ci95, [row, row], color=ORANGE)
+        for row, pair in enumerate(comparisons.values()):
+            dots = pair.differences
+            axes.plot(
+                dots, [row + 0.18] * len(dots), "o", color=BLUE, alpha=0.5, markersize=4,
+                label="each seed",
+            )  # fmt: skip
+            axes.plot(pair.mean_difference, row, "D", color=ORANGE, markersize=6, label="mean")
+            if pair.effects is not None:
+                same, new = pair.effects.intervals()
+                axes.hlines(row, *same, color=ORANGE, linewidth=4, label=f"95 %, {NEW_SEEDS}")
+                axes.hlines(row, *new, color=ORANGE, linewidth=1.2, label=f"95 %, {NEW_IMAGES}")
         axes.axvline(0, color=GREY, linewidth=1)
-        axes.set_yticks(range(len(pairs)), list(pairs))
-        axes.set_ylim(len(pairs) - 0.5, -0.5)
+        axes.set_yticks(range(len(comparisons)), list(comparisons))
+        axes.set_ylim(len(comparisons) - 0.5, -0.5)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set(xlabel=label)
+        handles = {str(each.get_label()): each for each in axes.get_legend_handles_labels()[0]}
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside upper center", ncols=2, fontsize=8
+        )
+        return figure
+
+
+def splits(accuracies: Mapping[tuple[int, int], float], effects: Crossed) -> Figure:
+    """Draw the accuracy of every seed with every split, and how much each of them varies.
+
+    Args:
+        accuracies: by split and seed.
+        effects: of splits (rows) and seeds (columns); see `statistics.cross`.
+    """
+    names = sorted({split for split, _ in accuracies})
+    with styled():
+        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        for seed in sorted({seed for _, seed in accuracies}):
+            values = [accuracies[split, seed] for split in names]
+            left.plot(range(len(names)), values, "o-", linewidth=0.8, markersize=4, alpha=0.7)
+        left.set_xticks(range(len(names)), [str(name) for name in names])
+        left.yaxis.set_major_formatter(PercentFormatter(1.0))
+        left.set(xlabel="split.seed", ylabel="accuracy", title="a line per seed")
+        deviations = np.sqrt(np.maximum([effects.row, effects.column, effects.rest], 0.0))
+        right.barh(range(3), 100 * deviations, color=[BLUE, ORANGE, AMBER])
+        right.set_yticks(range(3), ["split", "seed", "both"])
+        right.invert_yaxis()
+        right.set(xlabel="percentage points", title="standard deviation by")
         return figure

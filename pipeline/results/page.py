@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import base64
 import itertools
+import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
-from pipeline.results.statistics import METHOD, Summary
+from pipeline.results.crossed import Crossed
+from pipeline.results.statistics import (
+    METHODS,
+    MOST_PAIRS,
+    NEW_IMAGES,
+    NEW_SEEDS,
+    Summary,
+    as_share,
+    deviation_limits,
+    pairs_needed,
+)
 from pipeline.results.style import DOTS_AN_INCH
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -113,7 +125,7 @@ class Page:
     def markdown(self) -> str:
         """Return the headline and the tables, for pasting."""
         lines = [f"# {self.subject}", "", f"{self.title}: {self.headline}"]
-        lines += ["", *self.warnings, *self.notes, ""]
+        lines += ["", *(f"{line}\n" for line in (*self.warnings, *self.notes))]
         for section in self.sections:
             for table in section.tables:
                 lines += [f"## {table.caption}", "", *_markdown(table), ""]
@@ -126,7 +138,7 @@ def _markdown(table: Table) -> list[str]:
 
 
 def accuracy_table(summaries: dict[str, dict[str, Summary]]) -> Table:
-    """Return mean, deviation, interval and range of every metric of every part."""
+    """Return mean, deviation, intervals and range of every metric of every part."""
     rows = []
     for part, metrics in summaries.items():
         for metric, summary in metrics.items():
@@ -134,8 +146,8 @@ def accuracy_table(summaries: dict[str, dict[str, Summary]]) -> Table:
             digits = 2 if metric == "accuracy" else 4
             rows.append([f"{part} {metric}", *_cells(summary, scale, unit, digits)])
     return Table(
-        f"All metrics after the last epoch; interval: {METHOD}",
-        ["metric", "n", "mean", "sd", "interval", "smallest", "largest"],
+        f"All metrics after the last epoch; {METHODS}",
+        ["metric", "n", "mean", "sd", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"],
         rows,
     )
 
@@ -145,8 +157,12 @@ def _cells(summary: Summary, scale: float, unit: str, digits: int) -> list[str]:
         return "–" if value is None else f"{scale * value:.{digits}f}{unit}"
 
     n = str(summary.n) if summary.n == summary.declared else f"{summary.n} of {summary.declared}"
-    limits = "–" if summary.ci95 is None else " to ".join(text(limit) for limit in summary.ci95)
-    return [n, text(summary.mean), text(summary.sd), limits, text(summary.min), text(summary.max)]
+    same, new = (
+        "–" if limits is None else " to ".join(map(text, limits))
+        for limits in (summary.ci95, summary.ci95_new_images)
+    )
+    mean, sd, smallest, largest = map(text, (summary.mean, summary.sd, summary.min, summary.max))
+    return [n, mean, sd, same, new, smallest, largest]
 
 
 def seeds_table(accuracies: dict[str, Summary]) -> Table:
@@ -163,6 +179,103 @@ def seeds_table(accuracies: dict[str, Summary]) -> Table:
         for seed in seeds
     ]
     return Table("Every declared seed's accuracies", ["seed", *accuracies], rows)
+
+
+def variance_table(effects: Crossed, sources: Sequence[str], mean_of: str) -> Table:
+    """Return how much rows, columns and what remains vary, and their parts of the mean's variance.
+
+    Args:
+        effects: of accuracies.
+        sources: names of the three.
+        mean_of: what the mean is over, such as "5 seeds and 10,000 images".
+    """
+    parts = [max(part, 0.0) for part in effects.parts()]
+    whole = sum(parts)
+    rows = [
+        [source, deviation(variance), f"{100 * part / whole:.0f} %" if whole else "–"]
+        for source, variance, part in zip(
+            sources, (effects.row, effects.column, effects.rest), parts, strict=True
+        )
+    ]
+    return Table(
+        f"Variation by source, in percentage points, and its part of the mean over {mean_of}",
+        ["source", "standard deviation of one", "part of the mean's variance"],
+        rows,
+    )
+
+
+def splits_table(effects: Crossed, part: str) -> Table:
+    """Return how much splits (rows) and seeds (columns) matter to accuracy on `part`."""
+    which = "train" if part == "test" else "train and validate"
+    sources = (f"split: which images {which}", "seed", "both: this seed with this split")
+    return variance_table(effects, sources, f"{effects.rows} splits and {effects.columns} seeds")
+
+
+def splits_interval(effects: Crossed, part: str) -> str:
+    """Return what the mean over splits and seeds says, and of what."""
+    low, high = as_share(effects.intervals()[1])
+    images = "these test images" if part == "test" else "validation images of new splits"
+    return (
+        f"Mean {100 * effects.mean:.2f} %; 95 % interval for {images}, new splits and new seeds: "
+        f"{100 * low:.2f} to {100 * high:.2f} %. Varied: split and seed, every seed with every "
+        "split. Not varied: everything else, the test images among it."
+    )
+
+
+def deviation(variance: float) -> str:
+    """Return the standard deviation of accuracies, in percentage points, if one can be seen."""
+    return f"{100 * math.sqrt(variance):.2f}" if variance > 0 else "none to be seen"
+
+
+PLANNED = (2, 3, 5, 10, 20, 50, 100)
+
+
+def plan_table(effects: Crossed) -> Table:
+    """Return how wide both intervals of the mean would be with other numbers of seeds."""
+    rows = [[str(n), *(f"± {100 * half:.2f}" for half in effects.half_widths(n))] for n in PLANNED]
+    return Table(
+        "How many seeds? The 95 % intervals of the mean, in percentage points, if seeds and "
+        "images vary as these do",
+        ["seeds", NEW_SEEDS, NEW_IMAGES],
+        rows,
+    )
+
+
+DIFFERENCES = (0.0005, 0.001, 0.002)
+
+
+def needed_table(sd: float, n: int) -> Table:
+    """Return how many seeds a comparison of two settings would need.
+
+    Args:
+        sd: standard deviation of the seeds' accuracies.
+        n: how many seeds it is of.
+    """
+    # Of a difference of two settings whose seeds vary independently of each other.
+    of_difference = math.sqrt(2) * sd
+    limits = deviation_limits(of_difference, n)
+    rows = [
+        [
+            f"{100 * difference:.2f}",
+            seeds_needed(*(pairs_needed(difference, each) for each in (of_difference, *limits))),
+        ]
+        for difference in DIFFERENCES
+    ]
+    return Table(
+        "How many seeds does a difference between two settings need? Power 0.8 of the sign-flip "
+        "test, one comparison, if the seeds of both vary as these do; in brackets at the 95 % "
+        "limits of the standard deviation",
+        ["difference, in percentage points", "seeds"],
+        rows,
+    )
+
+
+def seeds_needed(n: int, least: int, most: int) -> str:
+    """Return numbers of seeds as a person reads them."""
+    low, middle, high = (
+        f"{MOST_PAIRS:,} or more" if each == MOST_PAIRS else f"{each}" for each in (least, n, most)
+    )
+    return f"{middle} ({low} to {high})"
 
 
 def training_flops(sizes: list[int], train: int, evaluated: int, epochs: int) -> float:

@@ -19,6 +19,7 @@ from pipeline.network.dense import Network
 from pipeline.records.environment import recorded_environment
 from pipeline.records.model import Model
 from pipeline.results import figures
+from pipeline.results.crossed import student
 from pipeline.results.evaluation import Calibration, calibration
 from pipeline.results.page import (
     Page,
@@ -26,13 +27,18 @@ from pipeline.results.page import (
     Section,
     Table,
     accuracy_table,
+    deviation,
     gflop,
+    needed_table,
+    plan_table,
     seeds_table,
     training_flops,
+    variance_table,
 )
-from pipeline.results.statistics import METHOD, Summary, binomial_standard_error
+from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary
 from pipeline.results.tables import Predictions
 
+FEW = 5  # fewer seeds than this get a warning
 HARDEST = 24  # images that fit a figure
 NEURONS = 32
 
@@ -57,6 +63,8 @@ class Experiment:
         descriptions: of the finished seeds' records.
         manifests: SHA-256 of each finished seed's manifest.
         origins: when, where and by whom each was trained; empty where nobody here knows.
+        tried_before: how many other configurations of the study were trained before; None where
+            nobody here knows.
     """
 
     config: Config
@@ -74,6 +82,7 @@ class Experiment:
     descriptions: list[Mapping[str, Any]]
     manifests: dict[int, str]
     origins: list[Mapping[str, Any]]
+    tried_before: int | None
 
     @property
     def accuracies(self) -> dict[str, Summary]:
@@ -97,7 +106,7 @@ def draw(shown: Experiment) -> dict[str, Figure]:
     title = f"{shown.config.study}: {test.n} of {test.declared} seeds"
     images, captions = _hardest(shown)
     before = shown.sample / 255
-    return {
+    drawn = {
         "learning_curves": figures.learning_curves(shown.curves, test, title),
         "seeds": figures.seed_dots(shown.accuracies),
         "confusion": figures.confusion(shown.confusion),
@@ -109,6 +118,9 @@ def draw(shown: Experiment) -> dict[str, Figure]:
             before, shown.model.preprocessor.apply(shown.sample), shown.config.preprocess.method
         ),
     }
+    if test.effects is not None:
+        drawn["variances"] = figures.variances(test.effects)
+    return drawn
 
 
 def _image_shape(shown: Experiment) -> tuple[int, int]:
@@ -164,7 +176,7 @@ def page(
         title=f"Test accuracy on {DATASETS[shown.config.data.name].title}",
         headline=test.percent(),
         warnings=_warnings(test),
-        notes=[_sampling(test, shown.config.split.test)],
+        notes=[],
         sections=_sections(shown, pictures),
         checklist=_checklist(shown),
         provenance=[*provenance, *_provenance(shown)],
@@ -173,22 +185,22 @@ def page(
 
 
 def _warnings(test: Summary) -> list[str]:
+    warnings = []
     failed = [str(seed) for seed, value in test.per_seed.items() if value is None]
-    if not failed:
-        return []
-    return [
-        f"{len(failed)} of {test.declared} declared seeds did not finish: "
-        f"seed {', '.join(failed)}. Everything below is about the other {test.n}."
-    ]
-
-
-def _sampling(test: Summary, images: int) -> str:
-    assert test.mean is not None, "a page without any result is refused"
-    error = 100 * binomial_standard_error(test.mean, images)
-    return (
-        f"The test set's own sampling error ({images:,} images, binomial) is about "
-        f"{error:.2f} percentage points; no number of seeds makes it smaller."
-    )
+    if failed:
+        warnings.append(
+            f"{len(failed)} of {test.declared} declared seeds did not finish: "
+            f"seed {', '.join(failed)}. Everything below is about the other {test.n}."
+        )
+    if test.n < FEW:
+        times = student(test.n - 1) / test.n**0.5 / (student(FEW - 1) / FEW**0.5)
+        warnings.append(
+            "One seed says nothing about other seeds, so there is no interval."
+            if test.n == 1
+            else f"{test.n} seeds are few: the interval over seeds is about {times:.1f} times as "
+            f"wide as {FEW} seeds would make it."
+        )
+    return warnings
 
 
 def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]:
@@ -197,7 +209,8 @@ def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]
 
     accuracies, wrong = shown.accuracies, _wrong_by(shown)
     test, n = accuracies["test"], accuracies["test"].n
-    worst = int(shown.f1.mean(axis=0).argmin())
+    f1 = shown.f1.mean(axis=0)
+    worst, without = int(np.nanargmin(f1)), np.flatnonzero(np.isnan(f1))
     errors = shown.confusion - np.diag(np.diag(shown.confusion))
     actual, answer = divmod(int(errors.argmax()), len(errors))
     ece = np.mean([found.error for found in shown.calibrations.values()])
@@ -211,8 +224,9 @@ def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]
                     f"Accuracy over {shown.config.training.epochs} epochs. Training ends at "
                     f"{_percent(accuracies['train'])}, validation at "
                     f"{_percent(accuracies['validation'])}, test at {_percent(test)}.",
-                    "Thin: each seed; thick: their mean; band: one standard deviation. The test "
-                    "images were read once, after the last epoch.",
+                    f"Thin: each seed; thick: their mean; band: {METHOD}, {NEW_SEEDS}, cut at 0 "
+                    "and 1, which makes it cover no less. The test images were read once, after "
+                    "the last epoch.",
                 )
             ],
             tables=[accuracy_table(shown.summaries)],
@@ -225,14 +239,17 @@ def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]
                     "seeds",
                     f"Last accuracy of each of {n} seeds on training, validation and test images; "
                     f"on test images from {_share(test.min)} to {_share(test.max)}.",
-                    f"Dots: seeds; lines: means; bands: {METHOD}.",
+                    f"Dots: seeds; lines: means; bands: {METHOD}, {NEW_SEEDS}; dotted lines: the "
+                    f"interval for {NEW_IMAGES}.",
                 )
             ],
             tables=[seeds_table(accuracies)],
         ),
+        _uncertainty(shown, pictures),
         Section(
             "confusion",
             "Which digits are taken for which",
+            text=[f"No test image is of class {each}, so it has no scores." for each in without],
             pictures=[
                 picture(
                     "confusion",
@@ -244,7 +261,7 @@ def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]
                 picture(
                     "classes",
                     f"F1 of each class and seed. The lowest mean is class {worst}'s, "
-                    f"{shown.f1.mean(axis=0)[worst]:.4f}.",
+                    f"{f1[worst]:.4f}.",
                     "F1 is the harmonic mean of precision and recall.",
                 ),
             ],
@@ -309,6 +326,59 @@ def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]
         ),
         Section("cost", "What it cost", text=_cost(shown)),
     ]
+
+
+def _uncertainty(shown: Experiment, pictures: Mapping[str, bytes]) -> Section:
+    """Return what the seeds can say and what they cannot."""
+    test, split = shown.accuracies["test"], shown.config.split
+    section = Section(
+        "uncertainty",
+        "What these seeds can say, and what they cannot",
+        text=[
+            "Varied: the seed, which draws the first weights and the order of the images. Not "
+            f"varied: which images train and which validate (split.seed {split.seed}). How much "
+            "that matters is told by `python -m pipeline.stages.compare --test` of a sweep over "
+            "`split.seed` and `seed`, every seed with every split."
+        ],
+    )
+    effects = test.effects
+    if effects is None or test.sd is None:
+        return section
+    seen = (
+        f"{deviation(effects.row)} percentage points"
+        if effects.row > 0
+        else "none to be seen (the estimate of the variance is below zero)"
+    )
+    section.text[:0] = [
+        f"How would other seeds do on these {effects.columns:,} test images? "
+        f"The first interval says it. How would the method do on new images? The second, which is "
+        "never narrower: images are a sample, too, and no number of seeds makes it smaller than "
+        f"± {100 * effects.half_widths(10**6)[1]:.2f} percentage points.",
+        "Do seeds differ, or do they only have more or less luck with this test set? The standard "
+        f"deviation of their accuracies on these test images is {100 * test.sd:.2f} percentage "
+        f"points; that on all images there are, estimated without bias (K. Jordan, "
+        f"arXiv:2304.01910): {seen}.",
+    ]
+    section.pictures = [
+        Picture(
+            pictures["variances"],
+            "The variance of the mean accuracy for several numbers of seeds, as stacked bars of "
+            "what seeds, images and the remainder contribute.",
+            f"Var(mean) = σ²(seeds) / n + σ²(images) / N + σ²(rest) / (n N), N = "
+            f"{effects.columns:,}. More seeds make the first and the last part smaller, not that "
+            "of the images.",
+        )
+    ]
+    section.tables = [
+        variance_table(
+            effects,
+            ("seeds", "images", "what remains: this seed on this image"),
+            f"{effects.rows} seeds and {effects.columns:,} images",
+        ),
+        plan_table(effects),
+        needed_table(test.sd, test.n),
+    ]
+    return section
 
 
 def _percent(summary: Summary) -> str:
@@ -394,14 +464,15 @@ def _checklist(shown: Experiment) -> list[tuple[str, str]]:
         ("Hyperparameters", values),
         (
             "How they were chosen",
-            "The step size on the validation images; the test images took no part.",
+            "The step size on the validation images; the test images took no part. "
+            f"{_looks(shown)}",
         ),
         (
             "Number of runs",
             f"{shown.accuracies['test'].n} of {shown.accuracies['test'].declared} declared seeds "
             "finished.",
         ),
-        ("Error bars", f"Standard deviation over seeds (n − 1); {METHOD}."),
+        ("Error bars", f"Standard deviation over seeds (n − 1); {METHODS}."),
         (
             "Compute",
             "On CPUs, one thread per seed, by the arithmetic of `pipeline/engine`; see above for "
@@ -410,6 +481,16 @@ def _checklist(shown: Experiment) -> list[tuple[str, str]]:
         ("Environment", "Versions and hashes of all packages in requirements.lock."),
         ("Code", "In this repository; each record names the hash of the numerical code."),
     ]
+
+
+def _looks(shown: Experiment) -> str:
+    study, before = shown.config.study, shown.tried_before
+    if before is None:
+        return "How many configurations were tried before is not recorded here."
+    return (
+        f"Records here: {before} other configurations of the study {study!r} were trained, and "
+        "seen on the validation images, before this one."
+    )
 
 
 def _environment(origin: Mapping[str, Any]) -> str:

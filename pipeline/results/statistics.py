@@ -1,8 +1,10 @@
 """Statistics over seeds.
 
-Convention: one value a declared seed; None for a seed that failed, which stays in the count.
-Intervals are Student's t at 95 %: at n = 5 they cover the mean in 0.952 of simulated cases,
-±1.96 standard errors in 0.878, the percentile bootstrap in 0.834.
+Convention: one value per declared seed; None for a seed that failed, which stays in the count.
+Intervals of the mean are at 95 % and answer one of two questions: how another set of seeds would
+do on these images, and how it would do on new images. Student's t answers the first: at n = 5 it
+covers the mean in 0.952 of simulated cases, ±1.96 standard errors in 0.878, the percentile
+bootstrap in 0.834. `pipeline.results.crossed` answers the second.
 """
 
 from __future__ import annotations
@@ -11,19 +13,30 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from numpy.typing import NDArray
+from scipy.special import betaincinv, chdtri, nctdtr, ndtr, stdtrit
 
 from pipeline.errors import UserError
+from pipeline.results.crossed import CONFIDENCE, Crossed, crossed, student
 
-CONFIDENCE = 0.95
+NEW_SEEDS = "these images, new seeds"
+NEW_IMAGES = "new images and new seeds"
 METHOD = "95 % interval of the mean by Student's t"
-# Below this, the smallest two-sided sign-flip p-value, 2^−(n − 1), is above 0.05.
-FEWEST_PAIRS = 6
+METHODS = f"{METHOD}; for new images, by crossed random effects (Howe 1974)"
 # 2^20 sign patterns are enumerated in a second; beyond, they are drawn.
 MOST_ENUMERATED = 20
+POWER = 0.8
+MOST_PAIRS = 1_000
+
+Interval = tuple[float, float]
+
+
+def these(images: int, part: str) -> str:
+    """Return `NEW_SEEDS` with the images counted."""
+    return f"these {images:,} {part} images, new seeds"
 
 
 @dataclass(frozen=True)
@@ -37,8 +50,9 @@ class Summary:
         sd: standard deviation with n − 1 in the denominator; None below two values.
         min: the smallest value.
         max: the largest.
-        ci95: interval of the mean, see `METHOD`; None below two values.
+        ci95: interval of the mean for these images and new seeds; None below two values.
         per_seed: every declared seed's value; None for a failed one.
+        effects: of seeds and test images on test accuracy; None of other metrics.
     """
 
     n: int
@@ -47,22 +61,36 @@ class Summary:
     sd: float | None
     min: float | None
     max: float | None
-    ci95: tuple[float, float] | None
+    ci95: Interval | None
     per_seed: dict[int, float | None]
+    effects: Crossed | None = None
+
+    @property
+    def ci95_new_images(self) -> Interval | None:
+        """The interval of the mean for new images and new seeds."""
+        return None if self.effects is None else as_share(self.effects.intervals()[1])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON has it; failed seeds are listed if there are any."""
-        found: dict[str, Any] = {
+        values: dict[str, Any] = {
             "n": self.n,
             "mean": self.mean,
             "sd": self.sd,
             "min": self.min,
             "max": self.max,
-            "ci95": None if self.ci95 is None else list(self.ci95),
+            "ci95_new_seeds": None if self.ci95 is None else list(self.ci95),
             "per_seed": {str(seed): value for seed, value in self.per_seed.items()},
         }
+        if self.effects is not None and self.ci95_new_images is not None:
+            values["ci95_new_images"] = list(self.ci95_new_images)
+            values["images"] = self.effects.columns
+            values["variance"] = {
+                "seed": self.effects.row,
+                "image": self.effects.column,
+                "rest": self.effects.rest,
+            }
         failed = [seed for seed, value in self.per_seed.items() if value is None]
-        return {**found, "failed": failed} if failed else found
+        return {**values, "failed": failed} if failed else values
 
     def percent(self) -> str:
         """Return the summary of a share as a person writes it, in percent."""
@@ -71,18 +99,31 @@ class Summary:
         count = f"n = {self.n}" if self.n == self.declared else f"n = {self.n} of {self.declared}"
         if self.sd is None or self.ci95 is None:
             return f"{100 * self.mean:.2f} % ({count} seed, so no interval)"
-        low, high = (100 * limit for limit in self.ci95)
+        question = NEW_SEEDS if self.effects is None else these(self.effects.columns, "test")
+        intervals = [f"{question}: {percents(self.ci95)}"]
+        if self.ci95_new_images is not None:
+            intervals.append(f"{NEW_IMAGES}: {percents(self.ci95_new_images)}")
         return (
             f"{100 * self.mean:.2f} ± {100 * self.sd:.2f} % (mean ± standard deviation, {count} "
-            f"seeds; {METHOD}: {low:.2f} to {high:.2f} %)"
+            f"seeds; 95 % intervals of the mean: {'; '.join(intervals)})"
         )
 
 
-def summarise(values: Mapping[int, float | None]) -> Summary:
+def percents(limits: Interval, sign: str = "") -> str:
+    """Return an interval as a person writes it, in percent; `sign` is "+" for differences."""
+    low, high = (f"{100 * limit:{sign}.2f}" for limit in limits)
+    return f"{low} to {high} %"
+
+
+def summarise(
+    values: Mapping[int, float | None], *, share: bool = False, effects: Crossed | None = None
+) -> Summary:
     """Return the statistics of one metric.
 
     Args:
         values: by seed; None, nan and infinity count as failed.
+        share: whether values are shares, such as accuracies; see `as_share`.
+        effects: of the finished seeds and the test images, if these are known one by one.
     """
     per_seed = {
         seed: float(value) if value is not None and math.isfinite(value) else None
@@ -94,6 +135,7 @@ def summarise(values: Mapping[int, float | None]) -> Summary:
         return Summary(0, len(per_seed), None, None, None, None, None, per_seed)
     mean = float(finite.mean())
     sd = float(finite.std(ddof=1)) if n > 1 else None
+    ci95 = None if sd is None else _interval(mean, sd / math.sqrt(n), n - 1)
     return Summary(
         n=n,
         declared=len(per_seed),
@@ -101,67 +143,202 @@ def summarise(values: Mapping[int, float | None]) -> Summary:
         sd=sd,
         min=float(finite.min()),
         max=float(finite.max()),
-        ci95=None if sd is None else _interval(mean, sd / math.sqrt(n), n - 1),
+        ci95=as_share(ci95) if share and ci95 is not None else ci95,
         per_seed=per_seed,
+        effects=effects,
     )
 
 
-def _interval(centre: float, standard_error: float, degrees: float) -> tuple[float, float]:
-    # The function behind `scipy.stats.t.ppf`, whose package takes a second to import.
-    half = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) * standard_error
+def _interval(centre: float, standard_error: float, degrees: float) -> Interval:
+    half = student(degrees) * standard_error
     return centre - half, centre + half
 
 
-def binomial_standard_error(share: float, count: int) -> float:
-    """Return √(p (1 − p) / N): how far a test set of N images is from all images there are."""
-    return math.sqrt(share * (1 - share) / count)
+def as_share(limits: Interval) -> Interval:
+    """Cut an interval at 0 and 1. It covers a share just as often, since none lies beyond."""
+    return max(limits[0], 0.0), min(limits[1], 1.0)
+
+
+class Superiority(NamedTuple):
+    """P(A > B): how often the first setting is better than the second with the same seed.
+
+    Attributes:
+        share: of the pairs, ties half.
+        ci95: exact interval (Clopper and Pearson, Biometrika 26, 1934) over pairs without ties.
+    """
+
+    share: float
+    ci95: Interval
+
+
+def superiority(differences: Sequence[float]) -> Superiority:
+    """Return P(A > B) of paired differences, at least one."""
+    better = sum(difference > 0 for difference in differences)
+    worse = sum(difference < 0 for difference in differences)
+    tail, m = (1 - CONFIDENCE) / 2, better + worse
+    low = float(betaincinv(better, worse + 1, tail)) if better else 0.0
+    high = float(betaincinv(better + 1, worse, 1 - tail)) if worse else 1.0
+    ties = len(differences) - m
+    return Superiority((better + ties / 2) / len(differences), (low, high))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two settings, paired by seed.
+    """Two settings, paired by seed and image.
 
     Attributes:
         seeds: those that both have.
-        mean_difference: of the pairs, first minus second.
-        ci95: its interval, see `METHOD`; None below two pairs.
+        differences: in accuracy, first minus second, one per seed.
+        effects: of seeds and images on the difference; None below two pairs or images.
         p_value: of the two-sided sign-flip test.
+        superiority: how often the first is better.
     """
 
     seeds: tuple[int, ...]
-    mean_difference: float
-    ci95: tuple[float, float] | None
+    differences: tuple[float, ...]
+    effects: Crossed | None
     p_value: float
+    superiority: Superiority
 
-    def verdict(self, adjusted: float) -> str:
+    @property
+    def mean_difference(self) -> float:
+        """First minus second."""
+        return float(np.mean(self.differences))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON has it."""
+        same, new = (None, None) if self.effects is None else map(list, self.effects.intervals())
+        return {
+            "pairs": len(self.seeds),
+            "mean_difference": self.mean_difference,
+            "ci95_new_seeds": same,
+            "ci95_new_images": new,
+            "p": self.p_value,
+            "p_larger": self.superiority.share,
+            "p_larger_ci95": list(self.superiority.ci95),
+        }
+
+    def verdict(self, adjusted: float, comparisons: int = 1) -> str:
         """Say what may be said, given the p-value adjusted for all comparisons made."""
-        if len(self.seeds) < FEWEST_PAIRS:
+        if len(self.seeds) < fewest_pairs(comparisons):
             return "n too small to call"
         if adjusted > 1 - CONFIDENCE:
             return "no difference shown"
-        return "first is larger" if self.mean_difference > 0 else "first is smaller"
+        return "larger" if self.mean_difference > 0 else "smaller"
+
+    def pairs_needed(self, difference: float, comparisons: int = 1) -> tuple[int, int, int] | None:
+        """Return the pairs that show a difference with power 0.8; see `pairs_needed`.
+
+        For the standard deviation of these differences, and for the two limits of its 95 %
+        interval; None below two pairs.
+        """
+        if self.effects is None:
+            return None
+        sd = float(np.std(self.differences, ddof=1))
+        deviations = (sd, *deviation_limits(sd, len(self.seeds)))
+        n, least, most = (pairs_needed(difference, each, comparisons) for each in deviations)
+        return n, least, most
 
 
-def compare(first: Mapping[int, float | None], second: Mapping[int, float | None]) -> Comparison:
+Answers = Mapping[int, NDArray[np.bool_] | None]
+"""By seed, which images the network is right on, shape (N,); None for a seed that failed."""
+
+
+def compare(first: Answers, second: Answers) -> Comparison:
     """Compare two settings by the seeds that finished in both.
 
     Raises:
-        UserError: there is no such seed.
+        UserError: there is no such seed, or the images are not the same.
     """
-    seeds = tuple(
-        sorted(
-            seed
-            for seed in first.keys() & second.keys()
-            if first[seed] is not None and second[seed] is not None
-        )
+    ours, theirs = (
+        {seed: answers for seed, answers in each.items() if answers is not None}
+        for each in (first, second)
     )
+    seeds = tuple(sorted(ours.keys() & theirs.keys()))
     if not seeds:
         raise UserError("no seed finished in both settings, so they cannot be paired")
-    pairs = [(first[seed], second[seed]) for seed in seeds]
-    differences = {s: float(a) - float(b) for s, (a, b) in zip(seeds, pairs, strict=True)}  # type: ignore[arg-type]  # None is filtered above
-    found = summarise(differences)
-    assert found.mean is not None
-    return Comparison(seeds, found.mean, found.ci95, sign_flip(list(differences.values())))
+    if len({len(answers) for answers in (*ours.values(), *theirs.values())}) > 1:
+        raise UserError("the settings answered different images, so they cannot be paired")
+    pairs = np.array([np.subtract(ours[seed], theirs[seed], dtype=np.float64) for seed in seeds])
+    differences = tuple(pairs.mean(axis=1).tolist())
+    return Comparison(
+        seeds,
+        differences,
+        crossed(pairs) if min(pairs.shape) > 1 else None,
+        sign_flip(differences),
+        superiority(differences),
+    )
+
+
+def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
+    """Return how much splits (rows) and seeds (columns) matter to accuracy.
+
+    Args:
+        accuracies: by split and seed; None for a run that failed.
+
+    Raises:
+        UserError: not every seed has an accuracy with every split.
+    """
+    splits = sorted({split for split, _ in accuracies})
+    seeds = sorted({seed for _, seed in accuracies})
+    table = [[accuracies.get((split, seed)) for seed in seeds] for split in splits]
+    for split, row in zip(splits, table, strict=True):
+        for seed, value in zip(seeds, row, strict=True):
+            if value is None:
+                raise UserError(
+                    f"split.seed = {split}, seed = {seed} is missing or failed: splits and seeds "
+                    "are told apart only if every seed was trained with every split"
+                )
+    return crossed(np.array(table))
+
+
+# --- how many pairs ---
+
+
+def fewest_pairs(comparisons: int = 1) -> int:
+    """Return the pairs below which the sign-flip test can call nothing.
+
+    Its smallest two-sided p-value is 2^(1 − n); Holm's correction multiplies the smallest by the
+    number of comparisons.
+    """
+    return 1 + math.ceil(math.log2(comparisons / (1 - CONFIDENCE)))
+
+
+def pairs_needed(difference: float, sd: float, comparisons: int = 1) -> int:
+    """Return how many pairs show a difference with power 0.8 by the sign-flip test.
+
+    For normal differences of that mean and deviation. Power is that of Student's t-test (the
+    noncentral t) at the level that n pairs attain: p-values are multiples of 2^(1 − n). Where
+    only the most extreme pattern is enough, it is exactly P(all signs are equal).
+
+    Args:
+        difference: the true mean of the differences, above 0.
+        sd: their standard deviation.
+        comparisons: how many are made; the level is 0.05 over it, as Holm's strictest.
+
+    Returns:
+        The number, `MOST_PAIRS` if it is that or more.
+    """
+    n = np.arange(fewest_pairs(comparisons), MOST_PAIRS + 1.0)
+    if difference > 10 * sd:  # nothing is in doubt, and the noncentral t would overflow
+        return int(n[0])
+    d, patterns = difference / sd, 2.0 ** np.minimum(n - 1, 60.0)
+    enough = np.floor((1 - CONFIDENCE) / comparisons * patterns)
+    t = stdtrit(n - 1, 1 - enough / patterns / 2)
+    by_t = nctdtr(n - 1, -d * np.sqrt(n), -t) + nctdtr(n - 1, d * np.sqrt(n), -t)
+    power = np.where(enough == 1, ndtr(d) ** n + ndtr(-d) ** n, by_t)
+    reached = np.flatnonzero(power >= POWER)
+    return int(n[reached[0]]) if len(reached) else MOST_PAIRS
+
+
+def deviation_limits(sd: float, n: int) -> Interval:
+    """Return the 95 % interval of a standard deviation, (n − 1) sd² / χ² (n at least 2)."""
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (sd * math.sqrt((n - 1) / chdtri(n - 1, p)) for p in (tail, 1 - tail))
+    return low, high
+
+
+# --- tests ---
 
 
 def sign_flip(differences: Sequence[float]) -> float:
@@ -215,7 +392,7 @@ class Agreement:
 
     published: float
     ours: float
-    ci95: tuple[float, float]
+    ci95: Interval
 
     @property
     def agrees(self) -> bool:

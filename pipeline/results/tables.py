@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import UserError
 from pipeline.files import read_json
+from pipeline.results.crossed import Crossed
 from pipeline.results.statistics import Summary, summarise
 
 
@@ -21,8 +24,17 @@ def read_summary(metrics: Path, part: str, metric: str) -> Summary:
         part: "train", "validation" or "test".
         metric: "accuracy" or "loss".
     """
-    per_seed = read_json(metrics)[part][metric]["per_seed"]
-    return summarise({int(seed): value for seed, value in per_seed.items()})
+    return parse_summary(read_json(metrics)[part][metric], share=metric == "accuracy")
+
+
+def parse_summary(stored: Mapping[str, Any], *, share: bool) -> Summary:
+    """Return a summary from what `Summary.as_dict` makes of it."""
+    effects = None
+    if "variance" in stored:
+        seed, image, rest = (stored["variance"][name] for name in ("seed", "image", "rest"))
+        effects = Crossed(stored["n"], stored["images"], stored["mean"], seed, image, rest)
+    per_seed = {int(seed): value for seed, value in stored["per_seed"].items()}
+    return summarise(per_seed, share=share, effects=effects)
 
 
 def read_curves(history: Path, metric: str) -> dict[str, NDArray[np.float64]]:
@@ -55,9 +67,20 @@ class Predictions(NamedTuple):
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Return what the evaluate stage wrote of single images."""
+    """Return what the evaluate stage wrote of single images.
+
+    Raises:
+        UserError: a value is not finite, or a seed lacks an image that another one has.
+    """
     table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    if not np.isfinite(table).all():
+        raise UserError(f"{path}: a value is not finite; `dvc repro --force evaluate` makes it")
     seeds = list(dict.fromkeys(table[:, 0].astype(int).tolist()))
+    images = np.arange(len(table) // len(seeds))
+    if not np.array_equal(table[:, :2], [(seed, image) for seed in seeds for image in images]):
+        raise UserError(
+            f"{path}: not every seed answers every image; `dvc repro --force evaluate` makes it"
+        )
     by_seed = table.reshape(len(seeds), -1, table.shape[1])
     actual, predicted = by_seed[..., 2].astype(np.int64), by_seed[..., 3].astype(np.int64)
     return Predictions(seeds, actual[0], predicted, by_seed[..., 4], by_seed[..., 5])

@@ -1,8 +1,9 @@
-"""Compare configurations, paired by seed: `python -m pipeline.stages.compare A B [...]`.
+"""Compare configurations, paired by seed and image: `python -m pipeline.stages.compare A [B ...]`.
 
 Each of A, B, ... is a sweep's folder, the folder of a record, or `runs`; what they hold is sorted
-into configurations, and each is compared with the first. Prints a table, and leaves it with a
-figure in `sweeps/comparison/`.
+into configurations, and each is compared with the first, or with the one that `--baseline` names.
+Prints tables, and leaves one with a figure in `sweeps/comparison/`. Of a single configuration that
+was trained with several splits, tells how much splits and seeds matter.
 """
 
 from __future__ import annotations
@@ -10,26 +11,47 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import compose
+from pipeline.config import compose, from_experiment
+from pipeline.data import prepared
+from pipeline.data.split import digest
 from pipeline.errors import UserError, one_line_errors
 from pipeline.files import canonical_json, write_csv
 from pipeline.masking import printable
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
+from pipeline.records.identity import Description, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished, Unfinished, is_older, read_record
-from pipeline.results.figures import differences
-from pipeline.results.statistics import FEWEST_PAIRS, METHOD, Comparison, compare, holm, summarise
+from pipeline.results import figures, page
+from pipeline.results.crossed import Crossed, crossed
+from pipeline.results.statistics import (
+    METHODS,
+    NEW_IMAGES,
+    NEW_SEEDS,
+    Comparison,
+    Summary,
+    compare,
+    cross,
+    fewest_pairs,
+    holm,
+    percents,
+    summarise,
+    these,
+)
 from pipeline.results.style import save
 
-Setting = dict[int, float | None]
-"""A value a seed; None for one that failed."""
+Runs = dict[tuple[int, int], Finished | Unfinished]
+"""The records of a configuration by split.seed and seed."""
+Answers = dict[int, NDArray[np.bool_] | None]
+"""By seed, which images it is right on, shape (N,); None for one that failed."""
 
 
 def main() -> None:
@@ -39,6 +61,8 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="A", help="sweep, record or runs")
     parser.add_argument("--test", action="store_true", help="by test accuracy, not validation")
+    parser.add_argument("--baseline", metavar="NAME", help="what others are compared with")
+    parser.add_argument("--plan", action="store_true", help="tell what more seeds would give")
     asked = parser.parse_args()
     with one_line_errors():
         paths = Paths(find_root())
@@ -47,13 +71,23 @@ def main() -> None:
         for record in records:
             if isinstance(record, Unfinished) and record.damage is not None:
                 print(f"warning: {printable(record.damage)}; left out", file=sys.stderr)
-        settings = _settings(records, test=asked.test)
-        if len(settings) < 2:
+        settings = _with_baseline_first(_settings(records, test=asked.test), asked.baseline)
+        splits = sorted({split for runs in settings.values() for split, _ in runs})
+        part = "test" if asked.test else "validation"
+        if len(splits) == 1:
+            _tell(_answers(settings, part, paths), part, paths, plan=asked.plan)
+        elif len(settings) == 1:
+            ((name, runs),) = settings.items()
+            _tell_splits(name, runs, part, paths)
+        else:
             raise UserError(
-                f"{', '.join(map(str, asked.folders))}: allowed are at least two configurations, "
-                f"this is {len(settings)}"
+                f"split.seed = {', '.join(map(str, splits))}: allowed is one split where several "
+                "configurations are compared, since runs that share a split are no independent "
+                "pairs; of a single configuration, several splits are told apart from seeds"
             )
-        _tell(settings, "test" if asked.test else "validation", paths)
+
+
+# --- which runs ---
 
 
 def _records(folder: Path, paths: Paths) -> Iterator[Finished | Unfinished]:
@@ -73,91 +107,266 @@ def _records(folder: Path, paths: Paths) -> Iterator[Finished | Unfinished]:
     yield from (read_record(folder) for folder in folders if not is_older(folder))
 
 
-def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[str, Setting]:
-    """Return the values of each configuration, by its name, in the order they were named."""
-    by_configuration: dict[bytes, Setting] = {}
+def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[str, Runs]:
+    """Return the runs of each configuration, by its name, in the order they were named.
+
+    Raises:
+        UserError: a description cannot be read, nobody has asked for a test accuracy, or a seed
+            has two records, such as of different code.
+    """
+    by_configuration: dict[bytes, Runs] = {}
     experiments = {}
     for record in records:
-        described = record.description
-        if described is None:
-            raise UserError(f"{record.folder / 'description.json'} cannot be read")
-        key = canonical_json(described["experiment"])
-        experiments[key] = described["experiment"]
-        by_configuration.setdefault(key, {})[described["seed"]] = _value(record, test=test)
+        described = _described(record)
+        if test and isinstance(record, Finished) and record.test is None:
+            raise UserError(
+                f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
+                "`test=true` does, and trains nothing again"
+            )
+        split = dict(described["experiment"]["split"])
+        run = (split.pop("seed"), described["seed"])
+        experiment = {**described["experiment"], "split": split}
+        key = canonical_json(experiment)
+        experiments[key] = experiment
+        runs = by_configuration.setdefault(key, {})
+        if run in runs and _described(runs[run]) != described:
+            raise UserError(
+                f"{runs[run].folder} and {record.folder} are both of seed {run[1]}, made by other "
+                "code: allowed is one record per seed"
+            )
+        runs[run] = record
     names = configuration_names(list(experiments.values()))
     return dict(zip(names, by_configuration.values(), strict=True))
 
 
-def _value(record: Finished | Unfinished, *, test: bool) -> float | None:
-    if isinstance(record, Unfinished):
-        return None
-    if not test:
-        return record.validation_accuracy
-    if record.test is None:
+def _described(record: Finished | Unfinished) -> Description:
+    if record.description is None:
+        raise UserError(f"{record.folder / 'description.json'} cannot be read")
+    return record.description
+
+
+def _with_baseline_first(settings: dict[str, Runs], baseline: str | None) -> dict[str, Runs]:
+    """Return the settings with the one first that `baseline` names, by all or a part of it."""
+    if baseline is None:
+        return settings
+    chosen = [name for name in settings if name == baseline] or [
+        name for name in settings if baseline in name
+    ]
+    if len(chosen) != 1:
         raise UserError(
-            f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
-            "`test=true` does, and trains nothing again"
+            f"--baseline {baseline}: allowed is what one of these names holds alone: "
+            f"{'; '.join(settings)}"
         )
-    return record.test["accuracy"]
+    return {chosen[0]: settings[chosen[0]], **settings}
 
 
-def _tell(settings: dict[str, Setting], part: str, paths: Paths) -> None:
-    (first, baseline), *others = settings.items()
-    found = {name: compare(values, baseline) for name, values in others}
-    adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
-    table = Table(box=None, pad_edge=False)
-    heads = ("configuration", "seeds", f"{part} accuracy", "difference", "95 %", "p", "p (Holm)")
-    for column in (*heads, "verdict"):
-        table.add_column(column)
-    rows: list[list[object]] = []
-    for name, values in settings.items():
-        summary = summarise(values)
-        mean = "none finished" if summary.mean is None else f"{100 * summary.mean:.2f} %"
-        cells = [name, f"{summary.n} of {summary.declared}", mean]
-        row: list[object] = [name, summary.n, summary.declared, summary.mean, summary.sd]
-        if name in found:
-            verdict = _verdict(found[name], adjusted[name])
-            cells += [*_cells(found[name]), f"{adjusted[name]:.3g}", verdict]
-            limits = found[name].ci95 or (None, None)
-            row += [len(found[name].seeds), found[name].mean_difference, *limits]
-            row += [found[name].p_value, adjusted[name], verdict]
-        rows.append(row)
-        table.add_row(*cells)
-    header = ["configuration", "n", "declared", "mean", "sd", "pairs", "difference"]
-    header += ["ci95_low", "ci95_high", "p", "p_holm", "verdict"]
-    padded = [row + [None] * (len(header) - len(row)) for row in rows]
-    write_csv(paths.comparison / "comparison.csv", header, padded)
-    pairs = {name: _differences(values, baseline) for name, values in others}
-    save(differences(pairs, f"{part} accuracy minus {first}"), paths.comparison / "comparison.png")
+def _answers(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, Answers]:
+    """Return what every seed is right on.
+
+    Raises:
+        UserError: the settings have other images, so that they cannot be paired by image.
+    """
+    images: dict[bytes, prepared.Images] = {}
+    answers: dict[str, Answers] = {}
+    for name, runs in settings.items():
+        described = _described(next(iter(runs.values())))
+        key = canonical_json([described["experiment"][section] for section in ("data", "split")])
+        if key not in images:
+            images[key] = _images(described, part, paths)
+        pixels, labels = images[key]
+        answers[name] = {
+            seed: record.model().predict(pixels) == labels if isinstance(record, Finished) else None
+            for (_, seed), record in runs.items()
+        }
+    if len({each.pixels.tobytes() for each in images.values()}) > 1:
+        raise UserError(
+            f"the configurations have different {part} images: allowed are those with the same, "
+            "since they are paired by seed and image"
+        )
+    return answers
+
+
+def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
+    config = from_experiment(described["experiment"], described["seed"])
+    if part == "test":
+        images = prepared.test_file(paths, config.data.name)
+        return prepared.Images(*(each[: config.split.test] for each in images))
+    images = prepared.training_file(paths, config.data.name)
+    indices = prepared.split_for(config, paths, images.labels)
+    if digest(indices) != described["preparation"]["split"]:
+        raise UserError(f"record {identity(described)} was made from another split")
+    return prepared.Images(*(each[indices.validation] for each in images))
+
+
+# --- what they say ---
+
+
+def _tell(answers: dict[str, Answers], part: str, paths: Paths, *, plan: bool) -> None:
+    """Print the mean of each configuration, its difference from the first, and what is needed."""
+    (first, baseline), *others = answers.items()
+    pairs = {name: compare(each, baseline) for name, each in others}
+    adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
+    summaries = {name: _summary(by_seed) for name, by_seed in answers.items()}
     console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
-    print(
-        f"Differences, in percentage points, are from {first}, paired by seed; {METHOD}; exact "
-        f"sign-flip test, adjusted by Holm for {len(found)} comparisons.\n{paths.comparison}"
+    console = console if console.is_terminal else Console(width=200)
+    _print_means(summaries, part, console)
+    rows: list[list[object]] = []
+    for name, summary in summaries.items():
+        row: list[object] = [name, summary.n, summary.declared, summary.mean, summary.sd]
+        row += [*(summary.ci95 or (None, None)), *(summary.ci95_new_images or (None, None))]
+        if name in pairs:
+            pair, p = pairs[name], adjusted[name]
+            same, new = pair.effects.intervals() if pair.effects else ((None, None), (None, None))
+            row += [len(pair.seeds), pair.mean_difference, *same, *new, pair.p_value, p]
+            row += [pair.superiority.share, *pair.superiority.ci95, pair.verdict(p, len(pairs))]
+        rows.append(row + [None] * (len(COLUMNS) - len(row)))
+    write_csv(paths.comparison / "comparison.csv", COLUMNS, rows)
+    if pairs:
+        _print_pairs(pairs, adjusted, first, console)
+        label = f"{part} accuracy minus that of {first}"
+        save(figures.forest(pairs, label), paths.comparison / "comparison.png")
+    if plan:
+        effects = {name: s.effects for name, s in summaries.items()}
+        effects |= {f"{name}, difference": pair.effects for name, pair in pairs.items()}
+        _print_plan({name: each for name, each in effects.items() if each}, console)
+    print(paths.comparison)
+
+
+LIMITS = (
+    "ci95_new_seeds_low",
+    "ci95_new_seeds_high",
+    "ci95_new_images_low",
+    "ci95_new_images_high",
+)
+COLUMNS = [
+    *("configuration", "n", "declared", "mean", "sd", *LIMITS),
+    *("pairs", "difference", *(f"difference_{limit}" for limit in LIMITS), "p", "p_holm"),
+    *("p_larger", "p_larger_low", "p_larger_high", "verdict"),
+]
+
+
+def _summary(by_seed: Answers) -> Summary:
+    right = np.array([each for each in by_seed.values() if each is not None])
+    return summarise(
+        {s: None if each is None else float(each.mean()) for s, each in by_seed.items()},
+        share=True,
+        effects=crossed(right) if min(right.shape) > 1 else None,
     )
 
 
-def _verdict(found: Comparison, adjusted: float) -> str:
-    verdict = found.verdict(adjusted)
-    if len(found.seeds) < FEWEST_PAIRS:
-        return f"{verdict} ({len(found.seeds)} pairs; {FEWEST_PAIRS} are the fewest)"
-    return verdict.removeprefix("first is ")
+def _print(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in header:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print()
 
 
-def _cells(found: Comparison) -> list[str]:
-    limits = ""
-    if found.ci95 is not None:
-        low, high = (100 * limit for limit in found.ci95)
-        limits = f"[{low:+.2f}, {high:+.2f}]"
-    return [f"{100 * found.mean_difference:+.2f}", limits, f"{found.p_value:.3g}"]
+def _print_means(summaries: Mapping[str, Summary], part: str, console: Console) -> None:
+    images = max((s.effects.columns for s in summaries.values() if s.effects), default=None)
+    question = NEW_SEEDS if images is None else these(images, part)
+    rows = []
+    for name, s in summaries.items():
+        mean = "none finished" if s.mean is None else f"{100 * s.mean:.2f} %"
+        limits = (percents(each) if each else "" for each in (s.ci95, s.ci95_new_images))
+        rows.append([name, f"{s.n} of {s.declared}", mean, *limits])
+    header = ["configuration", "seeds", f"{part} accuracy", question, NEW_IMAGES]
+    _print(console, header, rows)
+    console.print(f"{METHODS}.\n", soft_wrap=True)
 
 
-def _differences(values: Setting, baseline: Setting) -> list[float]:
-    return [
-        first - second
-        for seed in sorted(values.keys() & baseline.keys())
-        if (first := values[seed]) is not None and (second := baseline[seed]) is not None
+def _print_pairs(
+    pairs: Mapping[str, Comparison], adjusted: Mapping[str, float], first: str, console: Console
+) -> None:
+    fewest = fewest_pairs(len(pairs))
+    differences, needed = [], []
+    for name, pair in pairs.items():
+        verdict = pair.verdict(adjusted[name], len(pairs))
+        if len(pair.seeds) < fewest:
+            verdict += f" ({len(pair.seeds)} pairs; {fewest} are the fewest)"
+        limits = pair.effects.intervals() if pair.effects else ()
+        share, (low, high) = pair.superiority
+        differences.append(
+            [
+                *(name, f"{100 * pair.mean_difference:+.2f}"),
+                *([percents(each, "+") for each in limits] or ["", ""]),
+                *(f"{pair.p_value:.3g}", f"{adjusted[name]:.3g}"),
+                *(f"{share:.2f} ({low:.2f} to {high:.2f})", verdict),
+            ]
+        )
+        numbers = [pair.pairs_needed(each, len(pairs)) for each in page.DIFFERENCES]
+        needed.append(
+            [name, *("–" if each is None else page.seeds_needed(*each) for each in numbers)]
+        )
+    header = ["configuration", "difference", NEW_SEEDS, NEW_IMAGES, "p", "p (Holm)", "P(larger)"]
+    _print(console, [*header, "verdict"], differences)
+    console.print(
+        f"Differences, in percentage points, are from {first}, paired by seed and image; exact "
+        f"sign-flip test, adjusted by Holm for {len(pairs)} comparisons; P(larger): over seeds, "
+        "ties half, with the exact binomial interval of those without ties.\n",
+        soft_wrap=True,
+    )
+    _print(console, ["seeds needed for", *(f"{100 * d:.2f}" for d in page.DIFFERENCES)], needed)
+    console.print(
+        "So many seeds show a difference of so many percentage points with power 0.8, if "
+        "differences vary as these do; in brackets at the 95 % limits of their deviation.\n",
+        soft_wrap=True,
+    )
+
+
+def _print_plan(effects: Mapping[str, Crossed], console: Console) -> None:
+    rows = [
+        [name, *map(_widths, map(each.half_widths, page.PLANNED))] for name, each in effects.items()
     ]
+    _print(console, ["with so many seeds", *map(str, page.PLANNED)], rows)
+    console.print(
+        f"Half the widths of both 95 % intervals, in percentage points: {NEW_SEEDS} / "
+        f"{NEW_IMAGES}.\n",
+        soft_wrap=True,
+    )
+
+
+def _widths(halves: tuple[float, float]) -> str:
+    return " / ".join(f"{100 * half:.2f}" for half in halves)
+
+
+def _tell_splits(name: str, runs: Runs, part: str, paths: Paths) -> None:
+    """Print how much splits and seeds matter to one configuration.
+
+    Raises:
+        UserError: the splits are the same, or not every seed finished with every split.
+    """
+    drawn = {_described(record)["preparation"]["split"] for record in runs.values()}
+    if len(drawn) != len({split for split, _ in runs}):
+        raise UserError(f"{name}: split.seed varies, the split does not; allowed is `stratified`")
+    accuracies = {run: _accuracy(record, part) for run, record in runs.items()}
+    effects = cross(accuracies)
+    table = page.splits_table(effects, part)
+    print(f"{name}: {part} accuracy {100 * effects.mean:.2f} %\n\n{table.caption}\n")
+    _print(Console(), table.header, table.rows)
+    print(f"{page.splits_interval(effects, part)}\n{paths.comparison}")
+    write_csv(
+        paths.comparison / "comparison.csv",
+        ["source", "number", "variance"],
+        [
+            ("split", effects.rows, effects.row),
+            ("seed", effects.columns, effects.column),
+            ("both", len(runs), effects.rest),
+        ],
+    )
+    finished = {run: value for run, value in accuracies.items() if value is not None}
+    save(figures.splits(finished, effects), paths.comparison / "comparison.png")
+
+
+def _accuracy(record: Finished | Unfinished, part: str) -> float | None:
+    if isinstance(record, Unfinished):
+        return None
+    if part == "validation":
+        return record.validation_accuracy
+    assert record.test is not None, "`_settings` refuses such a record"
+    return record.test["accuracy"]
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.data import prepared
@@ -14,6 +16,7 @@ from pipeline.paths import Paths
 from pipeline.records.gather import declared
 from pipeline.records.record import Finished, History
 from pipeline.results.classes import class_scores, confusion
+from pipeline.results.crossed import crossed
 from pipeline.results.evaluation import Answers
 from pipeline.results.evaluation import evaluate as evaluate_model
 from pipeline.results.statistics import summarise
@@ -33,7 +36,7 @@ def evaluate(config: Config, paths: Paths) -> None:
         else None
         for seed, record in records.items()
     }
-    write_json(paths.metrics, metrics(config, histories, results))
+    write_json(paths.metrics, metrics(config, histories, results, labels))
     write_json(paths.tests, tests(records, results))
     write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], long(histories))
     found = {seed: result for seed, result in results.items() if result is not None}
@@ -72,20 +75,35 @@ def evaluate(config: Config, paths: Paths) -> None:
 
 
 def metrics(
-    config: Config, histories: dict[int, History], results: dict[int, Answers | None]
+    config: Config,
+    histories: dict[int, History],
+    results: dict[int, Answers | None],
+    labels: NDArray[np.integer[Any]],
 ) -> dict[str, object]:
-    """Return statistics over seeds: training and validation of the last epoch, and test."""
+    """Return statistics over seeds: training and validation of the last epoch, and test.
+
+    Args:
+        config: declares the seeds.
+        histories: by seed; empty of one that failed.
+        results: by seed; None of one that failed.
+        labels: of the test images, shape (N,).
+    """
     found: dict[str, object] = {"seeds": list(config.seeds)}
     for part in ("train", "validation"):
         found[part] = {
             metric: summarise(
-                {seed: h[-1][part][metric] if h else None for seed, h in histories.items()}
+                {seed: h[-1][part][metric] if h else None for seed, h in histories.items()},
+                share=metric == "accuracy",
             ).as_dict()
             for metric in ("accuracy", "loss")
         }
+    right = np.array([result.predicted == labels for result in results.values() if result])
+    effects = crossed(right) if min(right.shape) > 1 else None
     found["test"] = {
         metric: summarise(
-            {seed: getattr(r, metric) if r else None for seed, r in results.items()}
+            {seed: getattr(r, metric) if r else None for seed, r in results.items()},
+            share=metric == "accuracy",
+            effects=effects if metric == "accuracy" else None,
         ).as_dict()
         for metric in ("accuracy", "loss")
     }

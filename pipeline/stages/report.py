@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from pipeline.config import Config, experiment
 from pipeline.data import prepared
 from pipeline.errors import UserError
-from pipeline.files import read_json, write_bytes
+from pipeline.files import canonical_json, read_json, write_bytes
 from pipeline.paths import Paths
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import made_by
-from pipeline.records.record import Finished
+from pipeline.records.record import Finished, read_record
 from pipeline.results import tables
 from pipeline.results.report import Experiment, draw, page
 from pipeline.results.style import png
@@ -58,7 +60,26 @@ def read(config: Config, paths: Paths, records: list[Finished]) -> Experiment:
         descriptions=[record.description for record in records],
         manifests={record.seed: record.manifest for record in records},
         origins=[record.origin for record in records],
+        tried_before=tried_before(config, paths, records),
     )
+
+
+def tried_before(config: Config, paths: Paths, records: list[Finished]) -> int | None:
+    """Return how many other configurations of the study were trained before these records.
+
+    None if it is not recorded when these were trained.
+    """
+    started = [record.origin["started"] for record in records if "started" in record.origin]
+    if not started:
+        return None
+    tried = {
+        canonical_json(state.description["experiment"])
+        for state in map(read_record, paths.records.glob("*"))
+        if state.description is not None
+        and config.study in state.origin.get("studies", [])
+        and state.origin.get("started", math.inf) < min(started)
+    }
+    return len(tried - {canonical_json(records[0].description["experiment"])})
 
 
 if __name__ == "__main__":

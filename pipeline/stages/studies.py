@@ -35,9 +35,11 @@ DATASET = "mnist"
 
 def studies(config: Config, paths: Paths) -> None:
     """Write the comparisons, the runs behind them, and two figures."""
-    (ours,), (author,) = settings(paths, "five_runs"), settings(paths, "author")
-    ways = [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
-    found = preprocessed(config, paths, ways)
+    images = prepared.test_file(paths, DATASET)
+    test = prepared.Images(*(each[: config.split.test] for each in images))
+    (ours,), (author,) = (settings(paths, sweep, test) for sweep in ("five_runs", "author"))
+    ways = [w for sweep in ("preprocessing", "whitening") for w in settings(paths, sweep, test)]
+    found = preprocessed(config, paths, ways, test)
     points = against_five_runs(ours, FIVE_RUNS)
     rows = preprocessing_as_dict(found)
     write_json(
@@ -69,8 +71,13 @@ def studies(config: Config, paths: Paths) -> None:
         save(figure, paths.studies_figure(name))
 
 
-def settings(paths: Paths, sweep: str) -> list[Setting]:
+def settings(paths: Paths, sweep: str, test: prepared.Images) -> list[Setting]:
     """Return the configurations of a sweep, in its order.
+
+    Args:
+        paths: where sweeps and records are.
+        sweep: its folder's name.
+        test: the test images.
 
     Raises:
         UserError: the sweep was not run, or one of its runs is missing, failed or damaged.
@@ -84,22 +91,24 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
             record = read_finished(paths.records / row["record"])
             key = canonical_json(record.description["experiment"])
             by_experiment.setdefault(key, []).append(record)
-    return [_setting(records) for records in by_experiment.values()]
+    return [_setting(records, test) for records in by_experiment.values()]
 
 
-def _setting(records: list[Finished]) -> Setting:
+def _setting(records: list[Finished], test: prepared.Images) -> Setting:
     curves: dict[str, dict[int, list[float]]] = {"train": {}, "validation": {}}
-    test = {}
+    right = {}
     for record in records:
         for part, seeds in curves.items():
             seeds[record.seed] = [epoch[part]["accuracy"] for epoch in record.history]
         if record.test is None:
             raise UserError(f"{record.folder}: the sweep has to be run with test=true")
-        test[record.seed] = record.test["accuracy"]
-    return Setting(records[0].description["experiment"], curves, test)
+        right[record.seed] = record.model().predict(test.pixels) == test.labels
+    return Setting(records[0].description["experiment"], curves, right)
 
 
-def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Preprocessed]:
+def preprocessed(
+    config: Config, paths: Paths, ways: list[Setting], test: prepared.Images
+) -> list[Preprocessed]:
     """Return what each way of preprocessing does to the data."""
     images = prepared.training_file(paths, DATASET)
     indices = prepared.split_for(config, paths, images.labels)
@@ -107,7 +116,7 @@ def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Prep
     parts = {
         "train": train,
         "validation": images.pixels[indices.validation],
-        "test": prepared.test_file(paths, DATASET).pixels[: config.split.test],
+        "test": test.pixels,
     }
     return [
         Preprocessed(label(chosen), way, effect(fit(train, **chosen), parts))
