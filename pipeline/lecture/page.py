@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.lecture import cosine
 from pipeline.lecture.published import RUNS
 from pipeline.lecture.studies import BASELINE
-from pipeline.results.page import Page, Picture, Section, Table
-from pipeline.results.statistics import METHODS, NEW_IMAGES, NEW_SEEDS, fewest_pairs, percents
+from pipeline.results.crossed import Crossed
+from pipeline.results.page import Page, Picture, Section, Table, splits_interval, splits_table
+from pipeline.results.statistics import METHODS, NEW_IMAGES, NEW_SEEDS, fewest_pairs, points
 from pipeline.results.tables import parse_summary
 
 Figures = Mapping[str, bytes]
@@ -71,7 +73,7 @@ DEMONSTRATIONS = {
 }
 
 
-STUDIES = ("five_runs", "preprocessing")
+STUDIES = ("five_runs", "preprocessing", "splits")
 # Whose cost is measured when the page is made; ε changes nothing about it.
 TIMED: tuple[dict[str, Any], ...] = (
     {"method": "raw"},
@@ -113,6 +115,7 @@ def lecture_page(
             _five_runs(figures, five),
             _author(results["author"]),
             _preprocessing(figures, results["preprocessing"], seconds),
+            _splits(figures, results["splits"]),
         ],
         checklist=[],
         provenance=provenance,
@@ -341,11 +344,37 @@ def _preprocessing(
     )
 
 
+def _splits(figures: Figures, found: Results) -> Section:
+    effects = {part: Crossed(**found[part]) for part in ("test", "validation")}
+    return Section(
+        "splits",
+        "How much the split matters",
+        text=[
+            "The default experiment with several splits of the training file into training and "
+            "validation images, and several seeds.",
+            *(f"On {part} images: {splits_interval(each, part)}" for part, each in effects.items()),
+        ],
+        pictures=[
+            Picture(
+                figures["splits"],
+                "Left: the test accuracy of each seed with each split, a line per seed. Right: "
+                "the standard deviation by split, by seed and by both.",
+                "On the test images, which are the same throughout.",
+            )
+        ],
+        tables=[
+            replace(table, caption=f"On {part} images. {table.caption}")
+            for part, each in effects.items()
+            for table in (splits_table(each, part),)
+        ],
+    )
+
+
 def _difference(found: Results | None) -> list[str]:
     if found is None:
         return ["–", "–", "–", "–", "what others are compared with"]
     same, new = (
-        "–" if limits is None else percents(limits, "+")
+        "–" if limits is None else points(limits)
         for limits in (found["ci95_new_seeds"], found["ci95_new_images"])
     )
     difference = f"{100 * found['mean_difference']:+.2f}"

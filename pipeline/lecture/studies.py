@@ -7,7 +7,7 @@ sweep has left of one configuration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from pipeline.lecture.published import AUTHOR_TEST, RUNS, Point
 from pipeline.results.crossed import crossed
-from pipeline.results.statistics import Agreement, Summary, agreement, compare, holm, summarise
+from pipeline.results.statistics import (
+    Agreement,
+    Summary,
+    agreement,
+    compare,
+    cross,
+    holm,
+    summarise,
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,20 @@ def author_as_dict(ours: Setting) -> dict[str, Any]:
         "test": ours.summary("test").as_dict(),
         "validation": ours.summary("validation").as_dict(),
     }
+
+
+def splits_as_dict(settings: Sequence[Setting]) -> dict[str, Any]:
+    """Return how much splits (rows) and seeds (columns) matter, as JSON has it.
+
+    Args:
+        settings: that differ in `split.seed` alone, all with the same seeds.
+    """
+    accuracies: dict[str, dict[tuple[int, int], float | None]] = {"validation": {}, "test": {}}
+    for setting in settings:
+        split = setting.experiment["split"]["seed"]
+        for part, runs in accuracies.items():
+            runs |= {(split, s): value for s, value in setting.summary(part).per_seed.items()}
+    return {part: asdict(cross(runs)) for part, runs in accuracies.items()}
 
 
 # --- preprocessing -----------------------------------------------------------------------------

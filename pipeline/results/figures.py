@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.results.crossed import Crossed
 from pipeline.results.evaluation import Calibration
-from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, summarise
+from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, cross, summarise
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 
 Accuracies = Mapping[str, Summary]
@@ -257,7 +257,8 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
 def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
     """Draw each configuration's difference: every seed's, their mean, and both intervals."""
     with styled():
-        figure = Figure(figsize=(7, 1.6 + 0.5 * len(comparisons)), layout="constrained")
+        width = 5 + 0.08 * max(map(len, comparisons))
+        figure = Figure(figsize=(width, 1.8 + 0.5 * len(comparisons)), layout="constrained")
         axes = figure.add_subplot()
         for row, pair in enumerate(comparisons.values()):
             dots = pair.differences
@@ -274,7 +275,7 @@ def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
         axes.set_yticks(range(len(comparisons)), list(comparisons))
         axes.set_ylim(len(comparisons) - 0.5, -0.5)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.set(xlabel=label)
+        figure.supxlabel(label, fontsize=10)
         handles = {str(each.get_label()): each for each in axes.get_legend_handles_labels()[0]}
         figure.legend(
             list(handles.values()), list(handles), loc="outside upper center", ncols=2, fontsize=8
@@ -282,13 +283,13 @@ def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
         return figure
 
 
-def splits(accuracies: Mapping[tuple[int, int], float], effects: Crossed) -> Figure:
+def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
     """Draw the accuracy of every seed with every split, and how much each of them varies.
 
     Args:
         accuracies: by split and seed.
-        effects: of splits (rows) and seeds (columns); see `statistics.cross`.
     """
+    effects = cross(accuracies)
     names = sorted({split for split, _ in accuracies})
     with styled():
         figure = Figure(figsize=(7, 3.2), layout="constrained")

@@ -214,11 +214,12 @@ def splits_table(effects: Crossed, part: str) -> Table:
 def splits_interval(effects: Crossed, part: str) -> str:
     """Return what the mean over splits and seeds says, and of what."""
     low, high = as_share(effects.intervals()[1])
-    images = "these test images" if part == "test" else "validation images of new splits"
+    images = "these test images, " if part == "test" else ""
+    varied = "" if part == "test" else ", which also chooses the validation images,"
     return (
-        f"Mean {100 * effects.mean:.2f} %; 95 % interval for {images}, new splits and new seeds: "
-        f"{100 * low:.2f} to {100 * high:.2f} %. Varied: split and seed, every seed with every "
-        "split. Not varied: everything else, the test images among it."
+        f"Mean {100 * effects.mean:.2f} %; 95 % interval for {images}new splits and new seeds: "
+        f"{100 * low:.2f} to {100 * high:.2f} %. Varied: the split{varied} and the seed, every "
+        "seed with every split. Not varied: the test images, and everything else."
     )
 
 

@@ -109,10 +109,14 @@ class Summary:
         )
 
 
-def percents(limits: Interval, sign: str = "") -> str:
-    """Return an interval as a person writes it, in percent; `sign` is "+" for differences."""
-    low, high = (f"{100 * limit:{sign}.2f}" for limit in limits)
-    return f"{low} to {high} %"
+def percents(limits: Interval) -> str:
+    """Return an interval of a share as a person writes it, in percent."""
+    return "{:.2f} to {:.2f} %".format(*(100 * limit for limit in limits))
+
+
+def points(limits: Interval) -> str:
+    """Return an interval of a difference as a person writes it, in percentage points."""
+    return "{:+.2f} to {:+.2f}".format(*(100 * limit for limit in limits))
 
 
 def summarise(

@@ -43,6 +43,7 @@ from pipeline.results.statistics import (
     fewest_pairs,
     holm,
     percents,
+    points,
     summarise,
     these,
 )
@@ -207,8 +208,7 @@ def _tell(answers: dict[str, Answers], part: str, paths: Paths, *, plan: bool) -
     pairs = {name: compare(each, baseline) for name, each in others}
     adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
     summaries = {name: _summary(by_seed) for name, by_seed in answers.items()}
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)
+    console = _console()
     _print_means(summaries, part, console)
     rows: list[list[object]] = []
     for name, summary in summaries.items():
@@ -223,7 +223,7 @@ def _tell(answers: dict[str, Answers], part: str, paths: Paths, *, plan: bool) -
     write_csv(paths.comparison / "comparison.csv", COLUMNS, rows)
     if pairs:
         _print_pairs(pairs, adjusted, first, console)
-        label = f"{part} accuracy minus that of {first}"
+        label = f"{part} accuracy minus that of\n{first}"
         save(figures.forest(pairs, label), paths.comparison / "comparison.png")
     if plan:
         effects = {name: s.effects for name, s in summaries.items()}
@@ -252,6 +252,12 @@ def _summary(by_seed: Answers) -> Summary:
         share=True,
         effects=crossed(right) if min(right.shape) > 1 else None,
     )
+
+
+def _console() -> Console:
+    """Return a console; away from a terminal, one wide enough not to break lines."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def _print(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -291,7 +297,7 @@ def _print_pairs(
         differences.append(
             [
                 *(name, f"{100 * pair.mean_difference:+.2f}"),
-                *([percents(each, "+") for each in limits] or ["", ""]),
+                *([points(each) for each in limits] or ["", ""]),
                 *(f"{pair.p_value:.3g}", f"{adjusted[name]:.3g}"),
                 *(f"{share:.2f} ({low:.2f} to {high:.2f})", verdict),
             ]
@@ -345,7 +351,7 @@ def _tell_splits(name: str, runs: Runs, part: str, paths: Paths) -> None:
     effects = cross(accuracies)
     table = page.splits_table(effects, part)
     print(f"{name}: {part} accuracy {100 * effects.mean:.2f} %\n\n{table.caption}\n")
-    _print(Console(), table.header, table.rows)
+    _print(_console(), table.header, table.rows)
     print(f"{page.splits_interval(effects, part)}\n{paths.comparison}")
     write_csv(
         paths.comparison / "comparison.csv",
@@ -357,7 +363,7 @@ def _tell_splits(name: str, runs: Runs, part: str, paths: Paths) -> None:
         ],
     )
     finished = {run: value for run, value in accuracies.items() if value is not None}
-    save(figures.splits(finished, effects), paths.comparison / "comparison.png")
+    save(figures.splits(finished), paths.comparison / "comparison.png")
 
 
 def _accuracy(record: Finished | Unfinished, part: str) -> float | None:

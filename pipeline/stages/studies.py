@@ -1,6 +1,7 @@
 """Stage `studies`: what its sweeps have left, beside what the lecture published.
 
-Reads the sweeps `five_runs`, `author`, `preprocessing` and `whitening` of `studies/dvc.yaml`.
+Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits` of
+`studies/dvc.yaml`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from pipeline.lecture.studies import (
     five_runs_as_dict,
     label,
     preprocessing_as_dict,
+    splits_as_dict,
 )
 from pipeline.paths import Paths
 from pipeline.records.record import Finished, read_finished
+from pipeline.results.figures import splits as splits_figure
 from pipeline.results.style import save
 from pipeline.stages.entry import run
 
@@ -34,11 +37,12 @@ DATASET = "mnist"
 
 
 def studies(config: Config, paths: Paths) -> None:
-    """Write the comparisons, the runs behind them, and two figures."""
+    """Write the comparisons, the runs behind them, and three figures."""
     images = prepared.test_file(paths, DATASET)
     test = prepared.Images(*(each[: config.split.test] for each in images))
     (ours,), (author,) = (settings(paths, sweep, test) for sweep in ("five_runs", "author"))
     ways = [w for sweep in ("preprocessing", "whitening") for w in settings(paths, sweep, test)]
+    splits = settings(paths, "splits", test)
     found = preprocessed(config, paths, ways, test)
     points = against_five_runs(ours, FIVE_RUNS)
     rows = preprocessing_as_dict(found)
@@ -49,6 +53,7 @@ def studies(config: Config, paths: Paths) -> None:
             "five_runs": five_runs_as_dict(ours, points),
             "author": author_as_dict(author),
             "preprocessing": rows,
+            "splits": splits_as_dict(splits),
         },
     )
     write_csv(
@@ -58,6 +63,7 @@ def studies(config: Config, paths: Paths) -> None:
             *long("five runs", "lecture", ours),
             *long("author", "author", author),
             *(row for way in found for row in last("preprocessing", way.name, way.setting)),
+            *(row for split in splits for row in last("splits", _name(split), split)),
         ],
     )
     drawn = {
@@ -66,9 +72,20 @@ def studies(config: Config, paths: Paths) -> None:
             {way.name: way.setting.values()["test"][:, 0] for way in found},
             {way.name: (way.largest("train"), way.largest("test")) for way in found},
         ),
+        "splits": splits_figure(
+            {
+                (setting.experiment["split"]["seed"], seed): accuracy
+                for setting in splits
+                for seed, accuracy in setting.test.items()
+            }
+        ),
     }
     for name, figure in drawn.items():
         save(figure, paths.studies_figure(name))
+
+
+def _name(split: Setting) -> str:
+    return f"split {split.experiment['split']['seed']}"
 
 
 def settings(paths: Paths, sweep: str, test: prepared.Images) -> list[Setting]:

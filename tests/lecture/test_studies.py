@@ -1,11 +1,13 @@
 """Published numbers beside ours: the arithmetic on made-up runs, and what is committed."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.data import prepared
 from pipeline.errors import UserError
 from pipeline.files import read_json
 from pipeline.lecture.published import AUTHOR_TEST, FIVE_RUNS, Point
@@ -17,6 +19,7 @@ from pipeline.lecture.studies import (
     against_five_runs,
     label,
     preprocessing_as_dict,
+    splits_as_dict,
 )
 from pipeline.paths import Paths, find_root
 from tests.conftest import Checkout
@@ -34,7 +37,9 @@ def setting(test: list[float]) -> Setting:
         "preprocess": {"method": "raw"},
         "training": {"epochs": 2},
     }
-    return Setting(experiment, curves, dict(enumerate(test)))
+    images = np.arange(1_000_000)
+    right = {seed: images < value * len(images) for seed, value in enumerate(test)}
+    return Setting(experiment, curves, right)
 
 
 def test_the_interval_is_the_two_sample_t_interval() -> None:
@@ -61,7 +66,7 @@ def test_a_single_published_number_is_one_more_run_of_ours() -> None:
     ours = [0.97, 0.972, 0.974, 0.976, 0.978]
     half = stats.t.ppf(0.975, 4) * np.std(ours, ddof=1) * np.sqrt(1.2)
     found = against_author(setting(ours))
-    np.testing.assert_allclose(found.ci95, (AUTHOR_TEST - half, AUTHOR_TEST + half))
+    np.testing.assert_allclose(found.ci95, (AUTHOR_TEST - half, AUTHOR_TEST + half), rtol=1e-6)
 
 
 def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> None:
@@ -84,6 +89,19 @@ def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> No
         assert found["p"] == 2 / 2**10
         assert found["p_holm"] == pytest.approx(2 * 2 / 2**10)
         assert found["verdict"] == "smaller"
+        assert found["p_larger"] == 0
+
+
+def test_splits_are_told_apart_from_seeds() -> None:
+    """Split s adds s percentage points, seed s none: variance of 0, 1 and 2 points, and no other."""
+    settings = []
+    for split in range(3):
+        each = setting([0.9 + split / 100] * 2)
+        settings.append(replace(each, experiment={**each.experiment, "split": {"seed": split}}))
+    for found in splits_as_dict(settings).values():
+        assert (found["rows"], found["columns"]) == (3, 2)
+        assert found["row"] == pytest.approx(0.01**2)
+        assert (found["column"], found["rest"]) == pytest.approx((0, 0), abs=1e-12)
 
 
 def test_names_of_preprocessors() -> None:
@@ -145,4 +163,4 @@ def test_a_failed_run_is_refused_by_name(checkout: Checkout) -> None:
     folder.mkdir(parents=True)
     (folder / "runs.csv").write_text("record\nabc\n")
     with pytest.raises(UserError, match="abc: it is not complete"):
-        settings(checkout.paths, "five_runs")
+        settings(checkout.paths, "five_runs", prepared.test_file(checkout.paths, "digits"))

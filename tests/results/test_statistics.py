@@ -1,22 +1,31 @@
 """Statistics over seeds, against scipy, by hand, and by what must hold for any values."""
 
+import itertools
+import json
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from pipeline.errors import UserError
+from pipeline.results.crossed import crossed
 from pipeline.results.statistics import (
     agreement,
-    binomial_standard_error,
     compare,
+    cross,
+    deviation_limits,
+    fewest_pairs,
     holm,
+    pairs_needed,
     sign_flip,
     summarise,
+    superiority,
 )
+from pipeline.results.tables import parse_summary
 
 VALUES = {0: 0.98, 1: 0.97, 2: 0.985, 3: 0.981, 4: 0.979}
 
@@ -63,7 +72,7 @@ def test_no_seed_finished() -> None:
 def test_percent_reads_well() -> None:
     text = summarise(VALUES).percent()
     assert text.startswith(
-        "97.90 ± 0.55 % (mean ± standard deviation, n = 5 seeds; 95 % interval of"
+        "97.90 ± 0.55 % (mean ± standard deviation, n = 5 seeds; 95 % intervals of"
     )
 
 
@@ -93,8 +102,28 @@ def test_summary_moves_and_scales_with_its_values(
     assert moved.sd == pytest.approx(scale * plain.sd, abs=1e-6)
 
 
-def test_binomial_standard_error_of_the_test_set() -> None:
-    assert binomial_standard_error(0.98, 10_000) == pytest.approx(0.0014)
+def test_an_interval_of_shares_is_cut_where_no_share_can_lie() -> None:
+    """Two seeds, 0.9 and 1: Student's interval is 0.95 ± 12.7 · 0.05."""
+    values = {0: 0.9, 1: 1.0}
+    half = 12.7062 * 0.05
+    assert summarise(values).ci95 == pytest.approx((0.95 - half, 0.95 + half), rel=1e-5)
+    assert summarise(values, share=True).ci95 == pytest.approx((0.95 - half, 1.0), rel=1e-5)
+    assert summarise({0: 0.0, 1: 0.1}, share=True).ci95 == pytest.approx((0, 0.05 + half), rel=1e-5)
+
+
+def test_a_summary_with_images_says_both_intervals() -> None:
+    right = np.random.default_rng(0).random((5, 1_200)) < np.linspace(0.8, 1, 1_200)
+    accuracies = dict(enumerate(right.mean(axis=1).tolist()))
+    found = summarise(accuracies, share=True, effects=crossed(right))
+    assert found.ci95 is not None
+    assert found.ci95_new_images is not None
+    assert found.ci95_new_images[0] < found.ci95[0] < found.ci95[1] < found.ci95_new_images[1]
+    for limits, question in (
+        (found.ci95, "these 1,200 test images, new seeds"),
+        (found.ci95_new_images, "new images and new seeds"),
+    ):
+        assert f"{question}: {100 * limits[0]:.2f} to {100 * limits[1]:.2f} %" in found.percent()
+    assert parse_summary(json.loads(json.dumps(found.as_dict())), share=True) == found
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
@@ -135,27 +164,128 @@ def test_sign_flip_beyond_enumeration_stays_close_to_the_exact_value() -> None:
     assert exact_of_20 == pytest.approx(stats.ttest_1samp(differences[:20], 0).pvalue, abs=0.02)
 
 
-def test_comparison_pairs_the_same_seeds() -> None:
-    first = {0: 3.0, 1: 5.0, 2: None, 7: 1.0}
-    found = compare(first, {1: 4.0, 0: 1.0, 2: 2.0, 9: 0.0})
+def answers(*accuracies: float, images: int = 100) -> dict[int, NDArray[np.bool_]]:
+    """Return seeds that are right on the first images, so many that they have these accuracies."""
+    return {seed: np.arange(images) < share * images for seed, share in enumerate(accuracies)}
+
+
+def test_comparison_pairs_the_same_seeds_and_images() -> None:
+    first = {0: [1, 1, 1, 0], 1: [1, 1, 1, 1], 2: None, 7: [0, 0, 0, 0]}
+    second = {1: [0, 1, 1, 1], 0: [1, 0, 0, 0], 2: [1, 1, 1, 1], 9: [0, 0, 0, 0]}
+    ours, theirs = (
+        {seed: None if right is None else np.array(right, bool) for seed, right in each.items()}
+        for each in (first, second)
+    )
+    found = compare(ours, theirs)
     assert found.seeds == (0, 1)
-    assert found.mean_difference == 1.5
+    assert found.differences == (0.5, 0.25)
+    assert found.mean_difference == 0.375
+    assert found.effects == crossed(np.array([[0, 1, 1, 0], [1, 0, 0, 0]]))
     assert found.verdict(found.p_value) == "n too small to call"
 
 
 def test_comparison_of_six_clear_pairs() -> None:
-    first = {seed: 1.0 + seed / 100 for seed in range(6)}
-    second = dict.fromkeys(range(6), 0.5)
+    first, second = answers(*(0.9 + seed / 100 for seed in range(6))), answers(*[0.5] * 6)
     found = compare(first, second)
     assert found.p_value == 2 / 64
-    assert found.verdict(found.p_value) == "first is larger"
-    assert compare(second, first).verdict(found.p_value) == "first is smaller"
+    assert found.verdict(found.p_value) == "larger"
+    assert compare(second, first).verdict(found.p_value) == "smaller"
     assert found.verdict(0.2) == "no difference shown"
+    assert found.verdict(found.p_value, comparisons=2) == "n too small to call"
 
 
-def test_comparison_without_a_common_seed() -> None:
+def test_one_pair_has_no_interval() -> None:
+    found = compare(answers(0.9), answers(0.8))
+    assert found.effects is None
+    assert found.as_dict()["ci95_new_images"] is None
+    assert found.pairs_needed(0.001) is None
+
+
+def test_what_cannot_be_paired_is_refused() -> None:
     with pytest.raises(UserError, match="no seed finished in both"):
-        compare({0: 1.0, 1: None}, {1: 1.0})
+        compare({0: np.array([True]), 1: None}, {1: np.array([True])})
+    with pytest.raises(UserError, match="different images"):
+        compare(answers(0.9, images=10), answers(0.9, images=20))
+
+
+def test_superiority_by_hand() -> None:
+    """5 of 5: 0.025^(1/5) = 0.478; ties count half, and have no part in the interval."""
+    assert superiority([1.0] * 5).ci95 == pytest.approx((0.025**0.2, 1.0))
+    assert superiority([-1.0] * 5).ci95 == pytest.approx((0.0, 1 - 0.025**0.2))
+    assert superiority([0.0, 0.0]) == (0.5, (0.0, 1.0))
+    share, limits = superiority([1.0, 1.0, 1.0, -1.0, 0.0])
+    assert share == 0.7
+    assert limits == pytest.approx(stats.binomtest(3, 4).proportion_ci())
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=30))
+def test_superiority_agrees_with_scipys_exact_interval(differences: list[float]) -> None:
+    better, worse = differences.count(1.0), differences.count(-1.0)
+    share, limits = superiority(differences)
+    assert share + superiority([-d for d in differences]).share == pytest.approx(1)
+    if better + worse:
+        expected = stats.binomtest(better, better + worse).proportion_ci()
+        assert limits == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_the_fewest_pairs_are_those_whose_smallest_p_value_is_small_enough() -> None:
+    assert [fewest_pairs(m) for m in (1, 2, 10)] == [6, 7, 9]
+    for comparisons in range(1, 40):
+        n = fewest_pairs(comparisons)
+        assert comparisons * sign_flip([1.0] * n) <= 0.05 < comparisons * sign_flip([1.0] * (n - 1))
+
+
+def test_the_interval_of_a_deviation_is_that_of_statisticians_tables() -> None:
+    """n = 5: √(4 / 11.143) = 0.60 and √(4 / 0.4844) = 2.87 times the one seen."""
+    assert deviation_limits(2.0, 5) == pytest.approx((2 * 0.5991, 2 * 2.8736), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("effect", "comparisons"), [(2.5, 1), (1.8, 1), (1.3, 1), (1.0, 1), (1.5, 10)]
+)
+def test_the_pairs_needed_show_the_difference_in_80_of_100_simulations(
+    effect: float, comparisons: int
+) -> None:
+    """4,000 samples: the standard error of a power is 0.0063. One pair less is not enough."""
+    n = pairs_needed(effect, 1.0, comparisons)
+    assert simulated_power(effect, n, comparisons) >= 0.8 - 3 * 0.0063
+    assert simulated_power(effect, n - 1, comparisons) <= 0.8 + 3 * 0.0063
+
+
+def simulated_power(effect: float, n: int, comparisons: int) -> float:
+    """Return how often the sign-flip test is significant, of 4,000 normal samples."""
+    samples = np.random.default_rng(n).normal(effect, 1.0, (4_000, n))
+    patterns = np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
+    called = 0
+    for some in np.split(samples, 40):
+        enough = np.abs(some.sum(axis=1, keepdims=True)) - 1e-12
+        p = np.mean(np.abs(some @ patterns.T) >= enough, axis=1)
+        called += int(np.sum(p * comparisons <= 0.05))
+    return called / len(samples)
+
+
+def test_the_pairs_needed_have_a_floor_and_a_ceiling() -> None:
+    assert pairs_needed(0.001, 0.0) == fewest_pairs()
+    assert pairs_needed(0.001, 0.0, comparisons=10) == fewest_pairs(10)
+    assert pairs_needed(1e-9, 1.0) == 1_000
+    needed = [pairs_needed(0.001, sd) for sd in (0.0003, 0.001, 0.003, 0.01)]
+    assert needed == sorted(needed)
+    # Of Student's t-test, as in J. Cohen's tables (1988): d = 0.5 needs 34 pairs.
+    assert pairs_needed(0.5, 1.0) == 34
+
+
+def test_splits_and_seeds_have_to_be_crossed() -> None:
+    accuracies: dict[tuple[int, int], float | None] = {
+        (split, seed): 0.9 + 0.01 * split + 0.001 * seed for split in (0, 1) for seed in (0, 1, 2)
+    }
+    found = cross(accuracies)
+    assert (found.rows, found.columns) == (2, 3)
+    assert found.row == pytest.approx(0.01**2 / 2)
+    assert found.column == pytest.approx(0.001**2)
+    missing = {run: value for run, value in accuracies.items() if run != (1, 2)}
+    for broken in (accuracies | {(1, 2): None}, missing):
+        with pytest.raises(UserError, match="split.seed = 1, seed = 2 is missing or failed"):
+            cross(broken)
 
 
 def test_holm_by_hand() -> None:
