@@ -37,7 +37,8 @@ from pipeline.records.record import (
     read_description,
     read_record,
 )
-from pipeline.results.statistics import METHOD, Summary, summarise
+from pipeline.results.statistics import METHODS, Summary, summarise
+from pipeline.results.tables import read_summary
 from pipeline.tracking.datasets import DataPart, data_parts
 from pipeline.tracking.models import Model
 
@@ -194,7 +195,8 @@ class Records:
         for key, members in sorted(by_configuration.items()):
             members.sort(key=lambda seed: seed.number)
             children = [self._child(study, seed) for seed in members]
-            parents.append(Parent(_parent(key, members, children), children))
+            parent = _parent(key, members, children, self._paths.metrics)
+            parents.append(Parent(parent, children))
         _name(parents, [members[0].described for _, members in sorted(by_configuration.items())])
         return parents
 
@@ -375,7 +377,7 @@ def _child_note(
 # --- a configuration ---
 
 
-def _parent(key: str, seeds: list[Seed], children: list[Run]) -> Run:
+def _parent(key: str, seeds: list[Seed], children: list[Run], metrics: Path) -> Run:
     described = seeds[0].described
     statuses = [child.status for child in children]
     status = (
@@ -384,13 +386,13 @@ def _parent(key: str, seeds: list[Seed], children: list[Run]) -> Run:
     starts = [child.start for child in children if child.start is not None]
     ends = [child.end for child in children if child.end is not None]
     end = max(ends, default=None) if status in FINAL else None
-    validation = summarise({seed.number: seed.validation_accuracy for seed in seeds})
-    test = summarise({seed.number: seed.test["accuracy"] for seed in seeds if seed.test})
+    validation = summarise({seed.number: seed.validation_accuracy for seed in seeds}, share=True)
+    test = summarise({seed.number: seed.test["accuracy"] for seed in seeds if seed.test}, share=True)
     return Run(
         key=key,
         name="",  # once all are known
         status=status,
-        note=_parent_note(validation, test, seeds, children),
+        note=_parent_note(validation, _with_images(test, metrics), seeds, children),
         start=min(starts, default=None),
         end=end,
         tags={
@@ -414,6 +416,15 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             parts.append([number])
     return ", ".join("-".join(map(str, part)) for part in parts)
+
+
+def _with_images(test: Summary, metrics: Path) -> Summary:
+    """Return test accuracy with the images' part, where the results are of the same seeds."""
+    try:
+        stored = read_summary(metrics, "test", "accuracy")
+    except (OSError, UserError, KeyError):
+        return test  # there are no results yet, or they are being made
+    return stored if stored.per_seed == test.per_seed else test
 
 
 def _parent_points(
@@ -452,7 +463,7 @@ def _parent_note(validation: Summary, test: Summary, seeds: list[Seed], children
     lines = [f"Validation accuracy: {validation.percent()}."]
     if test.declared:
         lines.insert(0, f"**Test accuracy: {test.percent()}.**")
-    lines.append(f"Curves are means over seeds; limits are the {METHOD}.")
+    lines.append(f"Curves are means over seeds; limits are {METHODS}.")
     table = ["| seed | test | validation | |", "|---|---|---|---|"]
     for seed, child in list(zip(seeds, children, strict=True))[:MOST_ROWS]:
         test_accuracy = None if seed.test is None else seed.test["accuracy"]
