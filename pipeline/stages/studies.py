@@ -38,12 +38,10 @@ DATASET = "mnist"
 
 def studies(config: Config, paths: Paths) -> None:
     """Write the comparisons, the runs behind them, and three figures."""
-    images = prepared.test_file(paths, DATASET)
-    test = prepared.Images(*(each[: config.split.test] for each in images))
-    (ours,), (author,) = (settings(paths, sweep, test) for sweep in ("five_runs", "author"))
-    ways = [w for sweep in ("preprocessing", "whitening") for w in settings(paths, sweep, test)]
-    splits = settings(paths, "splits", test)
-    found = preprocessed(config, paths, ways, test)
+    (ours,), (author,) = settings(paths, "five_runs"), settings(paths, "author")
+    ways = [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
+    splits = settings(paths, "splits")
+    found = preprocessed(config, paths, ways)
     points = against_five_runs(ours, FIVE_RUNS)
     rows = preprocessing_as_dict(found)
     write_json(
@@ -88,13 +86,8 @@ def _name(split: Setting) -> str:
     return f"split {split.experiment['split']['seed']}"
 
 
-def settings(paths: Paths, sweep: str, test: prepared.Images) -> list[Setting]:
+def settings(paths: Paths, sweep: str) -> list[Setting]:
     """Return the configurations of a sweep, in its order.
-
-    Args:
-        paths: where sweeps and records are.
-        sweep: its folder's name.
-        test: the test images.
 
     Raises:
         UserError: the sweep was not run, or one of its runs is missing, failed or damaged.
@@ -108,24 +101,24 @@ def settings(paths: Paths, sweep: str, test: prepared.Images) -> list[Setting]:
             record = read_finished(paths.records / row["record"])
             key = canonical_json(record.description["experiment"])
             by_experiment.setdefault(key, []).append(record)
+    test = prepared.test_file(paths, DATASET)
     return [_setting(records, test) for records in by_experiment.values()]
 
 
 def _setting(records: list[Finished], test: prepared.Images) -> Setting:
     curves: dict[str, dict[int, list[float]]] = {"train": {}, "validation": {}}
-    right = {}
+    experiment, right = records[0].description["experiment"], {}
+    pixels, labels = (each[: experiment["split"]["test"]] for each in test)
     for record in records:
         for part, seeds in curves.items():
             seeds[record.seed] = [epoch[part]["accuracy"] for epoch in record.history]
         if record.test is None:
             raise UserError(f"{record.folder}: the sweep has to be run with test=true")
-        right[record.seed] = record.model().predict(test.pixels) == test.labels
-    return Setting(records[0].description["experiment"], curves, right)
+        right[record.seed] = record.model().predict(pixels) == labels
+    return Setting(experiment, curves, right)
 
 
-def preprocessed(
-    config: Config, paths: Paths, ways: list[Setting], test: prepared.Images
-) -> list[Preprocessed]:
+def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Preprocessed]:
     """Return what each way of preprocessing does to the data."""
     images = prepared.training_file(paths, DATASET)
     indices = prepared.split_for(config, paths, images.labels)
@@ -133,7 +126,7 @@ def preprocessed(
     parts = {
         "train": train,
         "validation": images.pixels[indices.validation],
-        "test": test.pixels,
+        "test": prepared.test_file(paths, DATASET).pixels[: config.split.test],
     }
     return [
         Preprocessed(label(chosen), way, effect(fit(train, **chosen), parts))

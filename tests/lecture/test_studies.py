@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.data import prepared
 from pipeline.errors import UserError
 from pipeline.files import read_json
 from pipeline.lecture.published import AUTHOR_TEST, FIVE_RUNS, Point
@@ -93,7 +92,7 @@ def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> No
 
 
 def test_splits_are_told_apart_from_seeds() -> None:
-    """Split s adds s percentage points, seed s none: variance of 0, 1 and 2 points, and no other."""
+    """Split s adds s percentage points, a seed none: the variance of 0, 1, 2 and no other."""
     settings = []
     for split in range(3):
         each = setting([0.9 + split / 100] * 2)
@@ -163,4 +162,4 @@ def test_a_failed_run_is_refused_by_name(checkout: Checkout) -> None:
     folder.mkdir(parents=True)
     (folder / "runs.csv").write_text("record\nabc\n")
     with pytest.raises(UserError, match="abc: it is not complete"):
-        settings(checkout.paths, "five_runs", prepared.test_file(checkout.paths, "digits"))
+        settings(checkout.paths, "five_runs")

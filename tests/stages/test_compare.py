@@ -1,13 +1,21 @@
 """Comparing configurations: paired by seed, and never more said than the seeds allow."""
 
 import csv
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pipeline.config import compose
+from pipeline.data import prepared
+from pipeline.records.record import read_finished
+from pipeline.results.crossed import crossed as analysis
 from tests.conftest import Checkout, copy_of
 
+ENDS = ("seeds_low", "seeds_high", "images_low", "images_high")
 SHORT = ("training.epochs=2", "seed=range(6)")
 
 
@@ -16,6 +24,15 @@ def swept(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Return a checkout with a sweep of two configurations by six seeds."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("compare"))
     checkout.train(*SHORT, "training.learning_rate=0.1,0.001", "test=true")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def crossed(swept: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout with three splits by three seeds of one configuration."""
+    checkout = copy_of(swept.paths.root, tmp_path_factory.mktemp("crossed"))
+    shutil.rmtree(checkout.paths.sweeps)
+    checkout.train("training.epochs=2", "split.seed=range(3)", "seed=range(3)", "test=true")
     return checkout
 
 
@@ -41,8 +58,111 @@ def test_six_pairs_that_all_agree_are_called(part: str, swept: Checkout) -> None
     assert second["pairs"] == "6"
     difference = float(second["mean"]) - float(first["mean"])
     assert float(second["difference"]) == pytest.approx(difference)
-    assert f"{part} accuracy" in done.stdout
+    images = compose(swept.paths).split
+    assert f"these {getattr(images, part)} {part} images, new seeds" in done.stdout
+    limits = [float(second[f"difference_ci95_new_{end}"]) for end in ENDS]
+    assert limits[2] <= limits[0] < difference < limits[1] <= limits[3] < 0
+    assert float(second["p_larger"]) == 0
+    assert float(second["p_larger_high"]) == pytest.approx(1 - 0.025 ** (1 / 6))
     assert (swept.paths.comparison / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) -> None:
+    swept.run("pipeline.stages.compare", sweep_of(swept), "--test")
+    records = map(read_finished, (p.parent for p in swept.paths.records.glob("*/manifest.json")))
+    images = prepared.test_file(swept.paths, "digits")
+    by_rate: dict[float, list[Any]] = {}
+    for record in records:
+        rate = record.description["experiment"]["training"]["learning_rate"]
+        by_rate.setdefault(rate, []).append(record.model().predict(images.pixels) == images.labels)
+    for row, rate in zip(table(swept), (0.1, 0.001), strict=True):
+        expected = analysis(np.array(by_rate[rate]))
+        assert float(row["mean"]) == pytest.approx(expected.mean)
+        limits = [float(row[f"ci95_new_{end}"]) for end in ENDS]
+        assert limits == pytest.approx([*expected.intervals()[0], *expected.intervals()[1]])
+
+
+def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
+    done = swept.run("pipeline.stages.compare", sweep_of(swept), "--baseline", "sgd 0.001")
+    first, second = table(swept)
+    assert first["configuration"].endswith("sgd 0.001")
+    assert second["verdict"] == "larger"
+    assert "are from standardise · 64-64-32-10 · sgd 0.001" in done.stdout
+    for name in ("sgd", "adam"):
+        done = swept.run(
+            "pipeline.stages.compare", sweep_of(swept), "--baseline", name, check=False
+        )
+        assert done.returncode == 2
+        assert f"--baseline {name}: allowed is what one of these names holds alone" in done.stderr
+
+
+def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
+    printed = swept.run("pipeline.stages.compare", sweep_of(swept), "--plan").stdout
+    assert re.search(r"seeds needed for +0\.05 +0\.10 +0\.20", printed)
+    (line,) = re.findall(r"sgd 0\.001, difference +(.+)", printed)
+    widths = [
+        [float(half) for half in cell.split(" / ")] for cell in re.split(r"  +", line.strip())
+    ]
+    assert len(widths) == 7
+    assert widths == sorted(widths, reverse=True)
+    assert all(same <= new for same, new in widths)
+
+
+def test_of_one_configuration_the_intervals_are_told(swept: Checkout) -> None:
+    one = next(swept.paths.records.glob("*/manifest.json")).parent
+    done = swept.run("pipeline.stages.compare", str(one))
+    assert "1 of 1" in done.stdout
+    (row,) = table(swept)
+    assert row["ci95_new_seeds_low"] == row["verdict"] == ""
+
+
+def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> None:
+    for part, words in (("validation", []), ("test", ["--test"])):
+        done = crossed.run("pipeline.stages.compare", sweep_of(crossed), *words)
+        assert "3 splits and 3 seeds" in done.stdout
+        assert "every seed with every split" in done.stdout
+        accuracies = np.zeros((3, 3))
+        with (Path(sweep_of(crossed)) / "runs.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                record = read_finished(crossed.paths.records / row["record"])
+                split = record.description["experiment"]["split"]["seed"]
+                accuracies[split, record.seed] = float(row[f"{part}_accuracy"])
+        expected = analysis(accuracies)
+        variances = [float(row["variance"]) for row in table(crossed)]
+        assert variances == pytest.approx([expected.row, expected.column, expected.rest])
+        assert (crossed.paths.comparison / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(crossed.paths.root, tmp_path)
+    rows = Path(sweep_of(checkout)) / "runs.csv"
+    lines = rows.read_text().splitlines(keepends=True)
+    rows.write_text("".join(lines[:-1]))
+    done = checkout.run("pipeline.stages.compare", str(rows.parent), check=False)
+    assert done.returncode == 2
+    assert "split.seed = 2, seed = 2 is missing or failed" in done.stderr
+    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records), check=False)
+    assert done.returncode == 2
+    assert "split.seed = 0, 1, 2: allowed is one split where several" in done.stderr
+
+
+def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(swept.paths.root, tmp_path)
+    checkout.train(*SHORT, "split.validation=50", "test=true")
+    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records), check=False)
+    assert done.returncode == 2
+    assert "the configurations have different validation images" in done.stderr
+    checkout.run("pipeline.stages.compare", str(checkout.paths.records), "--test")
+
+
+def test_a_seed_of_two_codes_is_refused(swept: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(swept.paths.root, tmp_path)
+    path = checkout.paths.root / "pipeline" / "network" / "descent.py"
+    path.write_text(path.read_text() + "\nOTHER = 1\n")
+    checkout.train("training.epochs=2", "seed=0", "training.learning_rate=0.1")
+    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records), check=False)
+    assert done.returncode == 2
+    assert "are both of seed 0, made by other code" in done.stderr
 
 
 def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None:
@@ -64,15 +184,10 @@ def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
 
 def test_what_cannot_be_compared_is_told(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
-    one = next(checkout.paths.records.glob("*/description.json")).parent
-    for words, told in (
-        ([str(one)], "allowed are at least two configurations, this is 1"),
-        ([str(checkout.paths.conf)], "allowed is the folder of a sweep"),
-    ):
-        done = checkout.run("pipeline.stages.compare", *words, check=False)
-        assert done.returncode == 2
-        assert told in done.stderr
-        assert done.stderr.count("\n") == 1
+    done = checkout.run("pipeline.stages.compare", str(checkout.paths.conf), check=False)
+    assert done.returncode == 2
+    assert "allowed is the folder of a sweep" in done.stderr
+    assert done.stderr.count("\n") == 1
     for path in checkout.paths.records.glob("*/test.json"):
         path.unlink()
     done = checkout.run("pipeline.stages.compare", sweep_of(checkout), "--test", check=False)
