@@ -1,7 +1,8 @@
 """The report's page, in a real browser: complete, offline, readable by everybody."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,15 @@ import numpy as np
 import pytest
 from selenium.webdriver import Chrome
 
-from pipeline.files import sha256
+from pipeline.data import prepared
+from pipeline.files import read_json, read_yaml, sha256
 from pipeline.records.record import Record
+from pipeline.results.crossed import crossed
 from pipeline.results.evaluation import calibration
+from pipeline.results.figures import learning_curves
 from pipeline.results.page import training_flops
+from pipeline.results.statistics import as_share, summarise
+from pipeline.results.tables import read_class_scores, read_predictions, read_summary
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of
 
@@ -59,7 +65,7 @@ def test_the_page_is_whole_offline_and_accessible(
     images: list[Any] = browser.execute_script(
         "return [...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt])"
     )
-    assert len(images) == 8
+    assert len(images) == 9
     assert all(loaded and len(alt) > 40 for loaded, alt in images)
     assert problems(browser) == []
 
@@ -88,7 +94,101 @@ def test_one_seed_has_no_interval_and_says_so(reported: Checkout, tmp_path: Path
     checkout.declare(seeds=[2])
     for stage in ("evaluate", "report"):
         checkout.run(f"pipeline.stages.{stage}")
-    assert "n = 1 seed, so no interval" in checkout.paths.summary.read_text()
+    text = checkout.paths.summary.read_text()
+    assert "n = 1 seed, so no interval" in text
+    assert "One seed says nothing about other seeds, so there is no interval." in text
+    assert "variance" not in read_json(checkout.paths.metrics)["test"]["accuracy"]
+
+
+def test_two_seeds_say_how_wide_their_interval_is(reported: Checkout, tmp_path: Path) -> None:
+    """t(1) / √2 = 8.98 standard deviations, where five seeds have t(4) / √5 = 1.24."""
+    checkout = copy_of(reported.paths.root, tmp_path)
+    checkout.declare(seeds=[2, 4])
+    for stage in ("evaluate", "report"):
+        checkout.run(f"pipeline.stages.{stage}")
+    text = checkout.paths.summary.read_text()
+    assert "2 seeds are few: the interval over seeds is about 7.2 times as wide as 5" in text
+
+
+def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None:
+    found = read_predictions(reported.paths.predictions)
+    expected = crossed(found.predicted == found.actual)
+    summary = read_summary(reported.paths.metrics, "test", "accuracy")
+    assert summary.mean is not None
+    assert summary.mean == pytest.approx(expected.mean)
+    assert summary.effects == replace(expected, mean=summary.mean)
+    assert summary.ci95 == pytest.approx(as_share(expected.intervals()[0]))
+    assert summary.ci95_new_images == pytest.approx(as_share(expected.intervals()[1]))
+    text = reported.paths.summary.read_text()
+    assert f"these {len(found.actual)} test images, new seeds: " in text
+    assert "new images and new seeds: " in text
+
+
+def test_a_class_without_test_images_has_no_score(reported: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(reported.paths.root, tmp_path)
+    labels = prepared.test_labels(checkout.paths, "digits")
+    some = 6
+    missing = sorted(set(range(10)) - set(labels[:some].tolist()))
+    assert missing
+    checkout.declare(split={"test": some})
+    checkout.run("dvc", "repro", "report")
+    scores = read_class_scores(checkout.paths.classes)
+    for name, values in scores.items():
+        assert np.flatnonzero(np.isnan(values).all(axis=0)).tolist() == missing, name
+    page = checkout.paths.page.read_text()
+    assert f"No test image is of class {missing[0]}, so it has no scores." in page
+    assert "nan" not in checkout.paths.summary.read_text()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda lines: lines[:-1], "not every seed answers every image"),
+        (
+            lambda lines: [*lines[:-1], lines[-1].rpartition(",")[0] + ",nan"],
+            "a value is not finite",
+        ),
+    ],
+)
+def test_damaged_predictions_are_told(
+    damage: Callable[[list[str]], list[str]], told: str, reported: Checkout, tmp_path: Path
+) -> None:
+    checkout = copy_of(reported.paths.root, tmp_path)
+    path = checkout.paths.predictions
+    path.chmod(0o644)
+    path.write_text("\n".join(damage(path.read_text().splitlines())) + "\n")
+    done = checkout.run("pipeline.stages.report", check=False)
+    assert done.returncode == 2
+    assert f"{told}; `dvc repro --force evaluate` makes it" in done.stderr
+
+
+def test_the_page_says_how_many_configurations_were_tried_before(
+    reported: Checkout, tmp_path: Path
+) -> None:
+    """Two others, of two seeds each, are trained first; the one after does not count."""
+    checkout = copy_of(reported.paths.root, tmp_path)
+    study = read_yaml(checkout.paths.params)["study"]
+    rates = "training.learning_rate=0.01,0.02"
+    checkout.train("training.epochs=1", "seed=0,1", rates)
+    checkout.declare(training={"learning_rate": 0.05, "epochs": 1})
+    checkout.run("dvc", "repro", "report")
+    checkout.train("training.epochs=1", "seed=0", "training.learning_rate=0.03")
+    checkout.run("pipeline.stages.report")
+    page = checkout.paths.page.read_text().replace("&#39;", "'")
+    # And the fixture's own, of three epochs.
+    assert f"Records here: 3 other configurations of the study '{study}' were trained" in page
+
+
+def test_no_band_leaves_the_shares() -> None:
+    """Two seeds at 0.5 and 1 after one epoch: Student's interval is 0.75 ± 3.2."""
+    curves = {part: np.array([[0.5, 0.9], [1.0, 0.9]]) for part in ("train", "validation")}
+    (axes,) = learning_curves(curves, summarise({0: 0.9, 1: 1.0}, share=True), "title").axes
+    drawn = [np.asarray(each.get_paths()[0].vertices) for each in axes.collections]
+    heights = np.concatenate(drawn)[:, 1]
+    assert (heights.min(), heights.max()) == (0.0, 1.0)
+    legend = axes.get_legend()
+    assert legend is not None
+    assert "bands, thick bar: these images, new seeds" in legend.get_title().get_text()
 
 
 def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkout) -> None:
@@ -97,7 +197,7 @@ def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkou
         return {path.name: sha256(path.read_bytes()) for path in files}
 
     before = hashes()
-    assert len(before) == 10
+    assert len(before) == 11
     reported.run("pipeline.stages.report")
     assert hashes() == before
 
