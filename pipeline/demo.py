@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 
 from pipeline.config import compose, experiment
 from pipeline.errors import one_line_errors
-from pipeline.files import read_json, write_bytes
+from pipeline.files import write_bytes
 from pipeline.paths import Paths, find_root
 from pipeline.processes import python
-from pipeline.results.statistics import summarise
+from pipeline.results.tables import read_summary
 
 COPIED = ("pipeline", "conf")
 
@@ -52,8 +52,7 @@ def main() -> None:
         demo = Paths(paths.root / "demo")
         prepare(paths.root, demo.root)
         python(demo.root, "dvc", "repro")
-        accuracy = read_json(demo.metrics)["test"]["accuracy"]["per_seed"]
-        summary = summarise({int(seed): value for seed, value in accuracy.items()})
+        summary = read_summary(demo.metrics, "test", "accuracy")
         print(f"\ntest accuracy on scikit-learn's digits: {summary.percent()}")
         print(f"figures: {demo.figures}\nmetrics: {demo.metrics}")
 

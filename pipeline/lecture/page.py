@@ -372,7 +372,7 @@ def _splits(figures: Figures, found: Results) -> Section:
 
 def _difference(found: Results | None) -> list[str]:
     if found is None:
-        return ["–", "–", "–", "–", "what others are compared with"]
+        return ["–", "–", "–", "–", "baseline"]
     same, new = (
         "–" if limits is None else points(limits)
         for limits in (found["ci95_new_seeds"], found["ci95_new_images"])

@@ -88,7 +88,8 @@ def variances(effects: Crossed, numbers: Sequence[int] = (1, 2, 3, 5, 10, 20, 50
         for values, name, colour in zip(
             parts.T, ("seeds", "images", "what remains"), (ORANGE, BLUE, AMBER), strict=True
         ):
-            axes.bar(range(len(numbers)), values, bottom=below, color=colour, label=name)
+            label = name if values.any() else f"{name}: none to be seen"
+            axes.bar(range(len(numbers)), values, bottom=below, color=colour, label=label)
             below += values
         ticks = [f"{n}\n(here)" if n == effects.rows else str(n) for n in numbers]
         axes.set_xticks(range(len(numbers)), ticks)

@@ -103,9 +103,10 @@ class Summary:
         intervals = [f"{question}: {percents(self.ci95)}"]
         if self.ci95_new_images is not None:
             intervals.append(f"{NEW_IMAGES}: {percents(self.ci95_new_images)}")
+        word = "intervals" if len(intervals) > 1 else "interval"
         return (
             f"{100 * self.mean:.2f} ± {100 * self.sd:.2f} % (mean ± standard deviation, {count} "
-            f"seeds; 95 % intervals of the mean: {'; '.join(intervals)})"
+            f"seeds; 95 % {word} of the mean: {'; '.join(intervals)})"
         )
 
 

@@ -72,7 +72,7 @@ def test_no_seed_finished() -> None:
 def test_percent_reads_well() -> None:
     text = summarise(VALUES).percent()
     assert text.startswith(
-        "97.90 ± 0.55 % (mean ± standard deviation, n = 5 seeds; 95 % intervals of"
+        "97.90 ± 0.55 % (mean ± standard deviation, n = 5 seeds; 95 % interval of"
     )
 
 
