@@ -282,10 +282,15 @@ def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
         accuracies: by split and seed; None for a run that failed.
 
     Raises:
-        UserError: not every seed has an accuracy with every split.
+        UserError: not every seed has an accuracy with every split, or there are too few of them.
     """
     splits = sorted({split for split, _ in accuracies})
     seeds = sorted({seed for _, seed in accuracies})
+    if min(len(splits), len(seeds)) < 2:
+        raise UserError(
+            f"splits {splits}, seeds {seeds}: allowed are at least two splits, each with the same "
+            "two seeds or more, since else nothing tells them apart"
+        )
     table = [[accuracies.get((split, seed)) for seed in seeds] for split in splits]
     for split, row in zip(splits, table, strict=True):
         for seed, value in zip(seeds, row, strict=True):

@@ -286,6 +286,8 @@ def test_splits_and_seeds_have_to_be_crossed() -> None:
     for broken in (accuracies | {(1, 2): None}, missing):
         with pytest.raises(UserError, match="split.seed = 1, seed = 2 is missing or failed"):
             cross(broken)
+    with pytest.raises(UserError, match=r"splits \[0, 1\], seeds \[3\]: allowed are at least two"):
+        cross({(0, 3): 0.9, (1, 3): 0.8})
 
 
 def test_holm_by_hand() -> None:
