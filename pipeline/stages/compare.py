@@ -75,6 +75,8 @@ def main() -> None:
         settings = _with_baseline_first(_settings(records, test=asked.test), asked.baseline)
         splits = sorted({split for runs in settings.values() for split, _ in runs})
         part = "test" if asked.test else "validation"
+        if asked.plan and len(splits) > 1:
+            raise UserError(f"--plan: allowed is one split.seed, these are {len(splits)}")
         if len(splits) == 1:
             _tell(_answers(settings, part, paths), part, paths, plan=asked.plan)
         elif len(settings) == 1:

@@ -141,9 +141,14 @@ def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_pat
     done = checkout.run("pipeline.stages.compare", str(rows.parent), check=False)
     assert done.returncode == 2
     assert "split.seed = 2, seed = 2 is missing or failed" in done.stderr
-    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records), check=False)
-    assert done.returncode == 2
-    assert "split.seed = 0, 1, 2: allowed is one split where several" in done.stderr
+    for words, told in (
+        ((), "split.seed = 0, 1, 2: allowed is one split where several"),
+        (("--plan",), "--plan: allowed is one split.seed, these are 3"),
+    ):
+        folder = str(checkout.paths.records)
+        done = checkout.run("pipeline.stages.compare", folder, *words, check=False)
+        assert done.returncode == 2
+        assert told in done.stderr
 
 
 def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path: Path) -> None:
