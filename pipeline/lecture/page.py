@@ -11,7 +11,14 @@ from pipeline.lecture.published import RUNS
 from pipeline.lecture.studies import BASELINE
 from pipeline.results.crossed import Crossed
 from pipeline.results.page import Page, Picture, Section, Table, splits_interval, splits_table
-from pipeline.results.statistics import METHODS, NEW_IMAGES, NEW_SEEDS, fewest_pairs, points
+from pipeline.results.statistics import (
+    METHODS,
+    NEW_IMAGES,
+    NEW_SEEDS,
+    fewest_pairs,
+    percents,
+    points,
+)
 from pipeline.results.tables import parse_summary
 
 Figures = Mapping[str, bytes]
@@ -190,7 +197,7 @@ def _five_runs(figures: Figures, found: Results) -> Section:
             f"{point['part']}, epoch {point['epoch']}",
             _percent(point["published"]),
             _percent(point["ours"]),
-            _limits(point["ci95"]),
+            percents(point["ci95"]),
             _verdict(point),
         ]
         for point in found["points"]
@@ -228,10 +235,6 @@ def _five_runs(figures: Figures, found: Results) -> Section:
     )
 
 
-def _limits(ci95: Sequence[float]) -> str:
-    return " to ".join(_percent(limit) for limit in ci95)
-
-
 def _verdict(found: Results) -> str:
     return "agrees" if found["agrees"] else "differs"
 
@@ -246,8 +249,8 @@ def _author(found: Results) -> Section:
             f"each of {found['experiment']['training']['epochs']} epochs: "
             f"{_percent(found['published'])} of the test images, a single number without a spread. "
             f"Ours: {test.percent()}; smallest {_percent(test.min)}, largest {_percent(test.max)}. "
-            f"The mean of runs like ours lies within {_limits(found['ci95'])} around the published "
-            f"number in 95 % of cases, on these images: it {_verdict(found)}."
+            f"The mean of runs like ours, on these images, lies within {percents(found['ci95'])} "
+            f"around the published number in 95 % of cases: it {_verdict(found)}."
         ],
     )
 

@@ -48,11 +48,15 @@ class Crossed:
     column: float
     rest: float
 
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the rows' means, over these columns: √(row + rest / N)."""
+        return math.sqrt(max(self.row + self.rest / self.columns, 0.0))
+
     def half_widths(self, rows: int | None = None) -> tuple[float, float]:
         """Return half the widths of two 95 % intervals of the mean.
 
-        New rows, these columns: t(n − 1) √((row + rest / N) / n), Student's interval of the rows'
-        means, since the variance of those is row + rest / N.
+        New rows, these columns: t(n − 1) deviation / √n, Student's interval of the rows' means.
 
         New rows and new columns: √(that² + t(N − 1)² max(column, 0) / N), after W. G. Howe,
         JASA 69 (1974), 789-794. It is never narrower than the first.
@@ -61,7 +65,7 @@ class Crossed:
             rows: n of another table with the same variances, to plan it; at least 2.
         """
         n = self.rows if rows is None else rows
-        same = student(n - 1) * math.sqrt(max(self.row + self.rest / self.columns, 0.0) / n)
+        same = student(n - 1) * self.deviation / math.sqrt(n)
         new = student(self.columns - 1) * math.sqrt(max(self.column, 0.0) / self.columns)
         return same, math.hypot(same, new)
 

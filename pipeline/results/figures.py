@@ -5,7 +5,7 @@ Convention: each function takes data and returns a figure; saving is `style.save
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,8 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
                     summarise(dict(enumerate(epoch)), share=True).ci95
                     for epoch in values.T.tolist()
                 ]
-                axes.fill_between(
-                    epochs,
-                    *np.array(limits).T,
-                    color=colour,
-                    alpha=0.2,
-                    linewidth=0,
-                )
+                low, high = np.array(limits).T
+                axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
         if test.mean is not None:
             last = curves["train"].shape[1]
             colour = PART_COLOURS["test"]
@@ -71,14 +66,9 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
         return figure
 
 
-def variances(effects: Crossed, numbers: Sequence[int] = (1, 2, 3, 5, 10, 20, 50)) -> Figure:
-    """Draw what the variance of the mean consists of, for several numbers of seeds.
-
-    Args:
-        effects: of seeds and images.
-        numbers: of seeds.
-    """
-    numbers = sorted({*numbers, effects.rows})
+def variances(effects: Crossed) -> Figure:
+    """Draw what the variance of the mean over seeds and images is, by the number of seeds."""
+    numbers = sorted({1, 2, 3, 5, 10, 20, 50, effects.rows})
     with styled():
         figure = Figure(figsize=(7, 3.4), layout="constrained")
         axes = figure.add_subplot()

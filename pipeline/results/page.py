@@ -254,14 +254,7 @@ def needed_table(sd: float, n: int) -> Table:
     """
     # Of a difference of two settings whose seeds vary independently of each other.
     of_difference = math.sqrt(2) * sd
-    limits = deviation_limits(of_difference, n)
-    rows = [
-        [
-            f"{100 * difference:.2f}",
-            seeds_needed(*(pairs_needed(difference, each) for each in (of_difference, *limits))),
-        ]
-        for difference in DIFFERENCES
-    ]
+    rows = [[f"{100 * each:.2f}", seeds_needed(each, of_difference, n)] for each in DIFFERENCES]
     return Table(
         "How many seeds does a difference between two settings need? Power 0.8 of the sign-flip "
         "test, one comparison, if the seeds of both vary as these do; in brackets at the 95 % "
@@ -271,12 +264,18 @@ def needed_table(sd: float, n: int) -> Table:
     )
 
 
-def seeds_needed(n: int, least: int, most: int) -> str:
-    """Return numbers of seeds as a person reads them."""
-    low, middle, high = (
-        f"{MOST_PAIRS:,} or more" if each == MOST_PAIRS else f"{each}" for each in (least, n, most)
-    )
-    return f"{middle} ({low} to {high})"
+def seeds_needed(difference: float, sd: float, n: int, comparisons: int = 1) -> str:
+    """Return how many pairs show a difference, as a person reads it; see `pairs_needed`.
+
+    Args:
+        difference: the true one.
+        sd: standard deviation of n paired differences.
+        n: how many these are; in brackets stands what both 95 % limits of their deviation give.
+        comparisons: how many are made.
+    """
+    needed = (pairs_needed(difference, s, comparisons) for s in (sd, *deviation_limits(sd, n)))
+    texts = [f"{each:,} or more" if each == MOST_PAIRS else str(each) for each in needed]
+    return "{} ({} to {})".format(*texts)
 
 
 def training_flops(sizes: list[int], train: int, evaluated: int, epochs: int) -> float:

@@ -344,20 +344,16 @@ def _uncertainty(shown: Experiment, pictures: Mapping[str, bytes]) -> Section:
     effects = test.effects
     if effects is None or test.sd is None:
         return section
-    seen = (
-        f"{deviation(effects.row)} percentage points"
-        if effects.row > 0
-        else "none to be seen (the estimate of the variance is below zero)"
-    )
+    unit = " percentage points" if effects.row > 0 else ", the estimated variance is not above zero"
     section.text[:0] = [
-        f"How would other seeds do on these {effects.columns:,} test images? "
-        f"The first interval says it. How would the method do on new images? The second, which is "
-        "never narrower: images are a sample, too, and no number of seeds makes it smaller than "
+        f"How would other seeds do on these {effects.columns:,} test images? The first interval "
+        "says it. How would the method do on new images? The second says it, which is never "
+        "narrower: images are a sample, too, and no number of seeds makes it smaller than "
         f"± {100 * effects.half_widths(10**6)[1]:.2f} percentage points.",
         "Do seeds differ, or do they only have more or less luck with this test set? The standard "
         f"deviation of their accuracies on these test images is {100 * test.sd:.2f} percentage "
         f"points; that on all images there are, estimated without bias (K. Jordan, "
-        f"arXiv:2304.01910): {seen}.",
+        f"arXiv:2304.01910): {deviation(effects.row)}{unit}.",
     ]
     section.pictures = [
         Picture(

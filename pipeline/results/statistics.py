@@ -231,19 +231,6 @@ class Comparison:
             return "no difference shown"
         return "larger" if self.mean_difference > 0 else "smaller"
 
-    def pairs_needed(self, difference: float, comparisons: int = 1) -> tuple[int, int, int] | None:
-        """Return the pairs that show a difference with power 0.8; see `pairs_needed`.
-
-        For the standard deviation of these differences, and for the two limits of its 95 %
-        interval; None below two pairs.
-        """
-        if self.effects is None:
-            return None
-        sd = float(np.std(self.differences, ddof=1))
-        deviations = (sd, *deviation_limits(sd, len(self.seeds)))
-        n, least, most = (pairs_needed(difference, each, comparisons) for each in deviations)
-        return n, least, most
-
 
 Answers = Mapping[int, NDArray[np.bool_] | None]
 """By seed, which images the network is right on, shape (N,); None for a seed that failed."""

@@ -304,10 +304,10 @@ def _print_pairs(
                 *(f"{share:.2f} ({low:.2f} to {high:.2f})", verdict),
             ]
         )
-        numbers = [pair.pairs_needed(each, len(pairs)) for each in page.DIFFERENCES]
-        needed.append(
-            [name, *("–" if each is None else page.seeds_needed(*each) for each in numbers)]
-        )
+        if pair.effects:
+            sd, n = pair.effects.deviation, len(pair.seeds)
+            numbers = (page.seeds_needed(d, sd, n, len(pairs)) for d in page.DIFFERENCES)
+            needed.append([name, *numbers])
     header = ["configuration", "difference", NEW_SEEDS, NEW_IMAGES, "p", "p (Holm)", "P(larger)"]
     _print(console, [*header, "verdict"], differences)
     console.print(
@@ -317,12 +317,13 @@ def _print_pairs(
         "2021, call a setting better from 0.75 on).\n",
         soft_wrap=True,
     )
-    _print(console, ["seeds needed for", *(f"{100 * d:.2f}" for d in page.DIFFERENCES)], needed)
-    console.print(
-        "So many seeds show a difference of so many percentage points with power 0.8, if "
-        "differences vary as these do; in brackets at the 95 % limits of their deviation.\n",
-        soft_wrap=True,
-    )
+    if needed:
+        _print(console, ["seeds needed for", *(f"{100 * d:.2f}" for d in page.DIFFERENCES)], needed)
+        console.print(
+            "So many seeds show a difference of so many percentage points with power 0.8, if "
+            "differences vary as these do; in brackets at the 95 % limits of their deviation.\n",
+            soft_wrap=True,
+        )
 
 
 def _print_plan(effects: Mapping[str, Crossed], console: Console) -> None:

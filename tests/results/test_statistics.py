@@ -198,7 +198,6 @@ def test_one_pair_has_no_interval() -> None:
     found = compare(answers(0.9), answers(0.8))
     assert found.effects is None
     assert found.as_dict()["ci95_new_images"] is None
-    assert found.pairs_needed(0.001) is None
 
 
 def test_what_cannot_be_paired_is_refused() -> None:
