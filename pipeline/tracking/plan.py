@@ -386,8 +386,9 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], metrics: Path) -> 
     starts = [child.start for child in children if child.start is not None]
     ends = [child.end for child in children if child.end is not None]
     end = max(ends, default=None) if status in FINAL else None
-    validation = summarise({seed.number: seed.validation_accuracy for seed in seeds}, share=True)
-    test = summarise({seed.number: seed.test["accuracy"] for seed in seeds if seed.test}, share=True)
+    final = {seed.number: seed.validation_accuracy for seed in seeds}
+    tested = {seed.number: seed.test["accuracy"] for seed in seeds if seed.test}
+    validation, test = summarise(final, share=True), summarise(tested, share=True)
     return Run(
         key=key,
         name="",  # once all are known
