@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 PATIENCE = 8.0  # seconds; who waits for a store is told within ten
+TURN = 60.0  # seconds for which one waits for another process that is mirroring
 # Set before MLflow is imported. Its own defaults wait 250 s for a server that is away.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -114,11 +115,11 @@ def alone_with(uri: str | None, paths: Paths) -> Iterator[None]:
     """Let no other process of this checkout write to the store meanwhile.
 
     Raises:
-        NotMirrored: another one has been writing for longer than one likes to wait.
+        NotMirrored: another one has been writing for a minute.
     """
     paths.records.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(f"{paths.store}.lock", timeout=PATIENCE):
+        with FileLock(f"{paths.store}.lock", timeout=TURN):
             yield
     except Timeout:
         raise NotMirrored(f"another process is mirroring right now; {LATER}") from None

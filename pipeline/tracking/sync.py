@@ -123,6 +123,8 @@ def _told(config: Config, paths: Paths, plan: Plan) -> Iterator[Callable[[], Non
         try:
             with alone_with(uri, paths):
                 yield on_run
+        except NotMirrored:
+            raise
         except Exception as error:  # MLflow raises what its store's library raises
             raise not_mirrored(error, uri, paths) from error
 
