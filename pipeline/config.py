@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from pipeline.data.catalogue import DATASETS
-from pipeline.errors import UserError
-from pipeline.masking import masked
+from pipeline.errors import UserError, describe
+from pipeline.files import read_bytes
+from pipeline.masking import masked, one_line
 from pipeline.paths import Paths, find_root
 
 # The names that the numerical code knows; a test holds the two together. Spelled here, since
@@ -187,7 +197,7 @@ OmegaConf.register_new_resolver("root", lambda: str(find_root()), replace=True)
 
 def _read_tracking_uri_from(paths: Paths) -> None:
     OmegaConf.register_new_resolver(
-        "tracking_uri", lambda: OmegaConf.load(paths.params).tracking.uri, replace=True
+        "tracking_uri", lambda: read_params(paths.params)[0]["tracking"]["uri"], replace=True
     )
 
 
@@ -195,22 +205,24 @@ _read_tracking_uri_from(Paths(find_root()))
 
 
 def register(paths: Paths) -> None:
-    """Make `params.yaml`, merged into the typed schema, known to Hydra as `params`.
+    """Make `params.yaml`, merged into the typed schema and checked, known to Hydra as `params`.
 
     Raises:
-        UserError: `params.yaml` is missing, is no mapping, or does not fit the schema.
+        UserError: `params.yaml` is missing or wrong; says in which line and column.
     """
+    values, document = read_params(paths.params)
+    base = OmegaConf.structured(Config)
     try:
-        values = OmegaConf.load(paths.params)
-    except FileNotFoundError:
-        raise UserError(f"{paths.params} is missing; it holds the experiment") from None
-    if not isinstance(values, DictConfig):
-        raise UserError(f"{paths.params} must map names to values")
-    base = OmegaConf.merge(OmegaConf.structured(Config), values)
-    if _has_password(base):
-        # Hydra writes what it composes into files, where a password must not stand.
-        base.tracking.uri = "${tracking_uri:}"
-        _read_tracking_uri_from(paths)
+        base.merge_with(values)
+        if _has_password(base):
+            # Hydra writes what it composes into files, where a password must not stand.
+            base.tracking.uri = "${tracking_uri:}"
+            _read_tracking_uri_from(paths)
+        checked(base)
+    except (UserError, OmegaConfBaseException) as error:
+        key = error.key if isinstance(error, UserError) else error.full_key
+        place = _place(paths.params, position(document, key or ""))
+        raise UserError(f"{place}: {describe(error)}") from None
     ConfigStore.instance().store(name="params", node=base)
 
 
@@ -223,40 +235,131 @@ def compose(paths: Paths, overrides: Sequence[str] = ()) -> Config:
             wrong type, or an override cannot be read.
     """
     if GlobalHydra.instance().is_initialized():
-        return checked(hydra_compose("config", overrides=list(overrides)))
+        return checked(composed(overrides))
+    with started(paths):
+        return checked(composed(overrides))
+
+
+@contextmanager
+def started(paths: Paths) -> Iterator[None]:
+    """Register `params.yaml`, and let Hydra compose for as long as the context lasts."""
     register(paths)
     with initialize_config_dir(str(paths.conf), version_base="1.3"):
-        return checked(hydra_compose("config", overrides=list(overrides)))
+        yield
 
 
-def checked(composed: DictConfig) -> Config:
+def composed(overrides: Sequence[str]) -> DictConfig:
+    """Return what Hydra composes, once `params.yaml` is registered.
+
+    Raises:
+        UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: an
+            override cannot be read, or does not fit.
+    """
+    try:
+        return hydra_compose("config", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:  # Hydra's code trips over some values, such as `data=0`
+        for override in overrides if len(overrides) > 1 else ():
+            composed([override])  # the one that is wrong raises what follows
+        raise UserError(f"{' '.join(overrides)}: {one_line(error)}") from None
+
+
+def checked(given: DictConfig) -> Config:
     """Return the dataclass of a composed configuration, interpolations resolved, ranges checked.
 
     Raises:
         UserError: see `compose`.
     """
     known = {entry.name for entry in fields(Config)}
-    for key in map(str, composed):
+    for key in map(str, given):
         if key not in known and key != "hydra":
-            raise UserError(f"{key}: unknown key; known are {', '.join(sorted(known))}")
-    if _has_password(composed):
+            raise UserError(f"{key}: unknown key; known are {', '.join(sorted(known))}", key)
+    if _has_password(given):
         raise UserError(
-            f"tracking.uri = {masked(str(composed.tracking.uri))}: allowed is a password in "
+            f"tracking.uri = {masked(str(given.tracking.uri))}: allowed is a password in "
             "params.yaml or in an environment variable (tracking.uri=${oc.env:NAME}, or MLflow's "
             "own MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), since Hydra writes "
             "command lines and conf/ into files"
         )
     # As plain values: a merge of typed nodes would let keys pass that were added with `+`.
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, sorted(known)), resolve=True)
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(given, sorted(known)), resolve=True)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
     assert isinstance(config, Config)
     check(config)
     return config
 
 
-def _has_password(composed: Any) -> bool:
+# Deeper than any configuration; the parser in C fails where it has no room left.
+DEEPEST = 20
+
+
+def read_params(path: Path) -> tuple[dict[str, Any], Any]:
+    """Return the values of `params.yaml`, and its nodes, which know their lines.
+
+    By the library that DVC reads it with, so that `010` or `no` is the same to both.
+
+    Raises:
+        UserError: it is missing or is no mapping in YAML; says in which line and column.
+    """
+    content, depth = b"", 0
+    try:
+        content = read_bytes(path)
+        text = content.decode()
+        for event in YAML(typ="safe").parse(text):
+            depth += isinstance(event, CollectionStartEvent)
+            depth -= isinstance(event, CollectionEndEvent)
+            if depth > DEEPEST or isinstance(event, AliasEvent):
+                problem = "aliases are not allowed" if depth <= DEEPEST else "too deeply nested"
+                raise MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        values, document = YAML(typ="safe").load(text), YAML(typ="safe").compose(text)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; it holds the experiment") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_place(path, _end(content[: error.start]))}: not in UTF-8") from None
+    except ReaderError as error:
+        # Of a character that YAML does not allow it knows where it is, not the line.
+        before = content.decode()[: error.position].encode()
+        raise UserError(f"{_place(path, _end(before))}: {error.reason}") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = _place(path, (mark.line, mark.column) if mark else (0, 0))
+        raise UserError(f"{place}: {one_line(error.problem or error.context)}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must map names to values")
+    return values, document
+
+
+def position(document: Any, key: str) -> tuple[int, int]:
+    """Return line and column, from 0, of a key in YAML's nodes, or of what should hold it."""
+    mark = document.start_mark
+    for part in re.findall(r"[^.\[\]]+", key):
+        entries: list[tuple[Any, Any]] = []
+        if isinstance(document, MappingNode):
+            entries = [(name, node) for name, node in document.value if name.value == part]
+        elif isinstance(document, SequenceNode) and part.isdecimal():
+            entries = [(node, node) for node in document.value[int(part) :][:1]]
+        if not entries:
+            break
+        mark, document = entries[0][0].start_mark, entries[0][1]
+    return mark.line, mark.column
+
+
+def _end(content: bytes) -> tuple[int, int]:
+    lines = content.split(b"\n")
+    return len(lines) - 1, len(lines[-1].decode(errors="replace"))
+
+
+def _place(path: Path, position: tuple[int, int]) -> str:
+    line, column = position
+    return f"{path}, line {line + 1}, column {column + 1}"
+
+
+def _has_password(given: Any) -> bool:
     """Tell whether the tracking server's address, as it is written there, holds a password."""
-    tracking = composed.get("tracking")
+    tracking = given.get("tracking")
     if not isinstance(tracking, DictConfig) or OmegaConf.is_interpolation(tracking, "uri"):
         return False
     return masked(str(tracking.get("uri"))) != str(tracking.get("uri"))
@@ -303,7 +406,8 @@ def _check_split(config: Config) -> None:
     if wanted > dataset.train_images:
         raise UserError(
             f"split.train + split.validation = {split.train} + {split.validation} = {wanted}: "
-            f"the training file of {config.data.name} holds {dataset.train_images} images"
+            f"the training file of {config.data.name} holds {dataset.train_images} images",
+            "split.train",
         )
     if split.test > dataset.test_images:
         _refuse("split.test", split.test, f"1 to {dataset.test_images}, the test file's images")
@@ -357,7 +461,7 @@ def _check_seeds(key: str, seeds: Sequence[int]) -> None:
 
 
 def _refuse(key: str, value: object, allowed: str) -> None:
-    raise UserError(f"{key} = {value}: allowed is {allowed}")
+    raise UserError(f"{key} = {value}: allowed is {allowed}", key)
 
 
 def _one_of(key: str, value: str, allowed: Iterable[str]) -> None:
@@ -367,8 +471,8 @@ def _one_of(key: str, value: str, allowed: Iterable[str]) -> None:
 
 
 def _whole(key: str, value: int, lowest: int, highest: int) -> None:
-    # bool is an int to Python, yet `seed=true` is nobody's seed.
-    if isinstance(value, bool) or not lowest <= value <= highest:
+    # bool is an int to Python, yet `seed=true` is nobody's seed; a list of lists passes OmegaConf.
+    if type(value) is not int or not lowest <= value <= highest:
         _refuse(key, value, f"a whole number from {lowest} to {highest}")
 
 
@@ -381,8 +485,9 @@ def _number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> None:
-    # Written so that nan, for which every comparison is false, is refused.
-    if lowest <= value <= highest and above < value < below:
+    # Written so that nan, for which every comparison is false, is refused; and -0.0, which
+    # computes what 0.0 does and would have another identity.
+    if lowest <= value <= highest and above < value < below and str(value) != "-0.0":
         return
     low = f"above {above:g}" if math.isfinite(above) else f"from {lowest:g}"
     high = f"below {below:g}" if math.isfinite(below) else f"to {highest:g}"

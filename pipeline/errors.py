@@ -8,8 +8,10 @@ Exit codes: 0 done; 1 a failed seed or an error below; 2 bad input; 130 interrup
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,7 +21,15 @@ from pipeline.masking import masked, printable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; its text says which value and what is allowed."""
+    """A mistake that the user can mend; its text says which value and what is allowed.
+
+    Attributes:
+        key: of the configuration, such as `training.epochs`; empty if it is about something else.
+    """
+
+    def __init__(self, text: str, key: str = "") -> None:
+        super().__init__(text)
+        self.key = key
 
 
 class TrainingFailed(Exception):
@@ -54,13 +64,17 @@ def one_line_errors() -> Iterator[None]:
         if TRACEBACK_WANTED:
             print(masked(traceback.format_exc()), end="", file=sys.stderr)
         print(f"error: {printable(masked(describe(error)))}", file=sys.stderr)
-        raise SystemExit(2 if _is_bad_input(error) else 1) from None
+        raise SystemExit(2 if is_bad_input(error) else 1) from None
 
 
 def describe(error: BaseException) -> str:
     """Return one line that says what is wrong, without a traceback."""
+    from hydra.errors import OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
+    if isinstance(error, OverrideParseException):
+        reason = str(error.message).splitlines()[0].strip()
+        return f"{error.override!r}: allowed are overrides such as training.epochs=5 ({reason})"
     root = error
     while root.__cause__ is not None and not isinstance(root, OmegaConfBaseException):
         root = root.__cause__
@@ -68,12 +82,44 @@ def describe(error: BaseException) -> str:
         return f"{root.full_key}: {str(root.msg).strip().splitlines()[0]}"
     # Hydra adds where it looked, over many lines.
     text = " ".join(str(error).partition("Config search path")[0].split())
-    if _is_bad_input(error) or isinstance(error, (TrainingFailed, StageFailed, NotMirrored)):
-        return text
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{text}{_room(error)}"
+    if is_bad_input(error) or isinstance(error, (TrainingFailed, StageFailed, NotMirrored)):
+        return text + _extra(text)
+    if not text and error.__traceback__:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{last.line} ({last.filename}, line {last.lineno})"
     return f"{text or 'no message'} [{type(error).__name__}; HYDRA_FULL_ERROR=1 shows where]"
 
 
-def _is_bad_input(error: BaseException) -> bool:
+# What Hydra cannot find without an optional package, and the name of the extra that brings it.
+EXTRAS = {
+    "hydra/launcher/submitit": "slurm",
+    "hydra/launcher/ray": "ray",
+    "hydra/sweeper/optuna": "optuna",
+}
+
+
+def _extra(text: str) -> str:
+    for missing, extra in EXTRAS.items():
+        if f"'{missing}" in text:
+            return f"; `make launchers` or `pip install .[{extra}]` installs it"
+    return ""
+
+
+def _room(error: OSError) -> str:
+    """Return how much room is left where something could not be written."""
+    if not isinstance(error.filename, str):
+        return ""
+    folder = os.path.dirname(os.path.abspath(error.filename))
+    try:
+        return f": {shutil.disk_usage(folder).free} bytes were free"
+    except OSError:
+        return ""
+
+
+def is_bad_input(error: BaseException) -> bool:
+    """Tell whether an error is of the user's words, so that the exit code is 2."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 

@@ -56,8 +56,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         # mkstemp makes files private; an artefact is as readable as any other file.
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # writing to a full disk names none
         raise
 
 

@@ -1,18 +1,35 @@
-"""How every stage but `train` starts: configuration in, one line out if it cannot work."""
+"""How stages start: from words on a command line; what is wrong with them is one line."""
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
 
 from pipeline.config import Config, compose
-from pipeline.errors import one_line_errors
+from pipeline.errors import UserError, one_line_errors
 from pipeline.paths import Paths, find_root
+
+
+class Words(argparse.ArgumentParser):
+    """Reads a command line; what is wrong with it is one line, as everything is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing how the whole command is used."""
+        raise UserError(f"{message}; --help shows what is allowed")
 
 
 def run(stage: Callable[[Config, Paths], None]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
+        words = Words(
+            prog=f"python -m pipeline.stages.{Path(sys.argv[0]).stem}",
+            description=inspect.getdoc(stage),
+        )
+        words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")
+        overrides = words.parse_args().overrides
         paths = Paths(find_root())
-        config = compose(paths, sys.argv[1:])
-        stage(config, paths)
+        stage(compose(paths, overrides), paths)

@@ -114,3 +114,12 @@ def _holder(path: Path) -> str:
         return f"process {found['pid']} ({found['purpose']})"
     except (OSError, ValueError, KeyError):
         return "another process"
+
+
+def killed_by_kernel() -> int:
+    """Return how many processes the kernel has killed for lack of memory; 0 if it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

@@ -19,6 +19,7 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import preparation
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import examples
+from pipeline.errors import describe
 from pipeline.masking import masked
 from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
@@ -84,7 +85,7 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
             except Diverged as error:
                 record.fail(str(error))
             except Exception as error:  # told by the launching process, once all seeds are done
-                record.fail(masked(f"{type(error).__name__}: {error}"))
+                record.fail(masked(describe(error)))
                 origin["traceback"] = masked(traceback.format_exc())
                 record.save_origin(origin)
             return None

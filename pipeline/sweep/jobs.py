@@ -8,59 +8,80 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from hydra import compose as hydra_compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.config import Config, check, checked
+from pipeline.config import Config, check, checked, composed, experiment
 from pipeline.errors import UserError
 from pipeline.files import canonical_json
 
 
-def is_grid(composed: DictConfig) -> bool:
+def is_grid(given: DictConfig) -> bool:
     """Tell whether all jobs are known beforehand; a search chooses its own as it goes."""
-    return str(composed.hydra.sweeper._target_).endswith("BasicSweeper")
+    return str(given.hydra.sweeper._target_).endswith("BasicSweeper")
 
 
-def expand(composed: DictConfig) -> list[Config]:
+def expand(given: DictConfig) -> list[Config]:
     """Return every job of a sweep, each checked before any of them runs.
 
     Args:
-        composed: what Hydra composed, its own section included.
+        given: what Hydra composed, its own section included.
 
     Raises:
-        UserError: a value is out of its range, or two jobs would be the same.
+        UserError: a value is out of its range, there is no job, two would be the same, or
+            configurations declare different seeds.
         hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: a value has the
             wrong type, or an override cannot be read.
     """
-    params = OmegaConf.to_container(composed.hydra.sweeper.params, resolve=True)
+    params = OmegaConf.to_container(given.hydra.sweeper.params or OmegaConf.create(), resolve=True)
     assert isinstance(params, dict)
-    words = [f"{key!s}={value}" for key, value in params.items()]
     # As they were written: what `${oc.env:...}` stands for may be a password.
-    given = OmegaConf.to_container(composed.hydra.overrides.task, resolve=False)
-    assert isinstance(given, list)
-    words += map(str, given)
-    overrides = OverridesParser.create().parse_overrides(words)
+    words = OmegaConf.to_container(given.hydra.overrides.task, resolve=False)
+    assert isinstance(words, list)
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    asked = parser.parse_overrides(list(map(str, words)))
+    overrides = [*parser.parse_overrides([f"{key!s}={params[key]}" for key in params]), *asked]
+    _refuse_seeds_otherwise(overrides)
     # The same function that Hydra's sweeper multiplies with.
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    if not combinations:
+        raise UserError(f"{' '.join(map(str, words))}: allowed is at least one value to sweep over")
     jobs: list[Config] = []
-    composed_once: dict[tuple[str, ...], Config] = {}
-    for words in combinations:
-        seeds = [word.removeprefix("seed=") for word in words if word.startswith("seed=")]
-        rest = tuple(word for word in words if not word.startswith("seed="))
+    once: dict[tuple[str, ...], Config] = {}
+    for combination in combinations:
+        seeds = [word.removeprefix("seed=") for word in combination if word.startswith("seed=")]
+        if not seeds:
+            raise UserError("seed: allowed is seed=0,1,2, or hydra/sweeper=grid, which has `seeds`")
+        rest = tuple(word for word in combination if not word.startswith("seed="))
         # Composing takes tens of milliseconds: once a configuration, not once a seed.
-        if rest not in composed_once:
-            composed_once[rest] = _compose(rest)
-        job = dataclasses.replace(composed_once[rest], seed=_seed(seeds[-1]))
+        if rest not in once:
+            once[rest] = checked(composed(rest))
+        job = dataclasses.replace(once[rest], seed=_seed(seeds[-1]))
         check(job)
         jobs.append(job)
+    if not any(override.key_or_group == "seed" for override in asked):
+        _refuse_other_seeds(once, list(given.seeds))
     _refuse_doubles(jobs)
     return jobs
 
 
-def _compose(overrides: Sequence[str]) -> Config:
-    return checked(hydra_compose("config", overrides=list(overrides)))
+def _refuse_seeds_otherwise(overrides: Sequence[Override]) -> None:
+    """Refuse `++seed=5` and the like, which would replace every job's own seed."""
+    for override in overrides:
+        if override.key_or_group == "seed" and override.get_key_element() != "seed":
+            raise UserError(f"{override.input_line}: allowed is seed=0,1,2")
+
+
+def _refuse_other_seeds(configs: dict[tuple[str, ...], Config], seeds: list[int]) -> None:
+    for words, config in configs.items():
+        if config.seeds != seeds:
+            raise UserError(
+                f"{' '.join(words)}: declares the seeds {config.seeds}, and this sweep has {seeds} "
+                "for all; allowed is one list of seeds (seed=0,1,2), or one sweep after the other"
+            )
 
 
 def _seed(text: str) -> int:
@@ -73,7 +94,10 @@ def _seed(text: str) -> int:
 def _refuse_doubles(jobs: Sequence[Config]) -> None:
     seen = set()
     for job in jobs:
-        key = canonical_json(dataclasses.asdict(job))
+        key = canonical_json([experiment(job), job.seed])
         if key in seen:
-            raise UserError(f"seed = {job.seed}: allowed is each seed once a configuration")
+            raise UserError(
+                f"seed = {job.seed}: allowed is each seed once a configuration; swept values "
+                "must differ in what they train"
+            )
         seen.add(key)

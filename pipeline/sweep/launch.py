@@ -7,7 +7,7 @@ command ends, also when a worker was killed.
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -26,9 +27,9 @@ from pipeline.config import Config, checked, experiment
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import test_file, test_one_hot
 from pipeline.engine.canary import EXPECTED, canary
-from pipeline.errors import TrainingFailed, UserError, one_line_errors
-from pipeline.files import canonical_json, write_csv
-from pipeline.masking import printable
+from pipeline.errors import TrainingFailed, UserError, describe, is_bad_input, one_line_errors
+from pipeline.files import canonical_json, write_bytes, write_csv
+from pipeline.masking import one_line, printable
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.records.names import configuration_names
@@ -43,8 +44,9 @@ from pipeline.records.record import (
 )
 from pipeline.results.evaluation import evaluate
 from pipeline.results.statistics import Summary, summarise
-from pipeline.sweep.guard import alone, follow_dvc, no_orphans
-from pipeline.sweep.job import record_of
+from pipeline.sweep.engines import refuse_engine
+from pipeline.sweep.guard import alone, follow_dvc, killed_by_kernel, no_orphans
+from pipeline.sweep.job import record_of, train_seed
 from pipeline.sweep.jobs import expand, is_grid
 from pipeline.sweep.watch import Watched, watching
 from pipeline.tracking.live import mirrored
@@ -65,6 +67,7 @@ class Sweep:
 
     jobs: list[Job]
     folder: Path
+    killed_before: int = field(default_factory=lambda: killed_by_kernel())
     console: Console = field(default_factory=lambda: _console())
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -83,21 +86,41 @@ class Around(Callback):
         with one_line_errors():
             _begin(config)
 
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Keep what a search has made up: nobody else knows it."""
+        if not is_grid(config):
+            path = _trials(Path(str(config.hydra.sweep.dir))) / f"{config.hydra.job.num}.yaml"
+            write_bytes(path, OmegaConf.to_yaml(config).encode())
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Tell how a trial of a search has ended."""
+        if not is_grid(config) and job_return.status == JobStatus.COMPLETED:
+            value = job_return.return_value
+            result = "no result" if value is None else f"validation {value:.2%}"
+            words = " ".join(config.hydra.overrides.task)
+            trial = f"{config.hydra.job.num + 1} of {config.hydra.sweeper.get('n_trials')}"
+            print(f"trial {trial}: {result}, {words}", flush=True)
+
 
 def _begin(composed: DictConfig) -> None:
     paths = Paths(find_root())
     follow_dvc()
     configs = expand(composed) if is_grid(composed) else []
     asked = configs[0] if configs else checked(composed)
-    _refuse_launcher(composed.hydra.launcher, len(configs))
+    refuse_engine(composed.hydra, len(configs))
+    if not configs and asked.seed is None and "seed" not in (composed.hydra.sweeper.params or ()):
+        raise UserError("seed: allowed is seed=0, or hydra/sweeper=search, which takes the first")
     if asked.output is not None:
         _refuse_output(asked.output, configs, paths)
     _refuse_missing_data(configs, paths)
     jobs = _jobs(configs, paths)
     gather(asked, paths, training=True)
-    _warn_of_damage(jobs)
+    states = [read_record(job.record.folder) for job in jobs]
+    _warn_of_damage(states)
     if asked.dry_run:
-        _tell(jobs, _console())
+        if not jobs:
+            raise UserError("dry_run = true: allowed is a sweep; a search chooses as it goes")
+        _tell(jobs, states, _console())
         raise SystemExit(0)
     sweep = Sweep(jobs, Path(str(composed.hydra.sweep.dir)))
     # Experiments that DVC runs side by side share the records: there, the second one waits.
@@ -108,13 +131,29 @@ def _begin(composed: DictConfig) -> None:
     if older:
         line = f"{older} records of an earlier format stay in {paths.records}, unused"
         sweep.console.print(line, markup=False, highlight=False, soft_wrap=True)
-    watched = [Watched(_label(job, jobs), job.record, job.config.training.epochs) for job in jobs]
     if asked.tracking.live:
         sweep.stack.enter_context(mirrored(asked, paths))
+    _current.append(sweep)
+    if jobs and all(isinstance(state, Finished) for state in states):
+        # Hydra would start a worker for every two of them, and compose each anew.
+        print("nothing to train: all seeds are complete")
+        for job in jobs:
+            train_seed(job.config, paths, {})  # notes the study
+        _conclude()
+        raise SystemExit(0)
     # After the mirror, which may outlive this process for as long as its last pass takes.
     sweep.stack.enter_context(no_orphans())
-    sweep.stack.enter_context(watching(watched, sweep.console))
-    _current.append(sweep)
+    watched = [
+        Watched(
+            label=_label(job, jobs),
+            record=job.record,
+            epochs=job.config.training.epochs,
+            reused=isinstance(state, Finished),
+        )
+        for job, state in zip(jobs, states, strict=True)
+    ]
+    if watched:
+        sweep.stack.enter_context(watching(watched, sweep.console))
 
 
 def _warn_of_other_bytes(dtypes: set[str], console: Console) -> None:
@@ -136,8 +175,8 @@ def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
     ]
 
 
-def _warn_of_damage(jobs: Sequence[Job]) -> None:
-    for state in (read_record(job.record.folder) for job in jobs):
+def _warn_of_damage(states: Sequence[Finished | Unfinished]) -> None:
+    for state in states:
         if isinstance(state, Unfinished) and state.damage is not None:
             damage = printable(state.damage)
             print(f"warning: {damage}; this seed is trained again", file=sys.stderr)
@@ -146,16 +185,6 @@ def _warn_of_damage(jobs: Sequence[Job]) -> None:
 def _label(job: Job, jobs: Sequence[Job]) -> str:
     several = len({other.configuration for other in jobs}) > 1
     return f"{job.configuration} · seed {job.config.seed}" if several else f"seed {job.config.seed}"
-
-
-def _refuse_launcher(launcher: DictConfig, jobs: int) -> None:
-    engine = str(launcher._target_).rpartition(".")[2]
-    cores = len(os.sched_getaffinity(0))
-    if engine == "LocalLauncher" and jobs > cores:
-        raise UserError(
-            f"hydra/launcher = submitit_local: allowed are {cores} jobs, one a core, since it "
-            f"starts all at once, and these are {jobs}; `local` queues them"
-        )
 
 
 def _refuse_output(output: str, configs: Sequence[Config], paths: Paths) -> None:
@@ -176,11 +205,11 @@ def _refuse_missing_data(configs: Sequence[Config], paths: Paths) -> None:
                 )
 
 
-def _tell(jobs: Sequence[Job], console: Console) -> None:
+def _tell(jobs: Sequence[Job], states: Sequence[Finished | Unfinished], console: Console) -> None:
     table = _table("configuration", "seed", "record", "would")
-    for job in jobs:
+    for job, state in zip(jobs, states, strict=True):
         would = "be trained"
-        if isinstance(read_record(job.record.folder), Finished):
+        if isinstance(state, Finished):
             would = "be reused: complete"
         elif job.record.resume() is not None:
             would = f"go on after epoch {len(job.record.progress())}"
@@ -191,14 +220,14 @@ def _tell(jobs: Sequence[Job], console: Console) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, overflow="fold")
     return table
 
 
 def _console() -> Console:
-    """Return a console; away from a terminal, one wide enough not to cut a table."""
+    """Return a console; away from a terminal, one wide enough not to fold a table."""
     console = Console()
-    return console if console.is_terminal else Console(width=140)
+    return console if console.is_terminal else Console(width=1000)
 
 
 @contextmanager
@@ -214,18 +243,20 @@ def concluded() -> Iterator[None]:
         for sweep in _current:
             sweep.stack.close()
         raise
-    except Exception:  # a worker was killed, or failed where no seed should
-        _conclude()
+    except Exception as error:  # a worker was killed, or failed where no seed should
+        _conclude(error)
         raise
     _conclude()
 
 
-def _conclude() -> None:
-    """Publish, summarise and tell."""
+def _conclude(cause: Exception | None = None) -> None:
+    """Publish, summarise and tell; `cause` is what has ended the launcher."""
     if not _current:
         return
     sweep = _current.pop()
     sweep.stack.close()
+    if cause is not None and is_bad_input(cause):
+        return
     jobs = sweep.jobs or _found_by_search(sweep.folder)
     if not jobs:
         return
@@ -238,15 +269,51 @@ def _conclude() -> None:
     _write_tables(sweep, ended)
     if jobs[0].config.output is not None:
         _publish(ended)
-    reasons = [
-        f"{job.configuration} seed {job.config.seed}: "
-        f"{state.failure or state.damage or 'interrupted; the same command goes on'}"
-        for job, state in ended
-        if isinstance(state, Unfinished)
-    ]
-    if reasons:
-        done = len(ended) - len(reasons)
-        raise TrainingFailed(f"{done} of {len(ended)} seeds finished; {'; '.join(reasons)}")
+    if not sweep.jobs:
+        _tell_best(sweep.folder)
+    unfinished = _reasons(sweep, ended, cause)
+    if unfinished:
+        done = sum(isinstance(state, Finished) for _, state in ended)
+        why = "; ".join(f"{', '.join(labels)}: {reason}" for reason, labels in unfinished.items())
+        raise TrainingFailed(f"{done} of {len(ended)} seeds finished; {why}") from None
+
+
+def _reasons(sweep: Sweep, ended: Sequence[Ended], cause: Exception | None) -> dict[str, list[str]]:
+    """Return why seeds did not finish, with the seeds of each reason."""
+    interrupted = "interrupted; the same command goes on"
+    if cause is not None:
+        interrupted = _told(cause, sweep.killed_before)
+    diverged_is_a_result = not sweep.jobs and any(isinstance(state, Finished) for _, state in ended)
+    reasons: dict[str, list[str]] = {}
+    for job, state in ended:
+        if isinstance(state, Finished):
+            continue
+        if diverged_is_a_result and state.failure and "traceback" not in state.origin:
+            continue
+        reason = state.failure or state.damage or interrupted
+        label = _label(job, [job for job, _ in ended])
+        reasons.setdefault(reason, []).append(label)
+    return reasons
+
+
+def _told(cause: Exception, killed_before: int) -> str:
+    """Return in one line what has ended a launcher."""
+    if type(cause).__name__ != "TerminatedWorkerError":  # loky's, which only joblib can import
+        return one_line(describe(cause), 400)
+    signals = re.search(r"\{(.*)\}", str(cause))
+    text = f"a worker was ended by {signals[1] if signals else 'a signal'}"
+    if killed_by_kernel() > killed_before:
+        text += " (memory was used up: the kernel killed a process)"
+    return f"{text}; the same command goes on"
+
+
+def _tell_best(folder: Path) -> None:
+    """Print the best settings of a search, over all trials of its storage."""
+    path = folder / "optimization_results.yaml"
+    if path.exists():
+        results = OmegaConf.load(path)
+        words = [f"{key}={value}" for key, value in results.best_params.items()]
+        print(f"best: validation {results.best_value:.2%} with {' '.join(words)}\n{path}")
 
 
 class Ended(NamedTuple):
@@ -277,9 +344,13 @@ def _publish(ended: Sequence[Ended]) -> None:
 
 def _found_by_search(folder: Path) -> list[Job]:
     """Return the jobs that a search made up as it went."""
-    composed = (OmegaConf.load(path) for path in folder.glob("jobs/*/.hydra/config.yaml"))
+    composed = (OmegaConf.load(path) for path in _trials(folder).glob("*.yaml"))
     configs = [checked(config) for config in composed if isinstance(config, DictConfig)]
     return _jobs(configs, Paths(find_root()))
+
+
+def _trials(folder: Path) -> Path:
+    return folder / "trials"
 
 
 def _evaluated(ended: Sequence[Ended]) -> list[Ended]:
@@ -342,11 +413,13 @@ def _texts(summary: Summary) -> list[str]:
     if summary.mean is None:
         return ["none finished", ""]
     spread = "" if summary.sd is None else f" ± {100 * summary.sd:.2f}"
-    limits = (
-        ""
-        if summary.ci95 is None
-        else "[{:.2f}, {:.2f}] %".format(*(100 * limit for limit in summary.ci95))
-    )
+    limits = ""
+    if summary.sd == 0:
+        limits = "all the same"
+    elif summary.ci95 is not None:
+        low, high = summary.ci95
+        limits = f"[{100 * low:.2f}, {100 * high:.2f}] %"
+        limits += ", beyond 0 to 100 %" if low < 0 or high > 1 else ""
     return [f"{100 * summary.mean:.2f}{spread} %", limits]
 
 

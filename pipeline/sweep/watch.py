@@ -1,4 +1,4 @@
-"""Watching a sweep from its records: a bar a seed on a terminal, a line a seed elsewhere.
+"""Watching a sweep from its records: one bar per seed on a terminal, one line per seed elsewhere.
 
 Convention: it only reads; whichever launcher runs the jobs, their records tell how far they are.
 """
@@ -18,6 +18,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from pipeline.records.record import Record
 
 POLL_SECONDS = 0.25
+# Away from a terminal, a training is silent for no longer.
+SILENT_SECONDS = 30.0
 # Bars beyond these would not fit a screen; the last line counts all jobs.
 MOST_BARS = 16
 
@@ -29,6 +31,7 @@ class Watched:
     label: str
     record: Record
     epochs: int
+    reused: bool
 
 
 @contextmanager
@@ -87,7 +90,8 @@ class _Bars:
             return
         if index not in self._tasks:
             self._make_room()
-            self._tasks[index] = self._bars.add_task(job.label, total=job.epochs, score="")
+            label = f"{job.label}, reused" if job.reused else job.label
+            self._tasks[index] = self._bars.add_task(label, total=job.epochs, score="")
         score = f"validation {history[-1]['validation']['accuracy']:.2%}"
         self._bars.update(self._tasks[index], completed=len(history), score=score)
         if len(history) >= job.epochs:
@@ -105,26 +109,35 @@ class _Bars:
 class _Lines:
     def __init__(self, jobs: Sequence[Watched], console: Console) -> None:
         self._jobs, self._console = list(jobs), console
-        self._started = time.monotonic()
+        self._started = self._last = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         waiting = list(self._jobs)
         while True:
             last = stop.is_set()
-            waiting = [job for job in waiting if not self._told(job)]
+            waiting = [job for job in waiting if not self._has_ended(job)]
             if last:
                 return
+            if time.monotonic() - self._last > SILENT_SECONDS:
+                self._tell_life(waiting)
             stop.wait(POLL_SECONDS)
 
-    def _told(self, job: Watched) -> bool:
+    def _has_ended(self, job: Watched) -> bool:
         history = job.record.progress()
         if len(history) < job.epochs:
             return False
-        seconds = time.monotonic() - self._started
         accuracy = history[-1]["validation"]["accuracy"]
-        self._console.print(
-            f"{job.label}: {len(history)} epochs, validation {accuracy:.2%}, at {seconds:.0f} s",
-            highlight=False,
-            soft_wrap=True,
-        )
+        done = f"{job.epochs} epoch{'s' if job.epochs > 1 else ''}"
+        self._print(f"{job.label}: {'reused' if job.reused else done}, validation {accuracy:.2%}")
         return True
+
+    def _tell_life(self, waiting: Sequence[Watched]) -> None:
+        epochs = [(job.label, len(job.record.progress()), job.epochs) for job in waiting]
+        training = [f"{label} at epoch {done} of {of}" for label, done, of in epochs if done]
+        left = f"{len(waiting)} of {len(self._jobs)} seeds to go"
+        self._print("; ".join([left, *training[:MOST_BARS]]))
+
+    def _print(self, text: str) -> None:
+        self._last = time.monotonic()
+        line = f"{text}, at {self._last - self._started:.0f} s"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
