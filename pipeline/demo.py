@@ -1,5 +1,8 @@
 """The whole pipeline on embedded digits, in a folder of its own: `make demo`.
 
+    python -m pipeline.demo              the demo
+    python -m pipeline.demo --if-needed  `dvc repro`, or the demo if the data set is not to be had
+
 Convention: the demo is a copy of the pipeline with another `params.yaml`. It runs what
 `dvc repro` runs, beside the committed results and without touching them.
 """
@@ -7,17 +10,22 @@ Convention: the demo is a copy of the pipeline with another `params.yaml`. It ru
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from pipeline.config import compose, experiment
-from pipeline.errors import one_line_errors
+from pipeline.data.catalogue import DATASETS
+from pipeline.errors import NotToBeHad, one_line_errors
 from pipeline.files import write_bytes
+from pipeline.masking import masked, printable
 from pipeline.paths import Paths, find_root
 from pipeline.processes import python
 from pipeline.results.tables import read_summary
+from pipeline.stages.download import download
+from pipeline.stages.entry import Words
 
 COPIED = ("pipeline", "conf")
 
@@ -46,15 +54,38 @@ def prepare(root: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the demo and say where its results are."""
+    """Run the demo, or what it stands in for."""
     with one_line_errors():
+        words = Words(prog="python -m pipeline.demo", description=__doc__)
+        words.add_argument("--if-needed", action="store_true", help="only without the data set")
+        if_needed = words.parse_args().if_needed
         paths = Paths(find_root())
-        demo = Paths(paths.root / "demo")
-        prepare(paths.root, demo.root)
-        python(demo.root, "dvc", "repro")
-        summary = read_summary(demo.metrics, "test", "accuracy")
-        print(f"\ntest accuracy on scikit-learn's digits: {summary.percent()}")
-        print(f"figures: {demo.figures}\nmetrics: {demo.metrics}")
+        if if_needed:
+            config = compose(paths)
+            try:
+                download(config, paths)
+            except NotToBeHad as error:
+                print(f"{printable(masked(str(error)))}\n", file=sys.stderr, flush=True)
+            else:
+                python(paths.root, "dvc", "repro")
+                return
+        run(paths)
+        if if_needed:
+            title = DATASETS[config.data.name].title
+            print(
+                f"That was the demo on scikit-learn's digits, since {title} could not be obtained: "
+                f"put its files into {paths.given(config.data.name)} and run this again."
+            )
+
+
+def run(paths: Paths) -> None:
+    """Run the demo and say where its results are."""
+    demo = Paths(paths.root / "demo")
+    prepare(paths.root, demo.root)
+    python(demo.root, "dvc", "repro")
+    summary = read_summary(demo.metrics, "test", "accuracy")
+    print(f"\ntest accuracy on scikit-learn's digits: {summary.percent()}")
+    print(f"figures: {demo.figures}\nmetrics: {demo.metrics}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ class UserError(Exception):
         self.key = key
 
 
+class NotToBeHad(UserError):
+    """Files of a data set are nowhere to be had; its text says what was tried and what to do."""
+
+
 class TrainingFailed(Exception):
     """At least one seed did not finish; its text says which and why."""
 

@@ -102,7 +102,7 @@ class Paths:
 
     @property
     def comparison(self) -> Path:
-        """The last comparison's table and figure."""
+        """Tables and figures of comparisons, a folder each."""
         return self.sweeps / "comparison"
 
     @property

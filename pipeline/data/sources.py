@@ -25,7 +25,7 @@ from pipeline.data import web
 from pipeline.data.catalogue import Dataset
 from pipeline.data.idx import GZIP_MAGIC, MOST_BYTES, unpack
 from pipeline.data.web import Absent, Unreachable
-from pipeline.errors import UserError
+from pipeline.errors import NotToBeHad, UserError
 from pipeline.files import read_bytes, sha256, write_bytes
 from pipeline.masking import MASK, printable
 from pipeline.paths import Paths
@@ -76,7 +76,7 @@ def obtain(
         progress: whether to draw a bar.
 
     Raises:
-        UserError: a file is nowhere to be had; lists what was tried and what to do.
+        NotToBeHad: a file is nowhere to be had; lists what was tried and what to do.
     """
     folder = paths.raw(dataset.name)
     if dataset.embedded:
@@ -174,7 +174,7 @@ def _find(
                 return content, place
         tried += wrong or [f"{place.shown}: {answer}"]
         unusable += wrong
-    raise UserError(
+    raise NotToBeHad(
         f"{name} of {dataset.title} is nowhere to be had. Put the files "
         f"{', '.join(dataset.files)} into {given}, or go without a network: `make demo` runs the "
         f"pipeline on scikit-learn's embedded digits (data=digits). Tried: {'; '.join(tried)}"

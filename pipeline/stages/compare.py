@@ -1,16 +1,18 @@
 """Compare configurations, paired by seed and image: `python -m pipeline.stages.compare A [B ...]`.
 
-Each of A, B, ... is a sweep's folder, the folder of a record, or `runs`; what they hold is sorted
-into configurations, and each is compared with the first, or with the one that `--baseline` names.
-Prints tables, and leaves one with a figure in `sweeps/comparison/`. Of a single configuration that
-was trained with several splits, tells how much splits and seeds matter.
+Each of A, B, ... is a sweep's folder, the folder of a record or of records (`runs`, `records`), or
+a revision or an experiment that DVC knows (`main`, `lr05`); what they hold is sorted into
+configurations, and each is compared with the first, or with the one that `--baseline` names. Prints
+tables, and leaves one with a figure in a folder of `sweeps/comparison/`, named by A, B, ... Of a
+single configuration that was trained with several splits, tells how much splits and seeds matter.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
+import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -23,9 +25,10 @@ from pipeline.config import compose, from_experiment
 from pipeline.data import prepared
 from pipeline.data.split import digest
 from pipeline.errors import UserError, one_line_errors
-from pipeline.files import canonical_json, write_csv
-from pipeline.masking import printable
+from pipeline.files import canonical_json, sha256, write_csv
+from pipeline.masking import one_line, printable
 from pipeline.paths import Paths, find_root
+from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
 from pipeline.records.identity import Description, identity
 from pipeline.records.names import configuration_names
@@ -48,6 +51,7 @@ from pipeline.results.statistics import (
     these,
 )
 from pipeline.results.style import save
+from pipeline.stages.entry import Words
 
 Runs = dict[tuple[int, int], Finished | Unfinished]
 """The records of a configuration by split.seed and seed."""
@@ -57,31 +61,38 @@ Answers = dict[int, NDArray[np.bool_] | None]
 
 def main() -> None:
     """Compare what the command line names."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.stages.compare", description="Compare configurations by seed."
-    )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="A", help="sweep, record or runs")
-    parser.add_argument("--test", action="store_true", help="by test accuracy, not validation")
-    parser.add_argument("--baseline", metavar="NAME", help="what others are compared with")
-    parser.add_argument("--plan", action="store_true", help="tell what more seeds would give")
-    asked = parser.parse_args()
-    with one_line_errors():
+    with one_line_errors(), tempfile.TemporaryDirectory() as scratch:
+        words = Words(prog="python -m pipeline.stages.compare", description=__doc__)
+        words.add_argument("places", nargs="+", metavar="A", help="sweep, record, runs, revision")
+        words.add_argument("--test", action="store_true", help="by test accuracy, not validation")
+        words.add_argument(
+            "--baseline", metavar="NAME", help="a configuration, or a part of its name"
+        )
+        words.add_argument("--plan", action="store_true", help="tell what more seeds would give")
+        asked = words.parse_args()
         paths = Paths(find_root())
         gather(compose(paths), paths)
-        records = [record for folder in asked.folders for record in _records(folder, paths)]
+        records = [
+            record
+            for number, place in enumerate(asked.places)
+            for record in _records(place, paths, Path(scratch) / str(number))
+        ]
         for record in records:
             if isinstance(record, Unfinished) and record.damage is not None:
                 print(f"warning: {printable(record.damage)}; left out", file=sys.stderr)
         settings = _with_baseline_first(_settings(records, test=asked.test), asked.baseline)
         splits = sorted({split for runs in settings.values() for split, _ in runs})
         part = "test" if asked.test else "validation"
+        name = "-".join([*(Path(place).name for place in asked.places), part])
+        folder = paths.comparison / _folder_name(name)
         if asked.plan and len(splits) > 1:
             raise UserError(f"--plan: allowed is one split.seed, these are {len(splits)}")
         if len(splits) == 1:
-            _tell(_answers(settings, part, paths), part, paths, plan=asked.plan)
+            answers = _answers(_paired(settings), part, paths)
+            _tell(answers, part, folder, plan=asked.plan)
         elif len(settings) == 1:
             ((name, runs),) = settings.items()
-            _tell_splits(name, runs, part, paths)
+            _tell_splits(name, runs, part, folder)
         else:
             raise UserError(
                 f"split.seed = {', '.join(map(str, splits))}: allowed is one split where several "
@@ -90,35 +101,71 @@ def main() -> None:
             )
 
 
+def _folder_name(text: str) -> str:
+    name = re.sub(r"[^\w.-]+", "_", text)
+    return name if len(name) <= 80 else f"{name[:70]}-{sha256(text.encode())[:8]}"
+
+
 # --- which runs ---
 
 
-def _records(folder: Path, paths: Paths) -> Iterator[Finished | Unfinished]:
-    """Yield the records that a folder is, lists, or holds; not those of an earlier format.
+def _records(place: str, paths: Paths, scratch: Path) -> Iterator[Finished | Unfinished]:
+    """Yield the records that a place is, lists, or holds; not those of an earlier format.
 
     Raises:
         UserError: there are none.
     """
+    folder = Path(place)
     if (folder / "runs.csv").exists():
         with (folder / "runs.csv").open(newline="") as file:
             yield from [read_record(paths.records / row["record"]) for row in csv.DictReader(file)]
         return
+    if not folder.exists():
+        _fetch(place, paths, scratch)
+        folder = scratch
     found = sorted(folder.glob("*/description.json")) or sorted(folder.glob("description.json"))
     if not found:
-        raise UserError(f"{folder}: allowed is the folder of a sweep, of a record, or of records")
-    folders = (path.parent for path in found)
-    yield from (read_record(folder) for folder in folders if not is_older(folder))
+        raise UserError(
+            f"{place}: allowed is the folder of a sweep, of a record or of records, or a revision "
+            "or experiment of DVC's"
+        )
+    for record in (read_record(path.parent) for path in found if not is_older(path.parent)):
+        # Where it was trained, a record has its test results, too.
+        here = isinstance(record, Finished) and read_record(paths.records / record.identity)
+        yield here if isinstance(here, Finished) else record
+
+
+def _fetch(revision: str, paths: Paths, folder: Path) -> None:
+    """Get what DVC holds as `runs/` of a revision or an experiment.
+
+    Raises:
+        UserError: it has no such revision, or not its runs.
+    """
+    from dvc.api import DVCFileSystem  # takes half a second
+    from dvc.exceptions import DvcException
+    from dvc.scm import SCMError
+
+    try:
+        files = DVCFileSystem(str(paths.home), rev=revision)
+        files.get(paths.runs.name, str(folder), recursive=True)
+    except (DvcException, SCMError, OSError) as error:
+        raise UserError(
+            f"{revision}: allowed is a folder that is there, or a revision or experiment whose "
+            f"runs DVC holds ({one_line(error)})"
+        ) from None
 
 
 def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[str, Runs]:
     """Return the runs of each configuration, by its name, in the order they were named.
 
+    Where other code has trained the same seed, too, the code that lies here counts.
+
     Raises:
-        UserError: a description cannot be read, nobody has asked for a test accuracy, or a seed
-            has two records, such as of different code.
+        UserError: a description cannot be read, or nobody has asked for a test accuracy.
     """
     by_configuration: dict[bytes, Runs] = {}
     experiments = {}
+    other_code = 0
     for record in records:
         described = _described(record)
         if test and isinstance(record, Finished) and record.test is None:
@@ -132,12 +179,12 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
         key = canonical_json(experiment)
         experiments[key] = experiment
         runs = by_configuration.setdefault(key, {})
-        if run in runs and _described(runs[run]) != described:
-            raise UserError(
-                f"{runs[run].folder} and {record.folder} are both of seed {run[1]}, made by other "
-                "code: allowed is one record per seed"
-            )
-        runs[run] = record
+        again = run in runs and _described(runs[run]) != described
+        other_code += again
+        if not again or described["code"] == code_digest():
+            runs[run] = record
+    if other_code:
+        print(f"{other_code} records of other code are left out", file=sys.stderr)
     names = configuration_names(list(experiments.values()))
     return dict(zip(names, by_configuration.values(), strict=True))
 
@@ -161,6 +208,30 @@ def _with_baseline_first(settings: dict[str, Runs], baseline: str | None) -> dic
             f"{'; '.join(settings)}"
         )
     return {chosen[0]: settings[chosen[0]], **settings}
+
+
+def _paired(settings: dict[str, Runs]) -> dict[str, Runs]:
+    """Return the first setting and those that can be paired with it; tells what cannot, and why.
+
+    Raises:
+        UserError: there are others, and none can.
+    """
+    first, *others = settings
+    seeds = {name: _finished(runs) for name, runs in settings.items()}
+    alone = [name for name in others if not seeds[name] & seeds[first]]
+    reasons = [
+        f"no seed finished in both: {first} {sorted(seeds[first])}, {name} {sorted(seeds[name])}"
+        for name in alone
+    ]
+    if others and len(alone) == len(others):
+        raise UserError("; ".join(reasons))
+    for reason in reasons:
+        print(f"left out: {reason}", file=sys.stderr)
+    return {name: runs for name, runs in settings.items() if name not in alone}
+
+
+def _finished(runs: Runs) -> set[int]:
+    return {seed for (_, seed), record in runs.items() if isinstance(record, Finished)}
 
 
 def _answers(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, Answers]:
@@ -204,7 +275,7 @@ def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
 # --- what they say ---
 
 
-def _tell(answers: dict[str, Answers], part: str, paths: Paths, *, plan: bool) -> None:
+def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -> None:
     """Print the mean of each configuration, its difference from the first, and what is needed."""
     (first, baseline), *others = answers.items()
     pairs = {name: compare(each, baseline) for name, each in others}
@@ -222,16 +293,16 @@ def _tell(answers: dict[str, Answers], part: str, paths: Paths, *, plan: bool) -
             row += [len(pair.seeds), pair.mean_difference, *same, *new, pair.p_value, p]
             row += [pair.superiority.share, *pair.superiority.ci95, pair.verdict(p, len(pairs))]
         rows.append(row + [None] * (len(COLUMNS) - len(row)))
-    write_csv(paths.comparison / "comparison.csv", COLUMNS, rows)
+    write_csv(folder / "comparison.csv", COLUMNS, rows)
     if pairs:
         _print_pairs(pairs, adjusted, first, console)
         label = f"{part} accuracy minus that of\n{first}"
-        save(figures.forest(pairs, label), paths.comparison / "comparison.png")
+        save(figures.forest(pairs, label), folder / "comparison.png")
     if plan:
         effects = {name: s.effects for name, s in summaries.items()}
         effects |= {f"{name}, difference": pair.effects for name, pair in pairs.items()}
         _print_plan({name: each for name, each in effects.items() if each}, console)
-    print(paths.comparison)
+    print(folder)
 
 
 LIMITS = (
@@ -342,7 +413,7 @@ def _widths(halves: tuple[float, float]) -> str:
     return " / ".join(f"{100 * half:.2f}" for half in halves)
 
 
-def _tell_splits(name: str, runs: Runs, part: str, paths: Paths) -> None:
+def _tell_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
     """Print how much splits and seeds matter to one configuration.
 
     Raises:
@@ -356,9 +427,9 @@ def _tell_splits(name: str, runs: Runs, part: str, paths: Paths) -> None:
     table = page.splits_table(effects, part)
     print(f"{name}: {part} accuracy {100 * effects.mean:.2f} %\n\n{table.caption}\n")
     _print(_console(), table.header, table.rows)
-    print(f"{page.splits_interval(effects, part)}\n{paths.comparison}")
+    print(f"{page.splits_interval(effects, part)}\n{folder}")
     write_csv(
-        paths.comparison / "comparison.csv",
+        folder / "comparison.csv",
         ["source", "number", "variance"],
         [
             ("split", effects.rows, effects.row),
@@ -367,7 +438,7 @@ def _tell_splits(name: str, runs: Runs, part: str, paths: Paths) -> None:
         ],
     )
     finished = {run: value for run, value in accuracies.items() if value is not None}
-    save(figures.splits(finished), paths.comparison / "comparison.png")
+    save(figures.splits(finished), folder / "comparison.png")
 
 
 def _accuracy(record: Finished | Unfinished, part: str) -> float | None:
