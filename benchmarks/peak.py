@@ -21,6 +21,7 @@ from pipeline.engine.code import POINTER, kernel, machine, writing
 from pipeline.engine.descent import COMPILED, Examples, _Parameters, _Step
 from pipeline.engine.examples import ready
 from pipeline.engine.program import Program, _run, laid_out
+from pipeline.errors import one_line_errors
 from pipeline.results.page import training_flops
 
 ROUNDS, FMAS, CHAINS = 5, 10_000_000, 12
@@ -108,4 +109,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

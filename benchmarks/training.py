@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 
 from pipeline.engine.code import CPU_VARIABLE
+from pipeline.errors import one_line_errors
 from pipeline.numerics import THREADS
 from pipeline.paths import find_root
 from pipeline.records.provenance import provenance
@@ -162,4 +163,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

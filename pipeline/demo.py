@@ -25,7 +25,7 @@ from pipeline.paths import Paths, find_root
 from pipeline.processes import python
 from pipeline.results.tables import read_summary
 from pipeline.stages.download import download
-from pipeline.stages.entry import Words
+from pipeline.stages.entry import Words, given
 
 COPIED = ("pipeline", "conf")
 
@@ -58,7 +58,7 @@ def main() -> None:
     with one_line_errors():
         words = Words(prog="python -m pipeline.demo", description=__doc__)
         words.add_argument("--if-needed", action="store_true", help="only without the data set")
-        if_needed = words.parse_args().if_needed
+        if_needed = words.parse_args(given()).if_needed
         paths = Paths(find_root())
         if if_needed:
             config = compose(paths)

@@ -78,7 +78,10 @@ def describe(error: BaseException) -> str:
 
     if isinstance(error, OverrideParseException):
         reason = str(error.message).splitlines()[0].strip()
-        return f"{error.override!r}: allowed are overrides such as training.epochs=5 ({reason})"
+        return (
+            f"{error.override!r}: allowed are overrides such as training.epochs=5, or "
+            f"study=\"'a b'\" for what is not plain ({reason})"
+        )
     root = error
     while root.__cause__ is not None and not isinstance(root, OmegaConfBaseException):
         root = root.__cause__

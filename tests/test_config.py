@@ -1,19 +1,21 @@
 """The configuration: one truth, typed, checked, and every mistake told in one line."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.serialize import load_yaml
 from hydra import initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeline.config as config_module
-from pipeline.config import Config, compose, experiment, register
-from pipeline.errors import describe
+from pipeline.config import Config, compose, experiment, read_params, register
+from pipeline.errors import UserError, describe
 from pipeline.network import activations, costs, descent, initialisers
 from pipeline.paths import Paths, find_root
 
@@ -136,11 +138,68 @@ def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(
     assert "HYDRA_FULL_ERROR" not in message  # that is for defects, not for mistakes
 
 
-def test_params_yaml_with_an_unknown_key_or_a_wrong_type(tmp_path: Path) -> None:
-    for broken in ("colour: red", "seeds: [0, true]", "- a list"):
-        (tmp_path / "params.yaml").write_text(broken)
-        with pytest.raises(Exception):  # noqa: B017, PT011 - told by OmegaConf or by us
-            register(Paths(tmp_path))
+PARAMS = PATHS.params.read_text()
+LAUGHS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]\n" for n in range(9))
+BROKEN = {
+    "\tstudy: mnist\n": "line 1, column 1: found character that cannot start any token",
+    "study: a\nstudy: b\n": 'line 2, column 1: found duplicate key "study"',
+    "study: [a\n": "line 2, column 1: did not find expected ',' or ']'",
+    "study: a: b\n": "line 1, column 9: mapping values are not allowed",
+    "study: a\n---\nstudy: b\n": "line 2, column 1: but found another document",
+    "study: !!python/name:os.system\n": "line 1, column 8: could not determine a constructor",
+    "a: &a 1\nb: *a\n": "line 2, column 4: aliases are not allowed",
+    LAUGHS: "line 2, column 10: aliases are not allowed",
+    "a: " + "[" * 500_000: "line 1, column 23: too deeply nested",
+    "study: \x01\n": "line 1, column 8: control characters are not allowed",
+    "": "must map names to values",
+    "- a list\n": "must map names to values",
+    "1: 2\n": "line 1, column 1: 1: Key '1' not in 'Config'",
+    "study: mnist\ncolour: red\n": "line 2, column 1: colour: Key 'colour' not in 'Config'",
+    "seeds: [0, true]\n": "line 1, column 12: seeds[1]: Value 'True' of type 'bool'",
+    PARAMS.replace("epochs: 10", "epochs: ten"): "column 3: training.epochs: Value 'ten'",
+    PARAMS.replace("epochs: 10", "epochs: 0"): "column 3: training.epochs = 0: allowed is",
+    PARAMS.replace("epochs: 10", "epochs: ${nix}"): "column 3: training.epochs: Interpolation key",
+    PARAMS.replace("momentum: 0.0", "momentum: -0.0"): "column 3: training.momentum = -0.0",
+    PARAMS.replace("[256, 128]", "[256, [128]]"): "column 3: network.hidden = [128]: allowed is",
+    PARAMS.replace("  momentum: 0.0\n", ""): "column 1: training.momentum: Structured config",
+    PARAMS.replace("study: mnist", "study: 2024-01-01"): "column 1: study: Value 'date'",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BROKEN.items(), ids=range(len(BROKEN)))
+def test_whatever_is_wrong_with_params_yaml_is_told_with_line_and_column(
+    text: str, expected: str, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path)
+    paths.params.write_text(text)
+    with pytest.raises(UserError) as caught:
+        register(paths)
+    message = describe(caught.value)
+    assert message.startswith(f"{paths.params}")
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_params_yaml_that_is_no_text_is_told(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    with pytest.raises(UserError, match="is missing"):
+        register(paths)
+    paths.params.write_bytes(b'study: a\nseeds: "\xe9"\n')
+    with pytest.raises(UserError, match="line 2, column 9: not in UTF-8"):
+        register(paths)
+    paths.params.unlink()
+    os.mkfifo(paths.params)
+    with pytest.raises(UserError, match="no regular file"):
+        register(paths)
+
+
+def test_params_yaml_means_to_us_what_it_means_to_dvc(tmp_path: Path) -> None:
+    """YAML 1.1 would read these as 8 epochs and as a study called False."""
+    changed = PARAMS.replace("epochs: 10", "epochs: 010").replace("study: mnist", "study: no")
+    (tmp_path / "params.yaml").write_text(changed)
+    values, _ = read_params(tmp_path / "params.yaml")
+    assert values == load_yaml(str(tmp_path / "params.yaml"))
+    assert (values["training"]["epochs"], values["study"]) == (10, "no")
 
 
 @given(

@@ -51,7 +51,7 @@ from pipeline.results.statistics import (
     these,
 )
 from pipeline.results.style import save
-from pipeline.stages.entry import Words
+from pipeline.stages.entry import Words, given
 
 Runs = dict[tuple[int, int], Finished | Unfinished]
 """The records of a configuration by split.seed and seed."""
@@ -69,7 +69,7 @@ def main() -> None:
             "--baseline", metavar="NAME", help="a configuration, or a part of its name"
         )
         words.add_argument("--plan", action="store_true", help="tell what more seeds would give")
-        asked = words.parse_args()
+        asked = words.parse_args(given())
         paths = Paths(find_root())
         gather(compose(paths), paths)
         records = [

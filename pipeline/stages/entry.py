@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,11 @@ class Words(argparse.ArgumentParser):
         raise UserError(f"{message}; --help shows what is allowed")
 
 
+def given() -> list[str]:
+    """Return the command line's words as UTF-8, whatever the locale takes them for."""
+    return [os.fsencode(word).decode(errors="surrogateescape") for word in sys.argv[1:]]
+
+
 def run(stage: Callable[[Config, Paths], None]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
@@ -30,6 +36,6 @@ def run(stage: Callable[[Config, Paths], None]) -> None:
             description=inspect.getdoc(stage),
         )
         words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")
-        overrides = words.parse_args().overrides
+        overrides = words.parse_args(given()).overrides
         paths = Paths(find_root())
         stage(compose(paths, overrides), paths)

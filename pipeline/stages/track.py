@@ -8,24 +8,23 @@ python -m pipeline.stages.track --follow   beside a sweep: what standard input n
 
 from __future__ import annotations
 
-import argparse
-
 from pipeline.config import compose
 from pipeline.errors import one_line_errors
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
+from pipeline.stages.entry import Words, given
 
 
 def main() -> None:
     """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.stages.track")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--status", action="store_true", help="compare records and store")
-    what.add_argument("--rebuild", action="store_true", help="mirror anew")
-    what.add_argument("--follow", action="store_true", help="mirror a sweep that is training")
-    parser.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
-    asked = parser.parse_args()
     with one_line_errors():
+        words = Words(prog="python -m pipeline.stages.track", description=__doc__)
+        what = words.add_mutually_exclusive_group()
+        what.add_argument("--status", action="store_true", help="compare records and store")
+        what.add_argument("--rebuild", action="store_true", help="mirror anew")
+        what.add_argument("--follow", action="store_true", help="mirror a sweep that is training")
+        words.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
+        asked = words.parse_args(given())
         paths = Paths(find_root())
         config = compose(paths, asked.overrides)
         # Imported only now: MLflow takes seconds, and its address may be wrong already.

@@ -25,7 +25,7 @@ from pipeline.errors import UserError, one_line_errors
 from pipeline.paths import Paths, find_root
 from pipeline.processes import own_name
 from pipeline.records.provenance import provenance
-from pipeline.stages.entry import Words
+from pipeline.stages.entry import Words, given
 from pipeline.sweep.job import train_seed
 from pipeline.sweep.launch import Around, concluded
 
@@ -55,7 +55,7 @@ def main() -> None:
             "-c", "--cfg", choices=("job", "hydra", "all"), help="show, train nothing"
         )
         words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")
-        asked = words.parse_intermixed_args()
+        asked = words.parse_intermixed_args(given())
         paths = Paths(find_root())
         _check(asked.overrides, paths)
         # Hydra would print its own errors, over many lines, and exit; so it hands them on.

@@ -95,11 +95,13 @@ def alone(folder: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(folder / ".lock"), folder / ".holder.json"
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(
-            f"{folder} is in use by {_holder(holder)}; wait for it, or end it first"
-        ) from None
+        use = f"{folder} is in use by {_holder(holder)}"
+        if not wait:
+            raise UserError(f"{use}; wait for it, or end it first") from None
+        print(f"waiting: {use}", flush=True)
+        lock.acquire()
     try:
         write_json(holder, {"pid": os.getpid(), "purpose": purpose})
         yield

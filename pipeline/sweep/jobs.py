@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import islice
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -17,6 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from pipeline.config import Config, check, checked, composed, experiment
 from pipeline.errors import UserError
 from pipeline.files import canonical_json
+
+# Each is composed, has a record's folder and a line of the table; more were never meant.
+MOST_JOBS = 10_000
 
 
 def is_grid(given: DictConfig) -> bool:
@@ -45,6 +49,7 @@ def expand(given: DictConfig) -> list[Config]:
     asked = parser.parse_overrides(list(map(str, words)))
     overrides = [*parser.parse_overrides([f"{key!s}={params[key]}" for key in params]), *asked]
     _refuse_seeds_otherwise(overrides)
+    _refuse_too_many(overrides)
     # The same function that Hydra's sweeper multiplies with.
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     if not combinations:
@@ -73,6 +78,16 @@ def _refuse_seeds_otherwise(overrides: Sequence[Override]) -> None:
     for override in overrides:
         if override.key_or_group == "seed" and override.get_key_element() != "seed":
             raise UserError(f"{override.input_line}: allowed is seed=0,1,2")
+
+
+def _refuse_too_many(overrides: Sequence[Override]) -> None:
+    """Refuse `range(10**8)` before it is multiplied out."""
+    jobs = 1
+    for override in overrides:
+        if override.is_discrete_sweep():
+            jobs *= sum(1 for _ in islice(override.sweep_string_iterator(), MOST_JOBS + 1))
+            if jobs > MOST_JOBS:
+                raise UserError(f"{override.input_line}: allowed are {MOST_JOBS} jobs a sweep")
 
 
 def _refuse_other_seeds(configs: dict[tuple[str, ...], Config], seeds: list[int]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from pipeline.config import compose
-from pipeline.errors import one_line_errors
+from pipeline.errors import StageFailed, one_line_errors
 from pipeline.masking import masked
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
@@ -23,7 +25,7 @@ FIRST_PORT = 5000
 
 
 def main() -> None:
-    """Bring the store up to date, say where the server is, and become the server."""
+    """Bring the store up to date, say where the server is, and run it."""
     with one_line_errors():
         paths = Paths(find_root())
         config = compose(paths, sys.argv[1:])
@@ -43,7 +45,20 @@ def main() -> None:
         # Not on the command line, since a database's address may hold a password.
         os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
         words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *words])  # noqa: S606 - no shell
+        _serve([sys.executable, "-m", "mlflow", "server", *words])
+
+
+def _serve(command: list[str]) -> None:
+    """Run a server until this process is told to end, whose Ctrl-C it does not hear itself."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    server = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - no shell
+    try:
+        server.wait()
+    finally:
+        server.terminate()
+        server.wait()
+    raise StageFailed(f"MLflow's server ended by itself, with exit code {server.returncode}")
 
 
 def runs_page(client: MlflowClient, study: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.pyplot import imread
 
 from pipeline.config import compose
 from pipeline.data import prepared
@@ -42,8 +43,13 @@ def sweep_of(checkout: Checkout) -> str:
 
 
 def table(checkout: Checkout) -> list[dict[str, Any]]:
-    with (checkout.paths.comparison / "comparison.csv").open(newline="") as file:
+    with latest(checkout).open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def latest(checkout: Checkout) -> Path:
+    tables = checkout.paths.comparison.glob("*/comparison.csv")
+    return max(tables, key=lambda path: path.stat().st_mtime_ns)
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
@@ -64,7 +70,8 @@ def test_six_pairs_that_all_agree_are_called(part: str, swept: Checkout) -> None
     assert limits[2] <= limits[0] < difference < limits[1] <= limits[3] < 0
     assert float(second["p_larger"]) == 0
     assert float(second["p_larger_high"]) == pytest.approx(1 - 0.025 ** (1 / 6))
-    assert (swept.paths.comparison / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert latest(swept).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert latest(swept).parent.name == f"{Path(sweep_of(swept)).name}-{part}"
 
 
 def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) -> None:
@@ -83,23 +90,17 @@ def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) ->
 
 
 def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
-    done = swept.run("pipeline.stages.compare", sweep_of(swept), "--baseline", "sgd 0.001")
+    done = swept.run("pipeline.stages.compare", sweep_of(swept), "--baseline", "lr 0.001")
     first, second = table(swept)
-    assert first["configuration"].endswith("sgd 0.001")
+    assert first["configuration"] == "lr 0.001"
     assert second["verdict"] == "larger"
-    assert "are from standardise · 64-64-32-10 · sgd 0.001" in done.stdout
-    for name in ("sgd", "adam"):
-        done = swept.run(
-            "pipeline.stages.compare", sweep_of(swept), "--baseline", name, check=False
-        )
-        assert done.returncode == 2
-        assert f"--baseline {name}: allowed is what one of these names holds alone" in done.stderr
+    assert "are from lr 0.001, paired by seed and image" in done.stdout
 
 
 def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
     printed = swept.run("pipeline.stages.compare", sweep_of(swept), "--plan").stdout
     assert re.search(r"seeds needed for +0\.05 +0\.10 +0\.20", printed)
-    (line,) = re.findall(r"sgd 0\.001, difference +(.+)", printed)
+    (line,) = re.findall(r"lr 0\.001, difference +(.+)", printed)
     widths = [
         [float(half) for half in cell.split(" / ")] for cell in re.split(r"  +", line.strip())
     ]
@@ -130,7 +131,7 @@ def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> 
         expected = analysis(accuracies)
         variances = [float(row["variance"]) for row in table(crossed)]
         assert variances == pytest.approx([expected.row, expected.column, expected.rest])
-        assert (crossed.paths.comparison / "comparison.png").read_bytes().startswith(b"\x89PNG")
+        assert latest(crossed).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_path: Path) -> None:
@@ -160,14 +161,15 @@ def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path:
     checkout.run("pipeline.stages.compare", str(checkout.paths.records), "--test")
 
 
-def test_a_seed_of_two_codes_is_refused(swept: Checkout, tmp_path: Path) -> None:
+def test_of_a_seed_of_two_codes_the_code_that_lies_here_counts(
+    swept: Checkout, tmp_path: Path
+) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     path = checkout.paths.root / "pipeline" / "network" / "descent.py"
     path.write_text(path.read_text() + "\nOTHER = 1\n")
     checkout.train("training.epochs=2", "seed=0", "training.learning_rate=0.1")
-    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records), check=False)
-    assert done.returncode == 2
-    assert "are both of seed 0, made by other code" in done.stderr
+    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records))
+    assert "1 records of other code are left out" in done.stderr
 
 
 def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None:
@@ -189,10 +191,20 @@ def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
 
 def test_what_cannot_be_compared_is_told(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
-    done = checkout.run("pipeline.stages.compare", str(checkout.paths.conf), check=False)
-    assert done.returncode == 2
-    assert "allowed is the folder of a sweep" in done.stderr
-    assert done.stderr.count("\n") == 1
+    for words, told in (
+        ([str(checkout.paths.conf)], "allowed is the folder of a sweep"),
+        (["nix"], "nix: allowed is a folder that is there, or a revision or experiment"),
+        (
+            [sweep_of(checkout), "--baseline", "lr"],
+            "allowed is what one of these names holds alone",
+        ),
+        ([sweep_of(checkout), "--baseline", "nix"], "lr 0.001"),
+        ([sweep_of(checkout), "--nix"], "unrecognized arguments: --nix"),
+    ):
+        done = checkout.run("pipeline.stages.compare", *words, check=False)
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert done.stderr.count("\n") == 1
     for path in checkout.paths.records.glob("*/test.json"):
         path.unlink()
     done = checkout.run("pipeline.stages.compare", sweep_of(checkout), "--test", check=False)
@@ -206,3 +218,24 @@ def test_a_failed_seed_leaves_its_pair_out(swept: Checkout, tmp_path: Path) -> N
     checkout.run("pipeline.stages.compare", sweep_of(checkout))
     assert sorted(row["n"] for row in table(checkout)) == ["5", "6"]
     assert table(checkout)[1]["pairs"] == "5"
+
+
+def test_what_cannot_be_paired_is_named_with_its_seeds(swept: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(swept.paths.root, tmp_path)
+    checkout.train("training.epochs=1", "seed=20,21")
+    words = ("pipeline.stages.compare", str(checkout.paths.records), "--baseline", "lr 0.001")
+    done = checkout.run(*words)
+    assert "left out: no seed finished in both: " in done.stderr
+    assert "epochs 1 [20, 21]" in done.stderr
+    assert len(table(checkout)) == 2
+    alone = max(checkout.paths.sweeps.glob("2*"))
+    done = checkout.run("pipeline.stages.compare", sweep_of(swept), str(alone), check=False)
+    assert done.returncode == 0
+
+
+def test_a_figure_shows_long_names_whole(swept: Checkout) -> None:
+    """Nothing is drawn on the outermost pixels."""
+    swept.run("pipeline.stages.compare", sweep_of(swept))
+    image = imread(latest(swept).with_suffix(".png"))[..., :3]
+    edges = (image[0], image[-1], image[:, 0], image[:, -1])
+    assert all((edge == 1).all() for edge in edges)

@@ -126,3 +126,15 @@ def test_a_configuration_keeps_its_test_results_when_another_one_is_run(
     runs = client.search_runs(experiments, "tags.identity LIKE '%'")
     assert len(runs) == 4
     assert all("test/accuracy" in run.data.metrics for run in runs)
+
+
+def test_experiments_and_revisions_are_compared_by_their_names(checkout: Checkout) -> None:
+    """Also where `records/` has nothing of them, as in another clone."""
+    checkout.run("dvc", "exp", "run", "--name=lr05", "-S", "training.learning_rate=0.05")
+    for words in ("--test",), ():
+        done = checkout.run("pipeline.stages.compare", "main", "lr05", *words)
+        assert "sgd 0.05" in done.stdout
+        assert "2 of 2" in done.stdout
+        shutil.rmtree(checkout.paths.records)
+    part = "main-lr05-validation"
+    assert (checkout.paths.comparison / part / "comparison.csv").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from pipeline.files import read_json
 from tests.browser import chromium, needs_chromium
 from tests.conftest import Checkout, copy_of
 from tests.tracking.conftest import bring_up_to_date, start_anew
-from tests.tracking.stores import end, wait_for
+from tests.tracking.stores import wait_for
 
 pytestmark = [needs_chromium, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 SECONDS = 60
@@ -52,7 +53,8 @@ def page(tracked: Checkout) -> Iterator[str]:
             wait_for(address.group(0).partition("/#")[0] + "/health", process)
             yield address.group(0)
         finally:
-            end(process)  # type: ignore[arg-type]  # a text stream or not is all one to it
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
 
 
 @pytest.fixture

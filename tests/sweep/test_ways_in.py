@@ -1,0 +1,428 @@
+"""No way around the checks, every mistake in one line, and the cause of whatever goes wrong."""
+
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from pipeline.records.record import Record, read_record
+from pipeline.sweep import watch
+from pipeline.sweep.guard import alone
+from tests.conftest import Checkout, copy_of
+from tests.sweep.command_lines import command_line
+from tests.sweep.test_faults import start, wait_for_records, wait_until_nobody_trains
+from tests.sweep.test_train import SHORT, records, undisturbed  # noqa: F401  # a fixture
+
+Answer = tuple[int, str, str]
+Ask = Callable[..., Answer]
+TRAIN = (sys.executable, "-m", "pipeline.stages.train")
+TINY = ("network.hidden=[4]", "training.epochs=1", "tracking.live=false")
+
+
+@pytest.fixture(scope="module")
+def forked_in(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return the checkout that `ask` runs in."""
+    return copy_of(prepared_checkout, tmp_path_factory.mktemp("forked"))
+
+
+@pytest.fixture(scope="module")
+def ask(forked_in: Checkout) -> Iterator[Ask]:
+    """Return a function that runs words after `python -m pipeline.stages.train`, in a fork."""
+    script = Path(__file__).with_name("forked.py")
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=forked_in.paths.root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+
+        def run(*words: str) -> Answer:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            server.stdin.write(json.dumps(words) + "\n")
+            server.stdin.flush()
+            code, out, err = json.loads(server.stdout.readline())
+            return code, out, err
+
+        yield run
+        assert server.stdin is not None
+        server.stdin.close()
+
+
+UNGUARDED = "allowed is hydra.mode=MULTIRUN with the callback"
+REFUSED = {
+    # ways around
+    "hydra.mode=RUN": UNGUARDED,
+    "hydra.mode='RUN' dry_run=true": UNGUARDED,
+    "++hydra.mode=RUN": UNGUARDED,
+    "hydra={mode: RUN}": UNGUARDED,
+    "~hydra.callbacks": UNGUARDED,
+    "hydra.callbacks=null": UNGUARDED,
+    "~hydra.callbacks.around": UNGUARDED,
+    "hydra.callbacks.around=null": UNGUARDED,
+    "hydra.callbacks.around._target_=os.system": UNGUARDED,
+    "--run": "unrecognized arguments: --run",
+    "--experimental-rerun=x": "unrecognized arguments: --experimental-rerun=x",
+    "--config-name=x": "unrecognized arguments: --config-name=x",
+    "hydra.launcher._target_=os.system": "hydra.launcher._target_ = os.system: no launcher",
+    "hydra.sweeper._target_=os.system": "hydra.sweeper._target_ = os.system: no sweeper",
+    "hydra/sweeper=basic": "seed: allowed is seed=0,1,2, or hydra/sweeper=grid",
+    "hydra/sweeper=nix": "Could not find 'hydra/sweeper/nix'",
+    "hydra/launcher=nix": "Could not find 'hydra/launcher/nix'",
+    # empty, nested, doubled and endless sweeps
+    "seed=range(0)": "seed=range(0): allowed is at least one value to sweep over",
+    "seed=glob(*)": "allowed is at least one value to sweep over",
+    "training.epochs=range(5,1)": "allowed is at least one value to sweep over",
+    "seeds=[0,1],[2,3]": "declares the seeds [0, 1]",
+    "experiment=preprocessing,lecture": "declares the seeds [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
+    "training.momentum=0.5,5e-1": "allowed is each seed once a configuration",
+    "study=a,b": "allowed is each seed once a configuration",
+    "dry_run=true,false": "allowed is each seed once a configuration",
+    "seed=1,01": "seed = 1: allowed is each seed once",
+    "++seed=5": "++seed=5: allowed is seed=0,1,2",
+    "seed=range(100000000)": "seed=range(100000000): allowed are 10000 jobs a sweep",
+    # values
+    "training.momentum=-0.0": "training.momentum = -0.0: allowed is a number from 0",
+    "network.hidden=[[1]]": "network.hidden = [1]: allowed is a whole number",
+    "seeds=[[0]]": "seeds = [0]: allowed is a whole number",
+    "training=null": "training=null: Config group override must be a string",
+    "data=0": "data=0: Config group override must be a string",
+    "training=[1]": "training=[1]: ",
+    "''": "\"''\": allowed are overrides such as training.epochs=5",
+    "seed": "'seed': allowed are overrides such as training.epochs=5",
+    "study=Übung": """allowed are overrides such as training.epochs=5, or study="'a b'" """,
+    # engines
+    "hydra.launcher.n_jobs=0": "hydra.launcher.n_jobs = 0: allowed is from 1",
+    "hydra.launcher.n_jobs=abc seed=0,1,2": "hydra.launcher.n_jobs: Value 'abc'",
+    "hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size = 0: allowed is a whole",
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), REFUSED.items())
+def test_what_cannot_work_is_refused_in_one_line(
+    words: str, expected: str, ask: Ask, forked_in: Checkout
+) -> None:
+    split = words.split(" ") if "{" not in words else [words]
+    code, _, errors = ask(*split)
+    assert code == 2, errors
+    assert expected in errors
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+    assert not forked_in.paths.records.exists()
+    assert not forked_in.paths.sweeps.exists()
+
+
+def test_a_job_that_no_sweep_has_started_trains_nothing(checkout: Checkout) -> None:
+    """As somebody may call it who leaves the command out."""
+    code = (
+        "import sys, hydra; from pipeline import config, paths; from pipeline.stages import train;"
+        "here = paths.Paths(paths.find_root()); config.register(here);"
+        "sys.argv[1:] = ['hydra.mode=RUN', 'seed=0'];"
+        "hydra.main(str(here.conf), 'config', '1.3')(train.job)()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=checkout.paths.root, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert UNGUARDED in done.stderr
+    assert not checkout.paths.records.exists()
+
+
+def test_a_swept_experiment_trains_with_the_seeds_that_are_named(ask: Ask) -> None:
+    code, told, errors = ask(*TINY, "preprocess=raw,standardise", "seed=0,1", "dry_run=true")
+    assert (code, errors) == (0, "")
+    assert told.count("be trained") == 4
+
+
+def test_help_is_told_by_every_stage(checkout: Checkout) -> None:
+    for stage in ("train", "evaluate", "compare", "track"):
+        assert "usage: " in checkout.run(f"pipeline.stages.{stage}", "--help").stdout
+    done = checkout.run("pipeline.stages.evaluate", "--nix", check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: unrecognized arguments: --nix; --help shows what is allowed\n"
+
+
+# --- asked again -------------------------------------------------------------------------------
+
+
+def test_a_finished_sweep_launches_nothing_and_keeps_its_tables(checkout: Checkout) -> None:
+    first = checkout.train(*TINY, "seed=0,1").stdout
+    assert "seed 0: 1 epoch, validation" in first
+    (swept,) = checkout.paths.sweeps.iterdir()
+    before = records(checkout)
+    again = checkout.train(
+        *TINY, "seed=0,1", "study=other", "hydra.launcher.pre_dispatch=none can start"
+    ).stdout
+    assert "nothing to train: all seeds are complete" in again
+    assert records(checkout) == before
+    for record in map(read_record, checkout.paths.records.glob("[0-9a-f]*")):
+        assert "other" in record.origin["studies"]
+    later = max(checkout.paths.sweeps.iterdir())
+    assert sorted(path.name for path in later.iterdir()) == ["runs.csv", "summary.csv"]
+    assert (later / "runs.csv").read_text() == (swept / "runs.csv").read_text()
+
+
+def test_reused_seeds_are_told_apart_and_no_job_leaves_a_folder(checkout: Checkout) -> None:
+    checkout.train(*TINY, "seed=0")
+    told = checkout.train(*TINY, "seed=0,1").stdout
+    assert "seed 0: reused, validation" in told
+    assert "seed 1: 1 epoch, validation" in told
+    later = max(checkout.paths.sweeps.iterdir())
+    names = sorted(path.name for path in later.iterdir())
+    assert names == ["multirun.yaml", "runs.csv", "summary.csv"]
+
+
+def test_identical_values_and_intervals_beyond_all_are_called_so(checkout: Checkout) -> None:
+    told = checkout.train("training.learning_rate=1e-6", *TINY[:2], "seed=0,1").stdout
+    assert "all the same" in told or "beyond 0 to 100 %" in told
+
+
+# --- the cause ---------------------------------------------------------------------------------
+
+
+def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
+    sweep = start(checkout, "training.epochs=400", "seed=0,1", "hydra.launcher.n_jobs=2")
+    wait_for_records(checkout, "*/progress.json")
+    workers = [
+        process
+        for process in psutil.Process(sweep.pid).children(recursive=True)
+        if any("popen_loky" in word for word in process.cmdline())
+    ]
+    workers[0].send_signal(signal.SIGKILL)
+    _, errors = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1
+    assert "0 of 2 seeds finished; seed 0, seed 1: a worker was ended by SIGKILL" in errors
+    assert errors.endswith("; the same command goes on\n")
+    wait_until_nobody_trains(checkout)
+
+
+def in_small(folder: Path, size: str) -> list[str]:
+    """Return a command that runs what follows with a file system of `size` in `folder`."""
+    mount = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mount, str(folder)]
+
+
+def can_mount() -> bool:
+    return (
+        shutil.which("unshare") is not None
+        and not subprocess.run(
+            ["unshare", "--mount", "true"], capture_output=True, check=False
+        ).returncode
+    )
+
+
+needs_mounts = pytest.mark.skipif(not can_mount(), reason="needs file systems of its own: root")
+
+
+@needs_mounts
+@pytest.mark.parametrize("size", ["40k", "100k"])
+def test_a_full_disk_is_named_with_its_path_and_room(size: str, checkout: Checkout) -> None:
+    checkout.paths.records.mkdir()
+    seeds = "seed=range(12)"
+    done = subprocess.run(
+        [*in_small(checkout.paths.records, size), *TRAIN, *TINY, seeds, "hydra/launcher=basic"],
+        cwd=checkout.paths.root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.search(r"No space left on device: '\S.*': \d+ bytes were free", last), done.stderr
+    assert str(checkout.paths.records) in last
+
+
+@needs_mounts
+def test_too_little_shared_memory_is_named(checkout: Checkout) -> None:
+    done = subprocess.run(
+        [*in_small(Path("/dev/shm"), "16k"), *TRAIN, *TINY, "seed=0,1"],
+        cwd=checkout.paths.root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: /dev/shm has 16384 bytes free, workers need 1048576")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_number_of_cores_that_is_none_is_named(checkout: Checkout) -> None:
+    words = ("pipeline.stages.train", *TINY)
+    done = checkout.run(*words, env={"LOKY_MAX_CPU_COUNT": "abc"}, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: LOKY_MAX_CPU_COUNT = abc: allowed is")
+
+
+def test_a_cluster_that_is_not_there_is_named(checkout: Checkout) -> None:
+    pytest.importorskip("submitit")
+    words = ("pipeline.stages.train", "hydra/launcher=slurm", *TINY)
+    done = checkout.run(*words, env={"PATH": "/nowhere"}, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: hydra/launcher = slurm: sbatch is not on PATH")
+
+
+EXTRAS = {
+    "hydra/launcher=slurm": "slurm",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=ray": "ray",
+    "hydra/sweeper=search": "optuna",
+    "hydra/sweeper=optuna": "optuna",
+}
+
+
+@pytest.fixture(scope="module")
+def without_extras(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return an environment whose packages have no extra among them."""
+    folder = tmp_path_factory.mktemp("packages")
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.name != "hydra_plugins" and not path.name.endswith(".pth"):
+            (folder / path.name).symlink_to(path)
+    plugins = Path(sysconfig.get_path("purelib")) / "hydra_plugins"
+    (folder / "hydra_plugins").mkdir()
+    (folder / "hydra_plugins" / "hydra_joblib_launcher").symlink_to(
+        plugins / "hydra_joblib_launcher"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize(("words", "extra"), EXTRAS.items())
+def test_an_extra_that_is_missing_is_named_with_how_to_install_it(
+    words: str, extra: str, without_extras: dict[str, str], checkout: Checkout
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "pipeline.stages.train", words],
+        cwd=checkout.paths.root,
+        env={**os.environ, **without_extras},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith(f"`make launchers` or `pip install .[{extra}]` installs it\n")
+    assert done.stderr.count("\n") == 1
+
+
+# --- any terminal ------------------------------------------------------------------------------
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_a_terminal_without_letters_loses_nothing(checkout: Checkout) -> None:
+    words = ("pipeline.stages.train", *TINY, "output=runs", "seeds=[0,1]", "study='Übung'")
+    done = checkout.run(*words, env=ASCII)
+    assert r"standardise \xb7 64-4-10 \xb7 sgd 0.1" in done.stdout
+    assert sorted(path.name for path in checkout.paths.runs.iterdir()) == ["seed-0", "seed-1"]
+    assert done.stderr == ""
+
+
+def test_a_narrow_place_cuts_nothing(checkout: Checkout) -> None:
+    words = ("pipeline.stages.train", *TINY, "seed=0", "training.learning_rate=0.1,0.2")
+    done = checkout.run(*words, env={"COLUMNS": "40", "NO_COLOR": "1"})
+    assert "…" not in done.stdout
+    assert "95 % interval (t)" in done.stdout
+
+
+def test_away_from_a_terminal_a_long_training_says_that_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watch, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.02)
+    score = {"validation": {"accuracy": 0.5}}
+    (tmp_path / "progress.json").write_text(json.dumps({"history": [score, score]}))
+    job = watch.Watched("seed 3", Record(tmp_path), epochs=10, reused=False)
+    with watch.watching([job], Console(width=1000)):
+        time.sleep(0.5)
+    assert "1 of 1 seeds to go; seed 3 at epoch 2 of 10, at 0 s" in capsys.readouterr().out
+
+
+def test_an_experiment_of_a_queue_waits_and_names_who_holds_the_records(
+    checkout: Checkout,
+) -> None:
+    copied = checkout.paths.root / ".dvc" / "tmp" / "exps" / "copy"
+    shutil.copytree(checkout.paths.root, copied, ignore=shutil.ignore_patterns("tmp"))
+    with alone(checkout.paths.records, "a sweep"):
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.stages.train", *TINY, "seed=0"],
+            cwd=copied,
+            env={**os.environ, "DVC_ROOT": str(checkout.paths.root)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert waiting.stdout is not None
+        told = waiting.stdout.readline()
+        assert f"waiting: {checkout.paths.records} is in use by process {os.getpid()}" in told
+        assert not list(checkout.paths.records.glob("*/description.json"))
+    waiting.communicate(timeout=120)
+    assert waiting.returncode == 0
+    assert len(records(checkout)) == 1
+
+
+# --- a search ----------------------------------------------------------------------------------
+
+
+def test_a_search_tells_its_progress_and_best_and_goes_on_where_it_was(checkout: Checkout) -> None:
+    pytest.importorskip("optuna")
+    words = (
+        *(*TINY, "hydra/sweeper=search", "training.learning_rate=choice(0.001,0.1,1e6)"),
+        *("training.momentum=0.9999", "preprocess.method=standardise"),
+    )
+    first = checkout.train(*words, "hydra.sweeper.n_trials=4").stdout
+    assert all(f"trial {number} of 4: " in first for number in range(1, 5))
+    assert re.search(r"^best: validation \d+\.\d+% with training\.", first, re.MULTILINE)
+    before = {path: path.stat().st_mtime_ns for path in checkout.paths.records.glob("*/model.npz")}
+    checkout.train(*words, "hydra.sweeper.n_trials=5")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    with (max(checkout.paths.sweeps.iterdir()) / "runs.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 5
+
+
+# --- at random ---------------------------------------------------------------------------------
+
+
+def is_told_right(code: int, errors: str) -> bool:
+    return code in (0, 1, 2, 130) and errors.count("\n") == (code != 0) and "\x1b" not in errors
+
+
+def identities(checkout: Checkout) -> set[str]:
+    return {path.name for path in checkout.paths.records.glob("[0-9a-f]*")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_any_command_line_is_one_line_and_trains_what_its_dry_run_names(
+    ask: Ask, forked_in: Checkout
+) -> None:
+    rng = random.Random(20)
+    for _ in range(int(os.environ.get("COMMAND_LINES", "400"))):
+        words = command_line(rng)
+        before = identities(forked_in)
+        code, named, errors = ask(*words, "dry_run=true")
+        assert is_told_right(code, errors), (words, code, errors)
+        assert identities(forked_in) == before, words
+        if code == 0 and "be trained" in named and rng.random() < 0.2:
+            code, _, errors = ask(*words)
+            assert is_told_right(code, errors), (words, code, errors)
+            assert identities(forked_in) - before <= set(re.findall("[0-9a-f]{20}", named)), words
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_any_command_line_is_one_line_as_a_real_command(checkout: Checkout) -> None:
+    rng = random.Random(21)
+    for _ in range(200):
+        words = [*command_line(rng), "dry_run=true"]
+        done = checkout.run("pipeline.stages.train", *words, check=False)
+        assert is_told_right(done.returncode, done.stderr), (words, done.stderr)
+    assert not checkout.paths.records.exists()
