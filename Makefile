@@ -6,6 +6,10 @@ PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
+# Its programs name the folder it was built in: one that was moved is built anew.
+ifneq ($(shell cat $(LOCKED) 2>/dev/null),$(CURDIR))
+.PHONY: $(LOCKED)
+endif
 LAUNCHERS := $(VENV)/.launchers
 BENCHMARKS := $(VENV)/.benchmarks
 
@@ -29,7 +33,7 @@ $(LOCKED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' || \
 	  { echo "error: $(PYTHON) is none of Python $(PYTHONS); name one, as in: make PYTHON=python3.13 $(or $(MAKECMDGOALS),env)" >&2; exit 1; }
 	@echo "building the environment in $(VENV) with $$($(PYTHON) --version)"
-	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || \
+	@test "$$(cat $(LOCKED) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null || \
 	  { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
 	  echo "uv is not to be had; pip takes longer"
@@ -39,7 +43,7 @@ $(LOCKED): requirements.lock pyproject.toml
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then \
 	  $(BIN)/dvc config --local core.no_scm true; fi
-	@touch $(LOCKED)
+	@echo "$(CURDIR)" > $(LOCKED)
 
 launchers: $(LAUNCHERS) ## add SLURM, Ray and Optuna to the environment
 
@@ -55,9 +59,7 @@ $(BENCHMARKS): pyproject.toml $(LOCKED)
 	@touch $(BENCHMARKS)
 
 repro: env ## run the experiment of params.yaml; without MNIST, say so and show the demo
-	@if dvc repro download; then dvc repro; else $(MAKE) --no-print-directory demo; \
-	  printf '\n%s\n' "That was the demo on scikit-learn's digits: MNIST could not be obtained (see the error above)." >&2; \
-	  exit 3; fi
+	@python -m pipeline.demo --if-needed
 
 demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
 	@python -m pipeline.demo
