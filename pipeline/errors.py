@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -59,6 +60,7 @@ def one_line_errors() -> Iterator[None]:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that has no letter for something is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(str(message))}\n"
     try:
         yield
     except KeyboardInterrupt:

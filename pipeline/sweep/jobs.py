@@ -85,7 +85,10 @@ def _refuse_too_many(overrides: Sequence[Override]) -> None:
     jobs = 1
     for override in overrides:
         if override.is_discrete_sweep():
-            jobs *= sum(1 for _ in islice(override.sweep_string_iterator(), MOST_JOBS + 1))
+            try:
+                jobs *= sum(1 for _ in islice(override.sweep_string_iterator(), MOST_JOBS + 1))
+            except (ValueError, TypeError) as error:  # range(1,3,0), and values that do not sort
+                raise UserError(f"{override.input_line}: {error}") from None
             if jobs > MOST_JOBS:
                 raise UserError(f"{override.input_line}: allowed are {MOST_JOBS} jobs a sweep")
 
