@@ -72,8 +72,7 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
             record.tidy()
             state = read_record(record.folder)
             if isinstance(state, Finished):
-                record.forget_progress()
-                _note_study(state, config.study)
+                reuse(state, config.study)
                 return state.validation_accuracy
             resumed = record.resume()
             before = state.origin if resumed else {}
@@ -91,8 +90,9 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
             return None
 
 
-def _note_study(record: Finished, study: str) -> None:
-    """Note that a finished run also belongs to another study, which trains it no second time."""
+def reuse(record: Finished, study: str) -> None:
+    """Note that a finished run also belongs to a study, which trains it no second time."""
+    Record(record.folder).forget_progress()
     studies = record.origin.get("studies", [])
     if study not in studies:
         add_origin(record, {**record.origin, "studies": [*studies, study]})

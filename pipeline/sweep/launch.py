@@ -32,6 +32,7 @@ from pipeline.files import canonical_json, write_bytes, write_csv
 from pipeline.masking import one_line, printable
 from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
+from pipeline.records.identity import Description, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import (
     Finished,
@@ -46,7 +47,7 @@ from pipeline.results.evaluation import evaluate
 from pipeline.results.statistics import Summary, summarise
 from pipeline.sweep.engines import refuse_engine
 from pipeline.sweep.guard import alone, follow_dvc, killed_by_kernel, no_orphans
-from pipeline.sweep.job import record_of, train_seed
+from pipeline.sweep.job import description_of, reuse
 from pipeline.sweep.jobs import expand, is_grid
 from pipeline.sweep.watch import Watched, watching
 from pipeline.tracking.live import mirrored
@@ -134,11 +135,12 @@ def _begin(composed: DictConfig) -> None:
     if asked.tracking.live:
         sweep.stack.enter_context(mirrored(asked, paths))
     _current.append(sweep)
-    if jobs and all(isinstance(state, Finished) for state in states):
-        # Hydra would start a worker for every two of them, and compose each anew.
+    finished = [state for state in states if isinstance(state, Finished)]
+    if jobs and len(finished) == len(jobs):
+        # Hydra would start workers, and compose each job anew.
         print("nothing to train: all seeds are complete")
-        for job in jobs:
-            train_seed(job.config, paths, {})  # notes the study
+        for job, state in zip(jobs, finished, strict=True):
+            reuse(state, job.config.study)
         _conclude()
         raise SystemExit(0)
     # After the mirror, which may outlive this process for as long as its last pass takes.
@@ -169,10 +171,16 @@ def _warn_of_other_bytes(dtypes: set[str], console: Console) -> None:
 
 def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
     names = configuration_names([experiment(config) for config in configs])
-    return [
-        Job(config, record_of(config, paths), name)
-        for config, name in zip(configs, names, strict=True)
-    ]
+    described: dict[bytes, Description] = {}
+    jobs = []
+    for config, name in zip(configs, names, strict=True):
+        # Once a configuration, since the canary takes as long as reading ten records.
+        key = canonical_json(experiment(config))
+        if key not in described:
+            described[key] = description_of(config, paths)
+        folder = paths.records / identity({**described[key], "seed": config.seed})
+        jobs.append(Job(config, Record(folder), name))
+    return jobs
 
 
 def _warn_of_damage(states: Sequence[Finished | Unfinished]) -> None:
