@@ -184,7 +184,7 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
         if not again or described["code"] == code_digest():
             runs[run] = record
     if other_code:
-        print(f"{other_code} records of other code are left out", file=sys.stderr)
+        print(f"left out, since made by other code: {other_code}", file=sys.stderr)
     names = configuration_names(list(experiments.values()))
     return dict(zip(names, by_configuration.values(), strict=True))
 

@@ -169,7 +169,7 @@ def test_of_a_seed_of_two_codes_the_code_that_lies_here_counts(
     path.write_text(path.read_text() + "\nOTHER = 1\n")
     checkout.train("training.epochs=2", "seed=0", "training.learning_rate=0.1")
     done = checkout.run("pipeline.stages.compare", str(checkout.paths.records))
-    assert "1 records of other code are left out" in done.stderr
+    assert "left out, since made by other code: 1" in done.stderr
 
 
 def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None:

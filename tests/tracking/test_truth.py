@@ -169,7 +169,7 @@ def test_what_somebody_changes_through_mlflow_is_put_right(
         "DELETE FROM latest_metrics WHERE key = 'validation/loss'",
         "DELETE FROM params WHERE key = 'seed'",
         "UPDATE runs SET start_time = 1",
-        "DELETE FROM inputs",
+        "DELETE FROM inputs WHERE input_id != ''",
     ],
 )
 def test_what_somebody_changes_in_the_database_is_put_right(
@@ -266,8 +266,7 @@ def test_a_store_that_is_none_is_moved_aside_and_made_anew(
     aside = unmirrored.paths.store.with_name("mlflow.db.aside-1")
     assert aside.exists() == (how not in ("removed", "emptied"))
     if aside.exists():
-        (line,) = done.stderr.splitlines()
-        assert f"moved to {aside.name}, and made anew" in line
+        assert f"moved to {aside.name}, and made anew" in done.stderr
 
 
 def test_a_moved_checkout_keeps_its_artifacts_with_it(

@@ -83,7 +83,7 @@ def test_the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
     tracked: Checkout, page: str, browser: Chrome
 ) -> None:
     browser.get(page)
-    wait_for_text(browser, "standardise · 64-64-32-10 · sgd 0.1", "raw · 64-64-32-10 · sgd 0.1")
+    wait_for_text(browser, "standardise", "raw", "test/accuracy", "test/sd", "test/n")
     parent = browser.find_element(By.PARTIAL_LINK_TEXT, "standardise")
     parent.find_element(By.XPATH, "ancestor::span[starts-with(@id, 'cell-')]//button").click()
     per_seed = read_json(tracked.paths.metrics)["test"]["accuracy"]["per_seed"]
@@ -93,14 +93,10 @@ def test_the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
         assert f"{round(100 * accuracy, 4)}".rstrip("0").rstrip(".") in text
 
 
-def test_the_chart_page_shows_learning_curves(page: str, browser: Chrome) -> None:
+def test_the_chart_page_begins_with_learning_curves(page: str, browser: Chrome) -> None:
     browser.get(page + "&compareRunsMode=CHART")
-    wait_for_text(browser, "standardise · 64-64-32-10 · sgd 0.1")
-    # A section is drawn once it is scrolled to.
-    section = "//*[@role='button' or self::h4 or self::div or self::span][text()='validation']"
-    for heading in browser.find_elements(By.XPATH, section):
-        browser.execute_script("arguments[0].scrollIntoView()", heading)
-    wait_for_text(browser, "validation/accuracy")
+    text = wait_for_text(browser, "learning curves", "validation/accuracy")
+    assert text.index("learning curves") < text.index("validation/accuracy")
 
     def curves(browser: Chrome) -> list[str]:
         lines = browser.find_elements(By.CSS_SELECTOR, "path.js-line")
