@@ -47,6 +47,12 @@ STATISTICS = ("scalar", "per_feature")
 ROTATIONS = ("pca", "zca")
 DTYPES = ("float32", "float64")
 LONGEST_STUDY = 100
+# What MLflow can keep runs in; its folders of files are no longer among them.
+STORE = re.compile(r"sqlite:///(?!:memory:)[^?\s]+|(https?|(postgresql|mysql|mssql)(\+\w+)?)://\S+")
+STORES = (
+    "sqlite:///FILE (from the checkout's folder), http(s)://SERVER, or a database's address "
+    "(postgresql://, mysql://, mssql://), without spaces"
+)
 # scikit-learn's and NumPy's legacy generators take no larger seed, so nobody else's can either.
 LARGEST_SEED = 2**32 - 1
 
@@ -376,8 +382,13 @@ def check(config: Config) -> None:
     """
     if not is_study(config.study):
         _refuse("study", config.study, f"a name of up to {LONGEST_STUDY} printable characters")
-    if config.tracking.uri is not None and re.search(r"\s", config.tracking.uri):
-        _refuse("tracking.uri", masked(config.tracking.uri.split()[0]), "an address without spaces")
+    uri = config.tracking.uri
+    if uri is not None and not STORE.fullmatch(uri):
+        # With spaces in it, a password could not be told from the rest.
+        known = (
+            masked(uri) if not re.search(r"\s", uri) else f"{uri.partition('://')[0][:20]}://..."
+        )
+        _refuse("tracking.uri", known, STORES)
     _one_of("data.name", config.data.name, DATASETS)
     _check_split(config)
     _one_of("preprocess.method", config.preprocess.method, PREPROCESS_METHODS)

@@ -68,6 +68,8 @@ def main() -> None:
                 print(f"{printable(masked(str(error)))}\n", file=sys.stderr, flush=True)
             else:
                 python(paths.root, "dvc", "repro")
+                # DVC knows nothing of MLflow's store, which somebody may have deleted.
+                python(paths.root, "pipeline.stages.track")
                 return
         run(paths)
         if if_needed:

@@ -62,23 +62,12 @@ class Store:
 
 
 def address(uri: str | None, paths: Paths) -> str:
-    """Return the store's address: the same from whichever folder, and wherever it is read.
-
-    Raises:
-        UserError: MLflow has no store of this kind.
-    """
+    """Return the store's address, the same from whichever folder it is asked for."""
     if uri is None:
         return f"{SQLITE}{paths.store}"
     if uri.startswith(SQLITE):
-        file = uri.removeprefix(SQLITE)
-        if file.partition("?")[0] not in ("", ":memory:"):
-            return f"{SQLITE}{paths.home / file}"
-    elif re.match(r"(https?|postgresql|mysql|mssql)(\+\w+)?://", uri):
-        return uri
-    raise UserError(
-        f"tracking.uri = {masked(uri)}: allowed is sqlite:///FILE (from the checkout's folder), "
-        "a server's http(s)://, or a database's address (postgresql, mysql, mssql)"
-    )
+        return f"{SQLITE}{paths.home / uri.removeprefix(SQLITE)}"
+    return uri
 
 
 def connect(uri: str | None, paths: Paths) -> Store:
@@ -95,7 +84,7 @@ def connect(uri: str | None, paths: Paths) -> Store:
     os.environ.update(SETTINGS)
     artifacts = None
     if where.startswith(SQLITE):
-        file = Path(where.removeprefix(SQLITE).partition("?")[0])
+        file = Path(where.removeprefix(SQLITE))
         artifacts = (file.parent / "mlartifacts").as_uri()
         _check_file(file, artifacts, own=uri is None)
     import mlflow

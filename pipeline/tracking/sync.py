@@ -182,8 +182,8 @@ def follow(config: Config, paths: Paths) -> None:
         while True:
             heard()
             last = ended.is_set()
-            plan, wrong = records.plan()
             try:
+                plan, wrong = records.plan()
                 with alone_with(uri, paths):
                     if mirror is None or last:
                         mirror = Mirror(connect(uri, paths), heard)

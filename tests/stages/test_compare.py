@@ -226,7 +226,7 @@ def test_what_cannot_be_paired_is_named_with_its_seeds(swept: Checkout, tmp_path
     words = ("pipeline.stages.compare", str(checkout.paths.records), "--baseline", "lr 0.001")
     done = checkout.run(*words)
     assert "left out: no seed finished in both: " in done.stderr
-    assert "epochs 1 [20, 21]" in done.stderr
+    assert "epochs 1 · lr 0.1 [20, 21]" in done.stderr
     assert len(table(checkout)) == 2
     alone = max(checkout.paths.sweeps.glob("2*"))
     done = checkout.run("pipeline.stages.compare", sweep_of(swept), str(alone), check=False)

@@ -169,7 +169,7 @@ def test_what_somebody_changes_through_mlflow_is_put_right(
         "DELETE FROM latest_metrics WHERE key = 'validation/loss'",
         "DELETE FROM params WHERE key = 'seed'",
         "UPDATE runs SET start_time = 1",
-        "DELETE FROM inputs WHERE input_id != ''",
+        "DELETE FROM inputs WHERE source_type = 'DATASET'",
     ],
 )
 def test_what_somebody_changes_in_the_database_is_put_right(
