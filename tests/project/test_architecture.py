@@ -23,7 +23,7 @@ FOREIGN = {
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
-    "stages": {"numpy", "hydra", "omegaconf", "rich"},
+    "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
 OWN = {
     "network": {"network"},
