@@ -41,7 +41,8 @@ def expand(given: DictConfig) -> list[Config]:
             wrong type, or an override cannot be read.
     """
     params = OmegaConf.to_container(given.hydra.sweeper.params or OmegaConf.create(), resolve=True)
-    assert isinstance(params, dict)
+    if not isinstance(params, dict):
+        raise UserError(f"hydra.sweeper.params = {params}: allowed is a mapping")
     # As they were written: what `${oc.env:...}` stands for may be a password.
     words = OmegaConf.to_container(given.hydra.overrides.task, resolve=False)
     assert isinstance(words, list)
