@@ -301,6 +301,9 @@ def _reasons(sweep: Sweep, ended: Sequence[Ended], cause: Exception | None) -> d
         reason = state.failure or state.damage or interrupted
         label = _label(job, [job for job, _ in ended])
         reasons.setdefault(reason, []).append(label)
+    if cause is not None and reasons:
+        # Seeds may only tell why they failed before, in another command.
+        reasons.setdefault(interrupted, ["launcher"])
     return reasons
 
 

@@ -212,6 +212,18 @@ def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
     wait_until_nobody_trains(checkout)
 
 
+def test_a_launcher_that_fails_is_told_beside_earlier_failures(checkout: Checkout) -> None:
+    diverging = ("training.learning_rate=1e6", "training.momentum=0.9999", *SHORT)
+    first = checkout.train(*diverging, "network.hidden=[16]", check=False)
+    assert "the loss is" in first.stderr
+    again = checkout.train(
+        *diverging, "network.hidden=[16]", "hydra.launcher.pre_dispatch=nix", check=False
+    )
+    assert again.returncode == 1
+    assert "launcher: " in again.stderr
+    assert again.stderr.count("\n") == 1
+
+
 def in_small(folder: Path, size: str) -> list[str]:
     """Return a command that runs what follows with a file system of `size` in `folder`."""
     mount = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
