@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -40,9 +41,12 @@ def expand(given: DictConfig) -> list[Config]:
         hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: a value has the
             wrong type, or an override cannot be read.
     """
-    params = OmegaConf.to_container(given.hydra.sweeper.params or OmegaConf.create(), resolve=True)
-    if not isinstance(params, dict):
-        raise UserError(f"hydra.sweeper.params = {params}: allowed is a mapping")
+    section = (
+        OmegaConf.create() if given.hydra.sweeper.params is None else given.hydra.sweeper.params
+    )
+    if not isinstance(section, DictConfig):
+        raise UserError(f"hydra.sweeper.params = {section}: allowed is a mapping")
+    params: Any = OmegaConf.to_container(section, resolve=True)
     # As they were written: what `${oc.env:...}` stands for may be a password.
     words = OmegaConf.to_container(given.hydra.overrides.task, resolve=False)
     assert isinstance(words, list)

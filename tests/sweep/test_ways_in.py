@@ -110,6 +110,7 @@ REFUSED = {
     "hydra.launcher.n_jobs=0": "hydra.launcher.n_jobs = 0: allowed is from 1",
     "hydra.launcher.n_jobs=abc seed=0,1,2": "hydra.launcher.n_jobs: Value 'abc'",
     "hydra.sweeper.params=${seeds}": "hydra.sweeper.params = [0, 1, 2, 3, 4]: allowed is a mapping",
+    "hydra.sweeper.params=${study}": "hydra.sweeper.params = digits-demo: allowed is a mapping",
     "hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size = 0: allowed is a whole",
 }
 
