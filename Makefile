@@ -6,10 +6,6 @@ PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
-# Its programs name the folder it was built in: one that was moved is built anew.
-ifneq ($(shell cat $(LOCKED) 2>/dev/null),$(CURDIR))
-.PHONY: $(LOCKED)
-endif
 LAUNCHERS := $(VENV)/.launchers
 BENCHMARKS := $(VENV)/.benchmarks
 
@@ -25,6 +21,12 @@ help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 env: $(LOCKED) ## build the environment in .venv from requirements.lock
+
+# Its programs name the folder it was built in: one that was moved is built anew.
+ifneq ($(shell cat $(LOCKED) 2>/dev/null),$(CURDIR))
+$(LOCKED): FORCE
+endif
+FORCE:
 
 # uv installs in seconds what pip does in a minute; either checks every hash and compiles.
 INSTALL := $$(command -v uv >/dev/null && echo uv pip install --python $(BIN)/python --compile-bytecode || \

@@ -223,6 +223,7 @@ def test_a_patch_that_is_none_is_one_line(in_git: Checkout, mailed: Finished, di
     verify(in_git, mailed.folder, "--apply-changes", expected=2)
 
 
+@pytest.mark.slow
 def test_a_commit_that_no_branch_holds_is_not_run(
     copied: Checkout, mailed: Finished, trap: Path
 ) -> None:
@@ -282,6 +283,7 @@ def test_a_forged_model_or_history_is_found(in_git: Checkout, mailed: Finished) 
     assert "cause: nothing that is known differs" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_forged_test_result_is_found(in_git: Checkout, mailed: Finished) -> None:
     assert mailed.test is not None
     accuracy = mailed.test["accuracy"]

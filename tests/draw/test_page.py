@@ -31,7 +31,7 @@ from tests.draw.pages import (
     text,
 )
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 EMPTY = "Nothing is drawn yet. Draw a digit on the paper, or begin with a test image."
 

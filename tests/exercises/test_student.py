@@ -142,6 +142,7 @@ def test_nothing_is_trained_before_it_is_right(student: Checkout) -> None:
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 
 
+@pytest.mark.slow
 def test_a_students_network_is_trained_beside_ours(student: Checkout, tmp_path: Path) -> None:
     """MNIST is declared and nowhere to be had; so it is the digits, and it is said."""
     fill_in(student, solution)

@@ -86,6 +86,7 @@ def test_a_stage_behind_training(
     assert faults(lambda folder: stage(config, Paths(folder)), fresh, look) >= fewest
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_larger_file(checkout: Checkout) -> None:
     """A real limit of the kernel's, below the size of a checkpoint; both seeds are tried."""
     words = ["tracking.live=false", "hydra/launcher=basic", "training.epochs=2", "seed=0,1"]

@@ -124,6 +124,7 @@ def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None
     assert "new images and new seeds: " in text
 
 
+@pytest.mark.slow
 def test_a_class_without_test_images_has_no_score(reported: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(reported.paths.root, tmp_path)
     labels = prepared.test_labels(checkout.paths, "digits")
@@ -162,6 +163,7 @@ def test_damaged_predictions_are_told(
     assert f"{told}; `dvc repro --force evaluate` makes it" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_says_how_many_configurations_were_tried_before(
     reported: Checkout, tmp_path: Path
 ) -> None:

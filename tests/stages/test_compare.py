@@ -117,6 +117,7 @@ def test_of_one_configuration_the_intervals_are_told(swept: Checkout) -> None:
     assert row["ci95_new_seeds_low"] == row["verdict"] == ""
 
 
+@pytest.mark.slow
 def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> None:
     for part, words in (("validation", []), ("test", ["--test"])):
         done = crossed.run("pipeline.stages.compare", sweep_of(crossed), *words)
@@ -134,6 +135,7 @@ def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> 
         assert latest(crossed).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(crossed.paths.root, tmp_path)
     rows = Path(sweep_of(checkout)) / "runs.csv"
@@ -152,6 +154,7 @@ def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_pat
         assert told in done.stderr
 
 
+@pytest.mark.slow
 def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train(*SHORT, "split.validation=50", "test=true")
@@ -161,6 +164,7 @@ def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path:
     checkout.run("pipeline.stages.compare", str(checkout.paths.records), "--test")
 
 
+@pytest.mark.slow
 def test_of_a_seed_of_two_codes_the_code_that_lies_here_counts(
     swept: Checkout, tmp_path: Path
 ) -> None:
@@ -220,6 +224,7 @@ def test_a_failed_seed_leaves_its_pair_out(swept: Checkout, tmp_path: Path) -> N
     assert table(checkout)[1]["pairs"] == "5"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_paired_is_named_with_its_seeds(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train("training.epochs=1", "seed=20,21")

@@ -110,6 +110,7 @@ def test_a_second_sweep_in_the_same_place_refuses_and_names_the_first(
     wait_until_nobody_trains(checkout)
 
 
+@pytest.mark.slow
 def test_a_stage_ends_with_the_dvc_that_ran_it(checkout: Checkout) -> None:
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "train"],

@@ -21,6 +21,7 @@ def needs(package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(missing, reason=f"{package} is an extra; `make launchers` adds it")
 
 
+@pytest.mark.slow
 @needs("submitit")
 def test_submitit_on_this_machine_gives_the_same_bytes(
     checkout: Checkout,
@@ -83,6 +84,7 @@ def test_ray_ends_with_its_launcher(checkout: Checkout) -> None:
     wait_until_nobody_trains(checkout, seconds=150)
 
 
+@pytest.mark.slow
 @needs("optuna")
 def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: Checkout) -> None:
     """A step size of a million diverges: that trial failed, and the search goes on."""

@@ -151,6 +151,7 @@ def test_a_swept_experiment_trains_with_the_seeds_that_are_named(ask: Ask) -> No
     assert told.count("be trained") == 4
 
 
+@pytest.mark.slow
 def test_help_is_told_by_every_stage(checkout: Checkout) -> None:
     for stage in ("train", "evaluate", "compare", "track"):
         assert "usage: " in checkout.run(f"pipeline.stages.{stage}", "--help").stdout
@@ -179,6 +180,7 @@ def test_a_finished_sweep_launches_nothing_and_keeps_its_tables(checkout: Checko
     assert (later / "runs.csv").read_text() == (swept / "runs.csv").read_text()
 
 
+@pytest.mark.slow
 def test_reused_seeds_are_told_apart_and_no_job_leaves_a_folder(checkout: Checkout) -> None:
     checkout.train(*TINY, "seed=0")
     told = checkout.train(*TINY, "seed=0,1").stdout
@@ -213,6 +215,7 @@ def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
     wait_until_nobody_trains(checkout)
 
 
+@pytest.mark.slow
 def test_a_launcher_that_fails_is_told_beside_earlier_failures(checkout: Checkout) -> None:
     diverging = ("training.learning_rate=1e6", "training.momentum=0.9999", *SHORT)
     first = checkout.train(*diverging, "network.hidden=[16]", check=False)
@@ -387,6 +390,7 @@ def test_an_experiment_of_a_queue_waits_and_names_who_holds_the_records(
 # --- a search ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_search_tells_its_progress_and_best_and_goes_on_where_it_was(checkout: Checkout) -> None:
     pytest.importorskip("optuna")
     words = (

@@ -118,6 +118,7 @@ def same_runs(found: dict[str, Any], expected: dict[str, Any]) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str, Any]) -> None:
     """With its original times, not with today's."""
     mirrored = unmirrored
@@ -147,6 +148,7 @@ def test_rebuild_makes_the_same_runs_and_status_says_so(
     assert same_runs(contents(mirrored.paths), expected)
 
 
+@pytest.mark.slow
 def test_another_machine_with_the_published_runs_alone_makes_the_same_curves(
     unmirrored: Checkout, expected: dict[str, Any]
 ) -> None:

@@ -254,7 +254,10 @@ FILES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("how", FILES)
+@pytest.mark.parametrize(
+    "how",
+    [how if how == "nonsense" else pytest.param(how, marks=pytest.mark.slow) for how in FILES],
+)
 def test_a_store_that_is_none_is_moved_aside_and_made_anew(
     how: str, unmirrored: Checkout, expected: dict[str, Any]
 ) -> None:
@@ -283,6 +286,7 @@ def test_a_moved_checkout_keeps_its_artifacts_with_it(
         assert run.info.artifact_uri.startswith(moved.paths.artifacts.as_uri())
 
 
+@pytest.mark.slow
 def test_a_copy_writes_nothing_into_the_original(
     mirrored: Checkout, expected: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -306,6 +310,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
 # --- several ---
 
 
+@pytest.mark.slow
 def test_two_passes_at_once_make_nothing_twice(
     unmirrored: Checkout, expected: dict[str, Any]
 ) -> None:
@@ -315,6 +320,7 @@ def test_two_passes_at_once_make_nothing_twice(
     assert contents(unmirrored.paths) == expected
 
 
+@pytest.mark.slow
 def test_checkouts_that_share_a_store_leave_each_other_alone(
     unmirrored: Checkout, finished: Checkout, expected: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -345,6 +351,7 @@ def test_a_server_that_was_wiped_is_filled_again(
         shutil.rmtree(unmirrored.paths.root / "server")
 
 
+@pytest.mark.slow
 def test_a_relative_address_is_of_the_checkout_from_wherever_it_is_read(
     unmirrored: Checkout, tmp_path: Path
 ) -> None:
