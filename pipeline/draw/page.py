@@ -22,7 +22,7 @@ from pipeline.draw.packing import answers, chosen, embedded, folded, packed, sur
 from pipeline.errors import UserError
 from pipeline.records.model import Model
 from pipeline.results.page import STYLE, render
-from pipeline.results.statistics import Summary, summarise
+from pipeline.results.statistics import summarise_answers
 
 HERE = Path(__file__).parent
 SCRIPTS = ("network.js", "image.js", "page.js")
@@ -124,6 +124,7 @@ def page(drawn: Drawn) -> str:
             f"network.hidden = {drawn.config.network.hidden}: such a network does not fit a page "
             f"of {MOST_BYTES // 10**6} MB"
         )
+    right = {each.seed: each.predicted == drawn.labels for each in networks}
     examples, wrong = chosen(drawn.labels, np.stack([each.predicted for each in networks]))
     style = STYLE.read_text() + (HERE / "page.css").read_text()
     script = "".join((HERE / part).read_text() for part in SCRIPTS)
@@ -138,7 +139,7 @@ def page(drawn: Drawn) -> str:
         frame=FRAMES[name],
         dataset=DATASETS[name],
         networks=networks,
-        accuracy=accuracy(drawn, networks).percent(),
+        accuracy=summarise_answers(right).percent(),
         failed=[seed for seed in drawn.config.seeds if seed not in drawn.models],
         left_out=list(drawn.models)[len(networks) :],
         images=len(drawn.labels),
@@ -192,11 +193,6 @@ def data(
         "examples": [shown.index(index) for index in examples],
         "wrong": [shown.index(index) for index in wrong],
     }
-
-
-def accuracy(drawn: Drawn, networks: list[Network]) -> Summary:
-    """Return the statistics of the networks' recorded answers to the test images."""
-    return summarise({each.seed: np.mean(each.predicted == drawn.labels) for each in networks})
 
 
 def policy(style: str, script: str) -> str:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lecture.published import AUTHOR_TEST, RUNS, Point
-from pipeline.results.crossed import crossed
 from pipeline.results.statistics import (
     Agreement,
     Summary,
@@ -23,6 +22,7 @@ from pipeline.results.statistics import (
     cross,
     holm,
     summarise,
+    summarise_answers,
 )
 
 
@@ -53,8 +53,7 @@ class Setting:
     def summary(self, part: str) -> Summary:
         """Return the statistics of accuracy after the last epoch."""
         if part == "test":
-            effects = crossed(np.array(list(self.right.values()))) if len(self.right) > 1 else None
-            return summarise(self.test, share=True, effects=effects)
+            return summarise_answers(self.right)
         return summarise({s: values[-1] for s, values in self.curves[part].items()}, share=True)
 
 

@@ -154,6 +154,25 @@ def summarise(
     )
 
 
+Answers = Mapping[int, NDArray[np.bool_] | None]
+"""By seed, which images the network is right on, shape (N,); None for a seed that failed."""
+
+
+def summarise_answers(answers: Answers) -> Summary:
+    """Return the statistics of accuracy, with the effects of seeds and images on it."""
+    return summarise(
+        {seed: None if right is None else float(right.mean()) for seed, right in answers.items()},
+        share=True,
+        effects=_effects([right for right in answers.values() if right is not None]),
+    )
+
+
+def _effects(values: Sequence[NDArray[Any]]) -> Crossed | None:
+    """Return the effects of seeds and images; None where there are too few to tell them apart."""
+    table = np.array(values)
+    return crossed(table) if min(table.shape) > 1 else None
+
+
 def _interval(centre: float, standard_error: float, degrees: float) -> Interval:
     half = student(degrees) * standard_error
     return centre - half, centre + half
@@ -232,10 +251,6 @@ class Comparison:
         return "larger" if self.mean_difference > 0 else "smaller"
 
 
-Answers = Mapping[int, NDArray[np.bool_] | None]
-"""By seed, which images the network is right on, shape (N,); None for a seed that failed."""
-
-
 def compare(first: Answers, second: Answers) -> Comparison:
     """Compare two settings by the seeds that finished in both.
 
@@ -251,12 +266,12 @@ def compare(first: Answers, second: Answers) -> Comparison:
         raise UserError("no seed finished in both settings, so they cannot be paired")
     if len({len(answers) for answers in (*ours.values(), *theirs.values())}) > 1:
         raise UserError("the settings answered different images, so they cannot be paired")
-    pairs = np.array([np.subtract(ours[seed], theirs[seed], dtype=np.float64) for seed in seeds])
-    differences = tuple(pairs.mean(axis=1).tolist())
+    pairs = [np.subtract(ours[seed], theirs[seed], dtype=np.float64) for seed in seeds]
+    differences = tuple(float(pair.mean()) for pair in pairs)
     return Comparison(
         seeds,
         differences,
-        crossed(pairs) if min(pairs.shape) > 1 else None,
+        _effects(pairs),
         sign_flip(differences),
         superiority(differences),
     )

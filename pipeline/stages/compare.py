@@ -16,8 +16,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -34,11 +32,12 @@ from pipeline.records.identity import Description, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished, Unfinished, is_older, read_record
 from pipeline.results import figures, page
-from pipeline.results.crossed import Crossed, crossed
+from pipeline.results.crossed import Crossed
 from pipeline.results.statistics import (
     METHODS,
     NEW_IMAGES,
     NEW_SEEDS,
+    Answers,
     Comparison,
     Summary,
     compare,
@@ -47,7 +46,7 @@ from pipeline.results.statistics import (
     holm,
     percents,
     points,
-    summarise,
+    summarise_answers,
     these,
 )
 from pipeline.results.style import save
@@ -55,8 +54,6 @@ from pipeline.stages.entry import Words, given
 
 Runs = dict[tuple[int, int], Finished | Unfinished]
 """The records of a configuration by split.seed and seed."""
-Answers = dict[int, NDArray[np.bool_] | None]
-"""By seed, which images it is right on, shape (N,); None for one that failed."""
 
 
 def main() -> None:
@@ -280,7 +277,7 @@ def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -
     (first, baseline), *others = answers.items()
     pairs = {name: compare(each, baseline) for name, each in others}
     adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
-    summaries = {name: _summary(by_seed) for name, by_seed in answers.items()}
+    summaries = {name: summarise_answers(by_seed) for name, by_seed in answers.items()}
     console = _console()
     _print_means(summaries, part, console)
     rows: list[list[object]] = []
@@ -316,15 +313,6 @@ COLUMNS = [
     *("pairs", "difference", *(f"difference_{limit}" for limit in LIMITS), "p", "p_holm"),
     *("p_larger", "p_larger_low", "p_larger_high", "verdict"),
 ]
-
-
-def _summary(by_seed: Answers) -> Summary:
-    right = np.array([each for each in by_seed.values() if each is not None])
-    return summarise(
-        {s: None if each is None else float(each.mean()) for s, each in by_seed.items()},
-        share=True,
-        effects=crossed(right) if min(right.shape) > 1 else None,
-    )
 
 
 def _console() -> Console:

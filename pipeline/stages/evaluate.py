@@ -16,10 +16,9 @@ from pipeline.paths import Paths
 from pipeline.records.gather import declared
 from pipeline.records.record import Finished, History
 from pipeline.results.classes import class_scores, confusion
-from pipeline.results.crossed import crossed
 from pipeline.results.evaluation import Answers
 from pipeline.results.evaluation import evaluate as evaluate_model
-from pipeline.results.statistics import summarise
+from pipeline.results.statistics import summarise, summarise_answers
 from pipeline.stages.entry import run
 
 
@@ -97,15 +96,11 @@ def metrics(
             ).as_dict()
             for metric in ("accuracy", "loss")
         }
-    right = np.array([result.predicted == labels for result in results.values() if result])
-    effects = crossed(right) if min(right.shape) > 1 else None
+    right = {seed: r.predicted == labels if r else None for seed, r in results.items()}
+    losses = {seed: r.loss if r else None for seed, r in results.items()}
     found["test"] = {
-        metric: summarise(
-            {seed: getattr(r, metric) if r else None for seed, r in results.items()},
-            share=metric == "accuracy",
-            effects=effects if metric == "accuracy" else None,
-        ).as_dict()
-        for metric in ("accuracy", "loss")
+        "accuracy": summarise_answers(right).as_dict(),
+        "loss": summarise(losses).as_dict(),
     }
     return found
 
