@@ -18,9 +18,8 @@ from pipeline.results.statistics import (
     Agreement,
     Summary,
     agreement,
-    compare,
+    compare_all,
     cross,
-    holm,
     summarise,
     summarise_answers,
 )
@@ -168,10 +167,8 @@ class Preprocessed:
 def preprocessing_as_dict(found: Sequence[Preprocessed]) -> list[dict[str, Any]]:
     """Return every way of preprocessing, each paired by seed with `BASELINE`, on test accuracy."""
     baseline = next(each.setting.right for each in found if each.name == BASELINE)
-    others = {
-        each.name: compare(each.setting.right, baseline) for each in found if each.name != BASELINE
-    }
-    adjusted = dict(zip(others, holm([each.p_value for each in others.values()]), strict=True))
+    others = {each.name: each.setting.right for each in found if each.name != BASELINE}
+    pairs = compare_all(others, baseline)
     rows = []
     for each in found:
         row: dict[str, Any] = {
@@ -187,12 +184,7 @@ def preprocessing_as_dict(found: Sequence[Preprocessed]) -> list[dict[str, Any]]
             "validation": each.setting.summary("validation").as_dict(),
             "test": each.setting.summary("test").as_dict(),
         }
-        if each.name in others:
-            pair = others[each.name]
-            row["against_baseline"] = {
-                **pair.as_dict(),
-                "p_holm": adjusted[each.name],
-                "verdict": pair.verdict(adjusted[each.name], len(others)),
-            }
+        if each.name in pairs:
+            row["against_baseline"] = pairs[each.name].as_dict()
         rows.append(row)
     return rows

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -216,6 +216,8 @@ class Comparison:
         effects: of seeds and images on the difference; None below two pairs or images.
         p_value: of the two-sided sign-flip test.
         superiority: how often the first is better.
+        comparisons: how many were made.
+        p_holm: `p_value`, adjusted for their number.
     """
 
     seeds: tuple[int, ...]
@@ -223,6 +225,8 @@ class Comparison:
     effects: Crossed | None
     p_value: float
     superiority: Superiority
+    comparisons: int
+    p_holm: float
 
     @property
     def mean_difference(self) -> float:
@@ -240,19 +244,22 @@ class Comparison:
             "p": self.p_value,
             "p_larger": self.superiority.share,
             "p_larger_ci95": list(self.superiority.ci95),
+            "p_holm": self.p_holm,
+            "verdict": self.verdict,
         }
 
-    def verdict(self, adjusted: float, comparisons: int = 1) -> str:
-        """Say what may be said, given the p-value adjusted for all comparisons made."""
-        if len(self.seeds) < fewest_pairs(comparisons):
+    @property
+    def verdict(self) -> str:
+        """What may be said."""
+        if len(self.seeds) < fewest_pairs(self.comparisons):
             return "n too small to call"
-        if adjusted > 1 - CONFIDENCE:
+        if self.p_holm > 1 - CONFIDENCE:
             return "no difference shown"
         return "larger" if self.mean_difference > 0 else "smaller"
 
 
 def compare(first: Answers, second: Answers) -> Comparison:
-    """Compare two settings by the seeds that finished in both.
+    """Compare two settings by the seeds that finished in both, as the only comparison.
 
     Raises:
         UserError: there is no such seed, or the images are not the same.
@@ -268,13 +275,22 @@ def compare(first: Answers, second: Answers) -> Comparison:
         raise UserError("the settings answered different images, so they cannot be paired")
     pairs = [np.subtract(ours[seed], theirs[seed], dtype=np.float64) for seed in seeds]
     differences = tuple(float(pair.mean()) for pair in pairs)
-    return Comparison(
-        seeds,
-        differences,
-        _effects(pairs),
-        sign_flip(differences),
-        superiority(differences),
-    )
+    p = sign_flip(differences)
+    return Comparison(seeds, differences, _effects(pairs), p, superiority(differences), 1, p)
+
+
+def compare_all(settings: Mapping[str, Answers], baseline: Answers) -> dict[str, Comparison]:
+    """Compare each setting with a baseline, and adjust for their number.
+
+    Raises:
+        UserError: see `compare`.
+    """
+    pairs = {name: compare(each, baseline) for name, each in settings.items()}
+    adjusted = holm([pair.p_value for pair in pairs.values()])
+    return {
+        name: replace(pair, comparisons=len(pairs), p_holm=p)
+        for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
+    }
 
 
 def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:

@@ -40,10 +40,9 @@ from pipeline.results.statistics import (
     Answers,
     Comparison,
     Summary,
-    compare,
+    compare_all,
     cross,
     fewest_pairs,
-    holm,
     percents,
     points,
     summarise_answers,
@@ -275,8 +274,7 @@ def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
 def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -> None:
     """Print the mean of each configuration, its difference from the first, and what is needed."""
     (first, baseline), *others = answers.items()
-    pairs = {name: compare(each, baseline) for name, each in others}
-    adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
+    pairs = compare_all(dict(others), baseline)
     summaries = {name: summarise_answers(by_seed) for name, by_seed in answers.items()}
     console = _console()
     _print_means(summaries, part, console)
@@ -285,14 +283,14 @@ def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -
         row: list[object] = [name, summary.n, summary.declared, summary.mean, summary.sd]
         row += [*(summary.ci95 or (None, None)), *(summary.ci95_new_images or (None, None))]
         if name in pairs:
-            pair, p = pairs[name], adjusted[name]
+            pair = pairs[name]
             same, new = pair.effects.intervals() if pair.effects else ((None, None), (None, None))
-            row += [len(pair.seeds), pair.mean_difference, *same, *new, pair.p_value, p]
-            row += [pair.superiority.share, *pair.superiority.ci95, pair.verdict(p, len(pairs))]
+            row += [len(pair.seeds), pair.mean_difference, *same, *new, pair.p_value, pair.p_holm]
+            row += [pair.superiority.share, *pair.superiority.ci95, pair.verdict]
         rows.append(row + [None] * (len(COLUMNS) - len(row)))
     write_csv(folder / "comparison.csv", COLUMNS, rows)
     if pairs:
-        _print_pairs(pairs, adjusted, first, console)
+        _print_pairs(pairs, first, console)
         label = f"{part} accuracy minus that of\n{first}"
         save(figures.forest(pairs, label), folder / "comparison.png")
     if plan:
@@ -344,13 +342,11 @@ def _print_means(summaries: Mapping[str, Summary], part: str, console: Console) 
     console.print(f"{METHODS}.\n", soft_wrap=True)
 
 
-def _print_pairs(
-    pairs: Mapping[str, Comparison], adjusted: Mapping[str, float], first: str, console: Console
-) -> None:
+def _print_pairs(pairs: Mapping[str, Comparison], first: str, console: Console) -> None:
     fewest = fewest_pairs(len(pairs))
     differences, needed = [], []
     for name, pair in pairs.items():
-        verdict = pair.verdict(adjusted[name], len(pairs))
+        verdict = pair.verdict
         if len(pair.seeds) < fewest:
             verdict += f" ({len(pair.seeds)} pairs; {fewest} are the fewest)"
         limits = pair.effects.intervals() if pair.effects else ()
@@ -359,7 +355,7 @@ def _print_pairs(
             [
                 *(name, f"{100 * pair.mean_difference:+.2f}"),
                 *([points(each) for each in limits] or ["", ""]),
-                *(f"{pair.p_value:.3g}", f"{adjusted[name]:.3g}"),
+                *(f"{pair.p_value:.3g}", f"{pair.p_holm:.3g}"),
                 *(f"{share:.2f} ({low:.2f} to {high:.2f})", verdict),
             ]
         )

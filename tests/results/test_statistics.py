@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from pipeline.results.crossed import crossed
 from pipeline.results.statistics import (
     agreement,
     compare,
+    compare_all,
     cross,
     deviation_limits,
     fewest_pairs,
@@ -181,17 +183,24 @@ def test_comparison_pairs_the_same_seeds_and_images() -> None:
     assert found.differences == (0.5, 0.25)
     assert found.mean_difference == 0.375
     assert found.effects == crossed(np.array([[0, 1, 1, 0], [1, 0, 0, 0]]))
-    assert found.verdict(found.p_value) == "n too small to call"
+    assert found.verdict == "n too small to call"
 
 
 def test_comparison_of_six_clear_pairs() -> None:
     first, second = answers(*(0.9 + seed / 100 for seed in range(6))), answers(*[0.5] * 6)
     found = compare(first, second)
     assert found.p_value == 2 / 64
-    assert found.verdict(found.p_value) == "larger"
-    assert compare(second, first).verdict(found.p_value) == "smaller"
-    assert found.verdict(0.2) == "no difference shown"
-    assert found.verdict(found.p_value, comparisons=2) == "n too small to call"
+    assert found.verdict == "larger"
+    assert compare(second, first).verdict == "smaller"
+    assert replace(found, p_holm=0.2).verdict == "no difference shown"
+
+
+def test_comparisons_are_adjusted_for_their_number() -> None:
+    baseline = answers(*[0.5] * 6)
+    better = answers(*(0.9 + seed / 100 for seed in range(6)))
+    found = compare_all({"better": better, "same": baseline}, baseline)
+    assert (found["better"].p_holm, found["same"].p_holm) == (2 * 2 / 64, 1.0)
+    assert found["better"].verdict == "n too small to call"
 
 
 def test_one_pair_has_no_interval() -> None:
