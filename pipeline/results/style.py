@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from pipeline.files import write_bytes
 
 # Okabe and Ito, Color Universal Design, 2008.
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-YELLOW, SKY, AMBER, BLACK = "#F0E442", "#56B4E9", "#E69F00", "#000000"
+BLUE, ORANGE, GREEN, AMBER = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 GREY = "#666666"
 
 DOTS_AN_INCH = 160

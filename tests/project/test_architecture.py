@@ -17,12 +17,12 @@ FOREIGN = {
     "network": {"numpy"},
     "engine": {"numpy", "llvmlite"},
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
-    "records": {"numpy", "scipy", "threadpoolctl", "filelock"},
+    "records": {"numpy", "threadpoolctl", "filelock"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
     "draw": {"numpy"},
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
-    "tracking": {"numpy", "mlflow", "rich", "yaml", "filelock"},
+    "tracking": {"numpy", "mlflow", "rich", "filelock"},
     "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
 OWN = {
@@ -34,7 +34,7 @@ OWN = {
     "draw": {"draw", "results", "records", "data", "network"},
     "lecture": {"lecture", "results", "data", "network"},
     "sweep": {"sweep", "results", "records", "engine", "data", "network", "tracking"},
-    "tracking": {"tracking", "sweep", "results", "records", "data", "network"},
+    "tracking": {"tracking", "results", "records", "data", "network"},
     "stages": {"stages", "sweep", "tracking", "lecture", "draw", "results", "records", "data"},
 }
 # Modules beside the rooms, which any of them may use, but for the network: it knows no file.
