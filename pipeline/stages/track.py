@@ -37,10 +37,8 @@ def main() -> None:
         gather(config, paths)
         if asked.status:
             sync.status(config, paths)
-        elif asked.rebuild:
-            sync.rebuild(config, paths)
         else:
-            sync.sync(config, paths)
+            sync.sync(config, paths, rebuild=asked.rebuild)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from pipeline.config import Config
 from pipeline.paths import Paths
+from pipeline.tracking.store import LATER
 
 # For the last pass, after the last seed.
 LAST_SECONDS = 60.0
@@ -46,8 +47,4 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
         except (BrokenPipeError, subprocess.TimeoutExpired):
             process.kill()
             process.wait()
-            print(
-                "warning: MLflow has not taken everything in time; "
-                "`python -m pipeline.stages.track` mirrors the rest",
-                file=sys.stderr,
-            )
+            print(f"warning: MLflow has not taken everything in time; {LATER}", file=sys.stderr)

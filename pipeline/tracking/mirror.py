@@ -242,12 +242,11 @@ class Mirror:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def bring_up_to_date(self, plan: Plan) -> int:
-        """Write what is missing, after `ask`; returns how many runs were not right.
+    def bring_up_to_date(self, plan: Plan) -> None:
+        """Write what is missing, after `ask`.
 
         Called again without `ask`, only what the plan has otherwise than before is looked at.
         """
-        changed = 0
         for study, parents in plan.items():
             if study not in self._experiments:
                 self._experiments[study] = self._client.create_experiment(
@@ -255,7 +254,7 @@ class Mirror:
                 )
                 self._runs[study] = {}
             for parent in parents:
-                changed += self._parent(study, parent)
+                self._parent(study, parent)
         for study, runs in self._runs.items():
             keys = {
                 self._key(run)
@@ -263,26 +262,24 @@ class Mirror:
                 for run in (parent.run, *parent.children)
             }
             for key in runs.keys() - keys:
-                changed += self._delete(runs.pop(key))
-        return changed
+                self._delete(runs.pop(key))
 
-    def _parent(self, study: str, parent: Parent) -> int:
+    def _parent(self, study: str, parent: Parent) -> None:
         stale: list[StoredRun] = []
-        changed = self._run(study, parent.run, None, stale)
+        self._run(study, parent.run, None, stale)
         parent_id = self._runs[study][self._key(parent.run)][0].info.run_id
         for child in parent.children:
-            changed += self._run(study, child, parent_id, stale)
+            self._run(study, child, parent_id, stale)
         # Last, so that no child is ever without a parent.
-        return changed + self._delete(stale)
+        self._delete(stale)
 
-    def _run(self, study: str, wanted: Run, parent_id: str | None, stale: list[StoredRun]) -> int:
+    def _run(self, study: str, wanted: Run, parent_id: str | None, stale: list[StoredRun]) -> None:
         """Make one run right; adds those that it replaces to `stale`."""
         key, digest = self._key(wanted), f"{wanted.digest()} {parent_id}"
         if self._right.get(f"{study}/{key}") == digest:
-            return 0
+            return
         stored = self._runs[study].get(key, [])
         run = next((run for run in stored if self._is_right(run, wanted, parent_id)), None)
-        changed = run is None
         if run is None:
             fitting = (run for run in stored if not self._wrong(run, wanted))
             run = self._completed(next(fitting, None), wanted, parent_id)
@@ -294,7 +291,6 @@ class Mirror:
         self._runs[study][key] = [run]
         self._right[f"{study}/{key}"] = digest
         self._on_run()
-        return int(changed)
 
     def _completed(
         self, run: StoredRun | None, wanted: Run, parent_id: str | None
@@ -385,12 +381,11 @@ class Mirror:
             path.write_bytes(content)
             self._client.log_artifact(run_id, str(path))
 
-    def _delete(self, runs: list[StoredRun]) -> int:
+    def _delete(self, runs: list[StoredRun]) -> None:
         for run in runs:
             delete_models(self._client, self._models.pop(run.info.run_id, []))
             self._client.delete_run(run.info.run_id)
             self._on_run()
-        return len(runs)
 
 
 def _by_place(points: list[Point]) -> dict[tuple[str, int], float]:

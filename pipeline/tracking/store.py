@@ -100,7 +100,7 @@ def connect(uri: str | None, paths: Paths) -> Store:
 
 
 @contextmanager
-def alone_with(uri: str | None, paths: Paths) -> Iterator[None]:
+def alone_with(paths: Paths) -> Iterator[None]:
     """Let no other process of this checkout write to the store meanwhile.
 
     Raises:
@@ -120,7 +120,7 @@ def not_mirrored(error: Exception, uri: str | None, paths: Paths) -> NotMirrored
         return error
     where = masked(address(uri, paths))
     return NotMirrored(
-        printable(f"nothing is mirrored to {where} ({masked(one_line(error))}); {LATER}")
+        printable(f"nothing is mirrored to {where} ({one_line(masked(str(error)))}); {LATER}")
     )
 
 

@@ -27,8 +27,13 @@ from pipeline.tracking.store import LATER, PATIENCE, address, alone_with, connec
 POLL_SECONDS = 2.0
 
 
-def sync(config: Config, paths: Paths) -> int:
-    """Bring the store up to date with all records; returns how many runs had changed.
+def sync(config: Config, paths: Paths, *, rebuild: bool = False) -> None:
+    """Bring the store up to date with all records.
+
+    Args:
+        config: has the store's address.
+        paths: where the records are.
+        rebuild: delete all runs of this checkout's first.
 
     Raises:
         NotMirrored: the store cannot be reached, or refuses; or a record cannot be shown.
@@ -37,22 +42,8 @@ def sync(config: Config, paths: Paths) -> int:
     with _told(config, paths, plan) as on_run:
         mirror = Mirror(connect(config.tracking.uri, paths), on_run)
         mirror.ask(plan)
-        changed = mirror.bring_up_to_date(plan)
-    _refuse(wrong)
-    return changed
-
-
-def rebuild(config: Config, paths: Paths) -> None:
-    """Delete all runs of this checkout's from the store, and mirror its records anew.
-
-    Raises:
-        NotMirrored: see `sync`.
-    """
-    plan, wrong = Records(paths, config.study).plan()
-    with _told(config, paths, plan) as on_run:
-        mirror = Mirror(connect(config.tracking.uri, paths), on_run)
-        mirror.ask(plan)
-        mirror.bring_up_to_date({})
+        if rebuild:
+            mirror.bring_up_to_date({})
         mirror.bring_up_to_date(plan)
     _refuse(wrong)
 
@@ -121,7 +112,7 @@ def _told(config: Config, paths: Paths, plan: Plan) -> Iterator[Callable[[], Non
             progress.advance(task)
 
         try:
-            with alone_with(uri, paths):
+            with alone_with(paths):
                 yield on_run
         except NotMirrored:
             raise
@@ -184,7 +175,7 @@ def follow(config: Config, paths: Paths) -> None:
             last = ended.is_set()
             try:
                 plan, wrong = records.plan()
-                with alone_with(uri, paths):
+                with alone_with(paths):
                     if mirror is None or last:
                         mirror = Mirror(connect(uri, paths), heard)
                         mirror.ask(plan)
