@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.config import compose, from_experiment
 from pipeline.data import prepared
@@ -50,6 +49,7 @@ from pipeline.results.statistics import (
 )
 from pipeline.results.style import save
 from pipeline.stages.entry import Words, given
+from pipeline.sweep.watch import plain_table, wide_console
 
 Runs = dict[tuple[int, int], Finished | Unfinished]
 """The records of a configuration by split.seed and seed."""
@@ -276,7 +276,7 @@ def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -
     (first, baseline), *others = answers.items()
     pairs = compare_all(dict(others), baseline)
     summaries = {name: summarise_answers(by_seed) for name, by_seed in answers.items()}
-    console = _console()
+    console = wide_console()
     _print_means(summaries, part, console)
     rows: list[list[object]] = []
     for name, summary in summaries.items():
@@ -313,16 +313,8 @@ COLUMNS = [
 ]
 
 
-def _console() -> Console:
-    """Return a console; away from a terminal, one wide enough not to break lines."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
-
-
 def _print(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in header:
-        table.add_column(column)
+    table = plain_table(*header)
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -410,7 +402,7 @@ def _tell_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
     effects = cross(accuracies)
     table = page.splits_table(effects, part)
     print(f"{name}: {part} accuracy {100 * effects.mean:.2f} %\n\n{table.caption}\n")
-    _print(_console(), table.header, table.rows)
+    _print(wide_console(), table.header, table.rows)
     print(f"{page.splits_interval(effects, part)}\n{folder}")
     write_csv(
         folder / "comparison.csv",

@@ -21,7 +21,6 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.config import Config, checked, experiment
 from pipeline.data.catalogue import DATASETS
@@ -49,7 +48,7 @@ from pipeline.sweep.engines import refuse_engine
 from pipeline.sweep.guard import alone, follow_dvc, killed_by_kernel, no_orphans
 from pipeline.sweep.job import description_of, reuse
 from pipeline.sweep.jobs import expand, is_grid
-from pipeline.sweep.watch import Watched, watching
+from pipeline.sweep.watch import Watched, plain_table, watching, wide_console
 from pipeline.tracking.live import mirrored
 
 
@@ -68,8 +67,8 @@ class Sweep:
 
     jobs: list[Job]
     folder: Path
-    killed_before: int = field(default_factory=lambda: killed_by_kernel())
-    console: Console = field(default_factory=lambda: _console())
+    killed_before: int = field(default_factory=killed_by_kernel)
+    console: Console = field(default_factory=wide_console)
     stack: ExitStack = field(default_factory=ExitStack)
 
 
@@ -121,7 +120,7 @@ def _begin(composed: DictConfig) -> None:
     if asked.dry_run:
         if not jobs:
             raise UserError("dry_run = true: allowed is a sweep; a search chooses as it goes")
-        _tell(jobs, states, _console())
+        _tell(jobs, states, wide_console())
         raise SystemExit(0)
     sweep = Sweep(jobs, Path(str(composed.hydra.sweep.dir)))
     # Experiments that DVC runs side by side share the records: there, the second one waits.
@@ -214,7 +213,7 @@ def _refuse_missing_data(configs: Sequence[Config], paths: Paths) -> None:
 
 
 def _tell(jobs: Sequence[Job], states: Sequence[Finished | Unfinished], console: Console) -> None:
-    table = _table("configuration", "seed", "record", "would")
+    table = plain_table("configuration", "seed", "record", "would")
     for job, state in zip(jobs, states, strict=True):
         would = "be trained"
         if isinstance(state, Finished):
@@ -223,19 +222,6 @@ def _tell(jobs: Sequence[Job], states: Sequence[Finished | Unfinished], console:
             would = f"go on after epoch {len(job.record.progress())}"
         table.add_row(job.configuration, str(job.config.seed), job.record.folder.name, would)
     console.print(table)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _console() -> Console:
-    """Return a console; away from a terminal, one wide enough not to fold a table."""
-    console = Console()
-    return console if console.is_terminal else Console(width=1000)
 
 
 @contextmanager
@@ -385,7 +371,7 @@ def _write_tables(sweep: Sweep, ended: Sequence[Ended]) -> None:
     if any(job.config.test for job, _ in ended):
         parts["test"] = attrgetter("test_accuracy")
     heads = [head for part in parts for head in (f"{part} accuracy", "95 % interval (t)")]
-    table = _table("configuration", "seeds", *heads)
+    table = plain_table("configuration", "seeds", *heads)
     rows: list[list[object]] = []
     for members in by_configuration.values():
         name = members[0].job.configuration
