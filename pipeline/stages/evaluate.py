@@ -122,7 +122,7 @@ def tests(
 
 
 def long(histories: dict[int, History]) -> Iterator[tuple[object, ...]]:
-    """Yield a row a seed, epoch, split and metric."""
+    """Yield a row per seed, epoch, split and metric."""
     for seed, history in histories.items():
         for entry in history:
             for part in ("train", "validation"):

@@ -136,7 +136,7 @@ def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Prep
 
 
 def long(study: str, name: str, setting: Setting) -> Iterator[tuple[object, ...]]:
-    """Yield a row a seed, epoch and split; test images were read after the last epoch alone."""
+    """Yield a row per seed, epoch and split; test images were read after the last epoch alone."""
     for part, seeds in setting.curves.items():
         for seed, values in seeds.items():
             for epoch, value in enumerate(values, start=1):

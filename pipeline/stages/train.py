@@ -1,4 +1,4 @@
-"""Stage `train`: a Hydra sweep, one job a seed of a configuration.
+"""Stage `train`: a Hydra sweep, one job per seed of a configuration.
 
     python -m pipeline.stages.train                        the seeds of params.yaml
     python -m pipeline.stages.train seed=0,1,2             these seeds

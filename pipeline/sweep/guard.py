@@ -1,4 +1,4 @@
-"""Nobody trains on when whoever asked for it is gone, and no two sweeps mix in one store."""
+"""Stop workers when their launcher dies, and keep two sweeps out of one store."""
 
 from __future__ import annotations
 

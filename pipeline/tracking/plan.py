@@ -1,7 +1,7 @@
 """What the store has to hold: a function of all records, without MLflow.
 
-Convention: one experiment a study, one parent run a configuration, one child a seed. A run is
-known by its key, never by MLflow's random id, so that it is found again and never doubled.
+Convention: one experiment per study, one parent run per configuration, one child run per seed. A
+run is known by its key, never by MLflow's random id, so that it is found again and never doubled.
 Accuracies are in percent, since MLflow's charts round to two decimals.
 Times are milliseconds since 1970, from the records; None where nobody recorded them.
 """

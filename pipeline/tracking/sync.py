@@ -96,7 +96,7 @@ def _refuse(wrong: list[str]) -> None:
 
 @contextmanager
 def _told(config: Config, paths: Paths, plan: Plan) -> Iterator[Callable[[], None]]:
-    """Let nobody else write to the store, tell how far it is, and whether it fails or is slow."""
+    """Hold the store; show how far the mirror is, and report a store that fails or is slow."""
     uri = config.tracking.uri
     where = printable(masked(address(uri, paths)))
     runs = sum(1 + len(parent.children) for parents in plan.values() for parent in parents)
