@@ -54,11 +54,12 @@ from pipeline.tracking.live import mirrored
 
 @dataclass
 class Job:
-    """A seed of a configuration, and its record."""
+    """A seed of a configuration, and its record; `label` tells it from the sweep's others."""
 
     config: Config
     record: Record
     configuration: str
+    label: str
 
 
 @dataclass
@@ -146,7 +147,7 @@ def _begin(composed: DictConfig) -> None:
     sweep.stack.enter_context(no_orphans())
     watched = [
         Watched(
-            label=_label(job, jobs),
+            label=job.label,
             record=job.record,
             epochs=job.config.training.epochs,
             reused=isinstance(state, Finished),
@@ -170,6 +171,7 @@ def _warn_of_other_bytes(dtypes: set[str], console: Console) -> None:
 
 def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
     names = configuration_names([experiment(config) for config in configs])
+    several = len(set(names)) > 1
     described: dict[bytes, Description] = {}
     jobs = []
     for config, name in zip(configs, names, strict=True):
@@ -178,7 +180,8 @@ def _jobs(configs: Sequence[Config], paths: Paths) -> list[Job]:
         if key not in described:
             described[key] = description_of(config, paths)
         folder = paths.records / identity({**described[key], "seed": config.seed})
-        jobs.append(Job(config, Record(folder), name))
+        label = f"{name} · seed {config.seed}" if several else f"seed {config.seed}"
+        jobs.append(Job(config, Record(folder), name, label))
     return jobs
 
 
@@ -187,11 +190,6 @@ def _warn_of_damage(states: Sequence[Finished | Unfinished]) -> None:
         if isinstance(state, Unfinished) and state.damage is not None:
             damage = printable(state.damage)
             print(f"warning: {damage}; this seed is trained again", file=sys.stderr)
-
-
-def _label(job: Job, jobs: Sequence[Job]) -> str:
-    several = len({other.configuration for other in jobs}) > 1
-    return f"{job.configuration} · seed {job.config.seed}" if several else f"seed {job.config.seed}"
 
 
 def _refuse_output(output: str, configs: Sequence[Config], paths: Paths) -> None:
@@ -285,8 +283,7 @@ def _reasons(sweep: Sweep, ended: Sequence[Ended], cause: Exception | None) -> d
         if diverged_is_a_result and state.failure and "traceback" not in state.origin:
             continue
         reason = state.failure or state.damage or interrupted
-        label = _label(job, [job for job, _ in ended])
-        reasons.setdefault(reason, []).append(label)
+        reasons.setdefault(reason, []).append(job.label)
     if cause is not None and reasons:
         # Seeds may only tell why they failed before, in another command.
         reasons.setdefault(interrupted, ["launcher"])
