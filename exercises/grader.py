@@ -27,6 +27,7 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-7
 STEP = 1e-6
 SECONDS = 20  # for one function; a loop that never ends takes longer
 
+VALUE = "value"  # stands for a result that is neither a tuple nor a list
 MOST_SHOWN = 10
 # How NumPy says so.
 MISMATCH = re.compile(r"matmul: .* mismatch in its core dimension .* signature \S+")
@@ -99,9 +100,10 @@ def grade(function: Function | None, task: Task) -> str | None:
                 return f"{task.function}: {sentence}"
         return in_words(given.error, task.arguments)
     if given.form != right.form:
-        names = ", ".join(task.returns)
-        array = "; np.array makes an array of a list" if right.form == "one" else ""
-        return f"{task.function}: returns {given.form}, expected {right.form}: {names}{array}"
+        names = iter(task.returns)
+        expected = re.sub(VALUE, lambda _: next(names), right.form)
+        array = "; np.array makes an array of a list" if right.form == VALUE else ""
+        return f"{task.function}: returns {given.form}, expected {expected}{array}"
     for index, (name, value) in enumerate(zip(task.returns, given.values, strict=True)):
         others = {
             sentence: other.values[index]
@@ -202,9 +204,9 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _form(value: Any) -> str:
-    """Return how values are grouped, such as `((one, one), one)`."""
+    """Return how values are grouped, such as `((value, value), value)`."""
     if not isinstance(value, (tuple, list)):
-        return "one"
+        return VALUE
     shown = [_form(part) for part in value[:MOST_SHOWN]]
     return f"({', '.join(shown)}{', ...' if len(value) > MOST_SHOWN else ''})"
 

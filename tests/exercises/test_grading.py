@@ -85,9 +85,9 @@ def right(W: Any, b: Any, X: Any) -> Any:
             "is wrong in 3 of 12 entries, first at",
         ),
         (lambda W, b, X: 0 * right(W, b, X), "your H_bar is wrong in 12 of 12 entries"),
-        (lambda W, b, X: (W, b), "returns (one, one), expected one: H_bar"),
-        (lambda W, b, X: [[1.0, 2.0]], "returns ((one, one)), expected one: H_bar"),
-        (lambda W, b, X: list(range(99)), "one, ...), expected one: H_bar"),
+        (lambda W, b, X: (W, b), "returns (value, value), expected H_bar"),
+        (lambda W, b, X: [[1.0, 2.0]], "returns ((value, value)), expected H_bar"),
+        (lambda W, b, X: list(range(99)), "value, ...), expected H_bar"),
         (lambda W, b: W, "takes 2 positional arguments but 3 were given"),
         (lambda W, b, X: sys.exit("bye"), "SystemExit: bye"),
         (
