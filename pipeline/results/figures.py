@@ -265,7 +265,8 @@ def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
         axes.axvline(0, color=GREY, linewidth=1)
         axes.set_yticks(range(len(comparisons)), list(comparisons))
         axes.set_ylim(len(comparisons) - 0.5, -0.5)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        # Percentage points: a percent sign would make relative differences of them.
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
         figure.supxlabel(label, fontsize=10)
         handles = {str(each.get_label()): each for each in axes.get_legend_handles_labels()[0]}
         figure.legend(

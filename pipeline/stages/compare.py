@@ -200,8 +200,8 @@ def _with_baseline_first(settings: dict[str, Runs], baseline: str | None) -> dic
     ]
     if len(chosen) != 1:
         raise UserError(
-            f"--baseline {baseline}: allowed is what one of these names holds alone: "
-            f"{'; '.join(settings)}"
+            f"--baseline {baseline}: part of {len(chosen) or 'none'} of these names, allowed is a "
+            f"part of exactly one: {'; '.join(settings)}"
         )
     return {chosen[0]: settings[chosen[0]], **settings}
 
@@ -291,7 +291,7 @@ def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -
     write_csv(folder / "comparison.csv", COLUMNS, rows)
     if pairs:
         _print_pairs(pairs, first, console)
-        label = f"{part} accuracy minus that of\n{first}"
+        label = f"{part} accuracy minus that of\n{first}, in percentage points"
         save(figures.forest(pairs, label), folder / "comparison.png")
     if plan:
         effects = {name: s.effects for name, s in summaries.items()}
@@ -359,7 +359,8 @@ def _print_pairs(pairs: Mapping[str, Comparison], first: str, console: Console) 
     _print(console, [*header, "verdict"], differences)
     console.print(
         f"Differences, in percentage points, are from {first}, paired by seed and image; exact "
-        f"sign-flip test, adjusted by Holm for {len(pairs)} comparisons; P(larger): over seeds, "
+        f"sign-flip test, adjusted by Holm for {len(pairs)} comparison"
+        f"{'s' if len(pairs) > 1 else ''}; P(larger): over seeds, "
         "ties half, with the exact binomial interval of those without ties (X. Bouthillier et al., "
         "2021, call a setting better from 0.75 on).\n",
         soft_wrap=True,

@@ -181,7 +181,7 @@ def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None
     rows = Path(sweep_of(checkout)) / "runs.csv"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
     done = checkout.run("pipeline.stages.compare", str(rows.parent))
-    assert "n too small to call (5 pairs; 6 are the fewest)" in done.stdout
+    assert "too few seeds to tell (5 pairs; 6 are the fewest)" in done.stdout
 
 
 def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
@@ -200,7 +200,7 @@ def test_what_cannot_be_compared_is_told(swept: Checkout, tmp_path: Path) -> Non
         (["nix"], "nix: allowed is a folder that is there, or a revision or experiment"),
         (
             [sweep_of(checkout), "--baseline", "lr"],
-            "allowed is what one of these names holds alone",
+            "allowed is a part of exactly one",
         ),
         ([sweep_of(checkout), "--baseline", "nix"], "lr 0.001"),
         ([sweep_of(checkout), "--nix"], "unrecognized arguments: --nix"),
