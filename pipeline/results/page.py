@@ -199,7 +199,7 @@ def variance_table(effects: Crossed, sources: Sequence[str], mean_of: str) -> Ta
     ]
     return Table(
         f"Variation by source, in percentage points, and its part of the mean over {mean_of}",
-        ["source", "standard deviation of one", "part of the mean's variance"],
+        ["source", "standard deviation of one of them", "part of the mean's variance"],
         rows,
     )
 

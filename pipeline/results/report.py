@@ -225,7 +225,7 @@ def _sections(shown: Experiment, pictures: Mapping[str, bytes]) -> list[Section]
                     f"{_percent(accuracies['train'])}, validation at "
                     f"{_percent(accuracies['validation'])}, test at {_percent(test)}.",
                     f"Thin: each seed; thick: their mean; band: {METHOD}, {NEW_SEEDS}, cut at 0 "
-                    "and 1, which makes it cover no less. The test images were read once, after "
+                    "and 1, the limits of an accuracy. The test images were read once, after "
                     "the last epoch.",
                 )
             ],
@@ -344,16 +344,23 @@ def _uncertainty(shown: Experiment, pictures: Mapping[str, bytes]) -> Section:
     effects = test.effects
     if effects is None or test.sd is None:
         return section
-    unit = " percentage points" if effects.row > 0 else ", the estimated variance is not above zero"
+    remaining = (
+        f"{deviation(effects.row)} percentage points"
+        if effects.row > 0
+        else "none to be seen, since the estimated variance is not above zero: luck with "
+        "these images is enough to explain how they differ"
+    )
     section.text[:0] = [
         f"How would other seeds do on these {effects.columns:,} test images? The first interval "
         "says it. How would the method do on new images? The second says it, which is never "
         "narrower: images are a sample, too, and no number of seeds makes it smaller than "
-        f"± {100 * effects.half_widths(10**6)[1]:.2f} percentage points.",
+        f"± {100 * effects.half_widths(10**6)[1]:.2f} percentage points. To compare with "
+        "another result on the same test images, take the first; to say how good the method is, "
+        "the second.",
         "Do seeds differ, or do they only have more or less luck with this test set? The standard "
         f"deviation of their accuracies on these test images is {100 * test.sd:.2f} percentage "
         f"points; that on all images there are, estimated without bias (K. Jordan, "
-        f"arXiv:2304.01910): {deviation(effects.row)}{unit}.",
+        f"arXiv:2304.01910): {remaining}.",
     ]
     section.pictures = [
         Picture(
