@@ -340,7 +340,7 @@ def _print_pairs(pairs: Mapping[str, Comparison], first: str, console: Console) 
     for name, pair in pairs.items():
         verdict = pair.verdict
         if len(pair.seeds) < fewest:
-            verdict += f" ({len(pair.seeds)} pairs; {fewest} are the fewest)"
+            verdict += f" ({len(pair.seeds)} of at least {fewest})"
         limits = pair.effects.intervals() if pair.effects else ()
         share, (low, high) = pair.superiority
         differences.append(
