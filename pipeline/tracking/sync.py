@@ -133,7 +133,11 @@ def _slowness_told(where: str) -> Iterator[Callable[[], None]]:
     def watch() -> None:
         while not ended.wait(0.5):
             if time.monotonic() - last > PATIENCE:
-                print(f"warning: {where} does not answer yet; {LATER}", file=sys.stderr, flush=True)
+                print(
+                    f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 return
 
     threading.Thread(target=watch, daemon=True).start()
