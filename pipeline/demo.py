@@ -87,7 +87,7 @@ def run(paths: Paths) -> None:
     python(demo.root, "dvc", "repro")
     summary = read_summary(demo.metrics, "test", "accuracy")
     print(f"\ntest accuracy on scikit-learn's digits: {summary.percent()}")
-    print(f"figures: {demo.figures}\nmetrics: {demo.metrics}")
+    print(f"page: {demo.page}\nfigures: {demo.figures}\nmetrics: {demo.metrics}")
 
 
 if __name__ == "__main__":
