@@ -35,7 +35,7 @@ from pipeline.results.page import (
     training_flops,
     variance_table,
 )
-from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary
+from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary, percents
 from pipeline.results.tables import Predictions
 
 FEW = 5  # fewer seeds than this get a warning
@@ -342,7 +342,8 @@ def _uncertainty(shown: Experiment, pictures: Mapping[str, bytes]) -> Section:
         ],
     )
     effects = test.effects
-    if effects is None or test.sd is None:
+    same, new = test.ci95, test.ci95_new_images
+    if effects is None or test.sd is None or same is None or new is None:
         return section
     remaining = (
         f"{deviation(effects.row)} percentage points"
@@ -351,10 +352,10 @@ def _uncertainty(shown: Experiment, pictures: Mapping[str, bytes]) -> Section:
         "these images is enough to explain how they differ"
     )
     section.text[:0] = [
-        f"How would other seeds do on these {effects.columns:,} test images? The first interval "
-        "says it. How would the method do on new images? The second says it, which is never "
-        "narrower: images are a sample, too, and no number of seeds makes it smaller than "
-        f"± {100 * effects.half_widths(10**6)[1]:.2f} percentage points. To compare with "
+        f"How would other seeds do on these {effects.columns:,} test images? {percents(same)}. How "
+        f"would the method do on new images? {percents(new)}: images are a sample, too, and with "
+        "any number of seeds this interval stays at least ± "
+        f"{100 * effects.half_widths(10**6)[1]:.2f} percentage points wide. To compare with "
         "another result on the same test images, take the first; to say how good the method is, "
         "the second.",
         "Do seeds differ, or do they only have more or less luck with this test set? The standard "
