@@ -187,7 +187,10 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
 
 def _described(record: Finished | Unfinished) -> Description:
     if record.description is None:
-        raise UserError(f"{record.folder / 'description.json'} cannot be read")
+        raise UserError(
+            f"{record.folder / 'description.json'} is missing or damaged; "
+            "the same sweep again makes its record"
+        )
     return record.description
 
 
