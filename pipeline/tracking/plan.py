@@ -397,7 +397,7 @@ def _parent(key: str, seeds: list[Seed], children: list[Run], metrics: Path) -> 
         start=min(starts, default=None),
         end=end,
         tags={
-            "seeds": ranges([seed.number for seed in seeds]),
+            "seeds": ranges([seed.number for seed in seeds])[:LONGEST_TAG],
             "code": described["code"],
         },
         params=_flat(described["experiment"]),
