@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.files import sha256
 from pipeline.records.identity import FORMAT
 from pipeline.tracking import view
-from pipeline.tracking.datasets import dataset_input
+from pipeline.tracking.datasets import CONTEXTS, dataset_input
 from pipeline.tracking.models import (
     Score,
     bring_model_up_to_date,
@@ -27,7 +27,16 @@ from pipeline.tracking.models import (
     is_right,
     stored_models,
 )
-from pipeline.tracking.plan import FINAL, KEY, RECORD_FORMAT, Parent, Plan, Point, Run
+from pipeline.tracking.plan import (
+    FINAL,
+    KEY,
+    LONGEST_TAG,
+    RECORD_FORMAT,
+    Parent,
+    Plan,
+    Point,
+    Run,
+)
 from pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -40,8 +49,11 @@ PARENT = "mlflow.parentRunId"
 NOTE, MARK = "mlflow.note.content", "<!-- Written from the records. Below here is yours. -->"
 # Tags that a run can lose again, as when a killed one goes on.
 SOMETIMES = {"reason"}
-# What metrics of ours begin with.
-OURS = ("train/", "validation/", "test/", "seeds_failed")
+# All metrics that a plan can hold; others are a user's own.
+SCORES = ("accuracy", "loss", "sd", "ci95_low", "ci95_high", "n")
+OURS = {"train/learning_rate", "train/seconds", "seeds_failed"} | {
+    f"{part}/{score}" for part in CONTEXTS for score in SCORES
+}
 UNKNOWN = 0  # of a value whose time nobody recorded
 BATCH, PAGE = 1000, 1000  # of metrics and of runs: MLflow's limits
 EXPERIMENT_TAGS = {RECORD_FORMAT: str(FORMAT), **view.KIND, view.TAG: view.view()}
@@ -144,6 +156,7 @@ class Mirror:
                         by_key[wanted.key] = Difference([], [f"{len(stored)} runs"])
                     else:
                         by_key[wanted.key] = self._difference(stored[0], wanted, above)
+                    self._on_run()
             for key in runs:
                 by_key[key] = Difference([], ["no record"])
         return found
@@ -278,7 +291,12 @@ class Mirror:
         key, digest = self._key(wanted), f"{wanted.digest()} {parent_id}"
         if self._right.get(f"{study}/{key}") == digest:
             return
-        stored = self._runs[study].get(key, [])
+        # The one with most of a user's own first: of equals, it is the one that stays.
+        stored = sorted(
+            self._runs[study].get(key, []),
+            key=lambda run: len(str(_users(run.data.tags, wanted))),
+            reverse=True,
+        )
         run = next((run for run in stored if self._is_right(run, wanted, parent_id)), None)
         if run is None:
             fitting = (run for run in stored if not self._wrong(run, wanted))
@@ -310,7 +328,7 @@ class Mirror:
         tags = {KEY: self._key(wanted), RECORD_FORMAT: str(FORMAT)}
         if parent_id is not None:
             tags[PARENT] = parent_id
-        for run in earlier:
+        for run in reversed(earlier):
             tags |= _users(run.data.tags, wanted)
         run = self._client.create_run(
             experiment, start_time=wanted.start, tags=tags, run_name=wanted.name
@@ -416,7 +434,7 @@ def _scores(wanted: Run) -> list[Score]:
 
 
 def _ours(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith(OURS)}
+    return {name: value for name, value in metrics.items() if name in OURS}
 
 
 def _unchangeable(run: StoredRun, wanted: Run) -> list[str]:
@@ -437,11 +455,15 @@ def _users(tags: Mapping[str, str], wanted: Run) -> dict[str, str]:
         if name not in wanted.tags.keys() | SOMETIMES
         and not name.startswith(("mlflow.", "pipeline.", "sha256 "))
     }
-    return {**own, NOTE: tags[NOTE]} if NOTE in tags else own
+    return {**own, NOTE: _note(tags.get(NOTE), "")}
 
 
 def _note(stored: str | None, ours: str) -> str:
-    """Return a description with our part anew, and with what a user has written below it."""
+    """Return a description with our part anew, and with what a user has written below it.
+
+    Our part is cut where both together are longer than MLflow's longest.
+    """
     above, mark, below = (stored or "").partition(MARK)
     users = below if mark else f"\n\n{above}" if above else ""
-    return f"{ours}\n\n{MARK}{users}"
+    room = max(0, LONGEST_TAG - len(f"\n\n{MARK}{users}"))
+    return f"{ours[:room]}\n\n{MARK}{users}"[:LONGEST_TAG]

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunTag
+from mlflow.entities import Run, RunTag, ViewType
 
 from pipeline.config import compose
 from pipeline.paths import Paths
-from pipeline.tracking.plan import KEY, RECORD_FORMAT
+from pipeline.tracking.mirror import OURS
+from pipeline.tracking.plan import KEY, RECORD_FORMAT, Records
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import status, sync
 from tests.conftest import Checkout, copy_of
@@ -192,6 +193,19 @@ def test_a_run_that_is_restored_is_not_there_twice(
     assert contents(mirrored.paths) == expected
 
 
+def test_a_run_that_is_restored_comes_back_with_the_words_of_a_user(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    for run in runs(client):
+        client.set_tag(run.info.run_id, "reviewed by", "me")
+        client.delete_run(run.info.run_id)
+    bring_up_to_date(mirrored)
+    restored = client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY)
+    for run in restored:
+        client.restore_run(run.info.run_id)
+    bring_up_to_date(mirrored)
+    assert [run.data.tags["reviewed by"] for run in runs(client)] == ["me"] * len(restored)
+
+
 def test_a_run_that_is_right_keeps_its_id(mirrored: Checkout) -> None:
     client = connect(None, mirrored.paths).client
     before = {run.info.run_name: run.info.run_id for run in runs(client)}
@@ -231,6 +245,38 @@ def test_words_that_replace_a_description_stand_below_it_then(mirrored: Checkout
         bring_up_to_date(mirrored)
         note = client.get_run(seed.info.run_id).data.tags["mlflow.note.content"]
         assert note == f"{seed.data.tags['mlflow.note.content']}\n\nLook at this one!"
+
+
+def test_words_of_any_length_replace_no_run(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    seed = a_seed(client)
+    client.set_tag(seed.info.run_id, "mlflow.note.content", "w" * 7900)
+    bring_up_to_date(mirrored)
+    assert a_seed(client).info.run_id == seed.info.run_id
+    assert a_seed(client).data.tags["mlflow.note.content"].endswith("w" * 7900)
+    before = mirrored.paths.store.read_bytes()
+    bring_up_to_date(mirrored)
+    assert mirrored.paths.store.read_bytes() == before
+
+
+def test_a_metric_of_a_user_replaces_no_run(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    seed = a_seed(client)
+    client.log_metric(seed.info.run_id, "test/f1", 0.5)
+    bring_up_to_date(mirrored)
+    assert a_seed(client).info.run_id == seed.info.run_id
+
+
+def test_every_metric_of_a_plan_is_known_as_one(finished: Checkout) -> None:
+    plan, _ = Records(finished.paths, "some").plan()
+    points = [
+        p
+        for parents in plan.values()
+        for parent in parents
+        for run in (parent.run, *parent.children)
+        for p in run.points
+    ]
+    assert {point.key for point in points} <= OURS
 
 
 # --- the file ---
