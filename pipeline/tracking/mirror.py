@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import NotMirrored
 from pipeline.files import sha256
+from pipeline.masking import one_line
 from pipeline.records.identity import FORMAT
 from pipeline.tracking import view
 from pipeline.tracking.datasets import CONTEXTS, dataset_input
@@ -40,7 +42,7 @@ from pipeline.tracking.plan import (
 from pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel
+    from mlflow.entities import Experiment, LoggedModel
     from mlflow.entities import Run as StoredRun
 
 MIRRORED = "pipeline.mirrored"
@@ -85,19 +87,30 @@ class Mirror:
         self._experiments: dict[str, str] = {}
         self._runs: dict[str, dict[str, list[StoredRun]]] = {}
         self._models: dict[str, list[LoggedModel]] = {}
+        self._orphans: list[LoggedModel] = []
         self._right: dict[str, str] = {}
         self._points: dict[str, dict[tuple[str, int], float]] = {}
 
     # --- asking --------------------------------------------------------------------------------
 
     def ask(self, plan: Plan) -> None:
-        """Ask the store what it holds of this checkout's, in all its experiments."""
+        """Ask the store what it holds of this checkout's, in all its experiments.
+
+        Raises:
+            NotMirrored: an experiment of a study's name is another's.
+        """
         from mlflow.entities import ViewType
 
         self._runs, self._right, self._points, self._models = {}, {}, {}, {}
-        for experiment in self._client.search_experiments(view_type=ViewType.ALL):
+        self._orphans = []
+        for experiment in self._all_experiments():
             deleted = experiment.lifecycle_stage != "active"
             if experiment.name in plan:
+                if self._store.artifacts not in (None, experiment.artifact_location):
+                    raise NotMirrored(
+                        f"{one_line(experiment.name)} is an experiment in MLflow that was not made "
+                        "here and keeps its artifacts elsewhere; rename that or the study"
+                    )
                 if deleted:
                     self._client.restore_experiment(experiment.experiment_id)
                 for name, value in EXPERIMENT_TAGS.items():
@@ -105,25 +118,49 @@ class Mirror:
                         self._client.set_experiment_tag(experiment.experiment_id, name, value)
             elif deleted or RECORD_FORMAT not in experiment.tags:
                 continue
-            self._experiments[experiment.name] = experiment.experiment_id
-            self._runs[experiment.name] = self._runs_of(experiment.experiment_id)
-            self._models |= stored_models(self._client, experiment.experiment_id)
+            experiment_id = experiment.experiment_id
+            self._experiments[experiment.name] = experiment_id
+            runs = self._runs[experiment.name] = self._runs_of(experiment_id)
+            models = stored_models(self._client, experiment_id)
+            if models.keys() - _ids(runs):
+                # Whoever deletes a run in MLflow leaves its model.
+                deleted_runs = self._runs_of(experiment_id, ViewType.DELETED_ONLY)
+                for run_id in models.keys() & _ids(deleted_runs):
+                    self._orphans += models.pop(run_id)
+            self._models |= models
 
-    def _runs_of(self, experiment: str) -> dict[str, list[StoredRun]]:
+    def _all_experiments(self) -> Iterator[Experiment]:
+        from mlflow.entities import ViewType
+
+        token = None
+        while True:
+            page = self._client.search_experiments(
+                view_type=ViewType.ALL, max_results=PAGE, page_token=token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _runs_of(self, experiment: str, view_type: int | None = None) -> dict[str, list[StoredRun]]:
         """Return this checkout's runs by their key; those of an earlier format are left alone."""
+        from mlflow.entities import ViewType
+
         runs: dict[str, list[StoredRun]] = {}
         token = None
         while True:
             page = self._client.search_runs(
                 [experiment],
                 f"tags.`{RECORD_FORMAT}` = '{FORMAT}'",
+                ViewType.ACTIVE_ONLY if view_type is None else view_type,
                 max_results=PAGE,
                 page_token=token,
             )
             for run in page:
-                key = run.data.tags.get(KEY, "")
-                if self._store.alone or key.startswith(f"{self._store.owner}/"):
-                    runs.setdefault(key, []).append(run)
+                owner, _, key = run.data.tags.get(KEY, "").rpartition("/")
+                # In the checkout's own store, whoever made a run: its records, under another id.
+                if self._store.alone or owner == self._store.owner:
+                    runs.setdefault(f"{self._store.owner}/{key}", []).append(run)
             token = page.token
             if not token:
                 return runs
@@ -260,6 +297,8 @@ class Mirror:
 
         Called again without `ask`, only what the plan has otherwise than before is looked at.
         """
+        delete_models(self._client, self._orphans)
+        self._orphans = []
         for study, parents in plan.items():
             if study not in self._experiments:
                 self._experiments[study] = self._client.create_experiment(
@@ -404,6 +443,10 @@ class Mirror:
             delete_models(self._client, self._models.pop(run.info.run_id, []))
             self._client.delete_run(run.info.run_id)
             self._on_run()
+
+
+def _ids(runs: Mapping[str, Sequence[StoredRun]]) -> set[str]:
+    return {run.info.run_id for group in runs.values() for run in group}
 
 
 def _by_place(points: list[Point]) -> dict[tuple[str, int], float]:

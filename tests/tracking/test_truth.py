@@ -15,8 +15,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 
 from pipeline.config import compose
+from pipeline.errors import NotMirrored
 from pipeline.paths import Paths
+from pipeline.tracking import mirror
 from pipeline.tracking.mirror import OURS
+from pipeline.tracking.models import stored_models
 from pipeline.tracking.plan import KEY, RECORD_FORMAT, Records
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import status, sync
@@ -245,6 +248,44 @@ def test_words_that_replace_a_description_stand_below_it_then(mirrored: Checkout
         bring_up_to_date(mirrored)
         note = client.get_run(seed.info.run_id).data.tags["mlflow.note.content"]
         assert note == f"{seed.data.tags['mlflow.note.content']}\n\nLook at this one!"
+
+
+def test_the_model_of_a_run_that_somebody_deleted_is_deleted(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    client.delete_run(a_seed(client).info.run_id)
+    bring_up_to_date(mirrored)
+    active = {run.info.run_id for run in runs(client)}
+    assert stored_models(client, a_seed(client).info.experiment_id).keys() <= active
+
+
+def test_a_damaged_owner_costs_no_words_of_a_user(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    seed = a_seed(client)
+    client.set_tag(seed.info.run_id, "reviewed by", "me")
+    (mirrored.paths.records / "owner.json").write_text("nonsense")
+    bring_up_to_date(mirrored)
+    assert a_seed(client).info.run_id == seed.info.run_id
+
+
+def test_an_experiment_of_somebody_elses_is_left_alone(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    theirs = client.get_experiment_by_name("Default")
+    assert theirs is not None
+    client.rename_experiment(a_seed(client).info.experiment_id, "another")
+    client.rename_experiment(theirs.experiment_id, compose(mirrored.paths).study)
+    for _ in range(2):
+        with pytest.raises(NotMirrored, match="not made here"):
+            bring_up_to_date(mirrored)
+    assert not list(mirrored.paths.root.glob("mlflow.db.aside*"))
+
+
+def test_a_study_is_found_among_any_number_of_experiments(
+    mirrored: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "PAGE", 1)
+    before = mirrored.paths.store.read_bytes()
+    bring_up_to_date(mirrored)
+    assert mirrored.paths.store.read_bytes() == before
 
 
 def test_words_of_any_length_replace_no_run(mirrored: Checkout) -> None:
