@@ -28,11 +28,13 @@ from pipeline.records.environment import recorded_environment
 from pipeline.records.identity import Description, configuration_identity, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import (
+    IDENTITY,
     PUBLISHED,
     Finished,
     History,
     Test,
     Unfinished,
+    are_scores,
     is_older,
     read_description,
     read_record,
@@ -160,14 +162,17 @@ class Records:
         studies: dict[str, list[Seed]] = {}
         wrong = []
         for folder in sorted(
-            path.parent for path in self._paths.records.glob("*/description.json")
+            path.parent
+            for path in self._paths.records.glob("*/description.json")
+            # Not of a user's copy of a record.
+            if IDENTITY.fullmatch(path.parent.name)
         ):
             seed = self._seed(folder)
             if isinstance(seed, str):
                 wrong.append(seed)
             if not isinstance(seed, Seed):
                 continue
-            for study in seed.record.origin.get("studies", [self._study]):
+            for study in dict.fromkeys(seed.record.origin.get("studies", [self._study])):
                 if is_study(study):
                     studies.setdefault(study, []).append(seed)
                 else:
@@ -226,6 +231,8 @@ def _read(folder: Path) -> Seed | str | None:
     if is_older(folder):
         return None
     record = read_record(folder)
+    if not _is_history(record.history):
+        return f"{folder / 'progress.json'} holds no epochs"
     if record.description is not None:
         return Seed(record, record.description)
     try:
@@ -233,6 +240,19 @@ def _read(folder: Path) -> Seed | str | None:
     except UserError as error:
         return str(error)
     return None  # its folder is gone by now, or being made
+
+
+def _is_history(history: Any) -> bool:
+    """Tell whether epochs can be shown: while a run trains, no seal protects them."""
+    try:
+        return all(
+            type(entry["epoch"]) is int
+            and isinstance(entry["learning_rate"], float)
+            and all(are_scores(entry[part]) for part in PARTS)
+            for entry in history
+        )
+    except (TypeError, KeyError):
+        return False
 
 
 def _name(parents: list[Parent], descriptions: list[Description]) -> None:

@@ -91,7 +91,8 @@ def connect(uri: str | None, paths: Paths) -> Store:
     import mlflow
 
     for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        # Above its errors, too, which are tracebacks: what it raises is told in one line.
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     mlflow.set_tracking_uri(where)
     if where.startswith(SQLITE) and not file.exists():
         _create(file)

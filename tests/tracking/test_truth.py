@@ -258,6 +258,30 @@ def test_the_model_of_a_run_that_somebody_deleted_is_deleted(mirrored: Checkout)
     assert stored_models(client, a_seed(client).info.experiment_id).keys() <= active
 
 
+def test_a_copy_of_a_record_is_no_second_run(
+    mirrored: Checkout, expected: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = next(mirrored.paths.records.glob("*/description.json")).parent
+    shutil.copytree(record, record.with_name("a copy"))
+    bring_up_to_date(mirrored)
+    assert contents(mirrored.paths) == expected
+    status(compose(mirrored.paths), mirrored.paths)
+    assert "no (" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("progress", ['{"history": 5}', '{"history": [{"epoch": 1}]}'])
+def test_a_record_with_nonsense_for_epochs_is_named_and_the_others_shown(
+    progress: str, mirrored: Checkout
+) -> None:
+    shutil.rmtree(mirrored.paths.runs)  # from which the record would be mended
+    record = next(mirrored.paths.records.glob("*/description.json")).parent
+    (record / "manifest.json").unlink()
+    (record / "progress.json").write_text(progress)
+    with pytest.raises(NotMirrored, match=f"{record.name}/progress.json"):
+        bring_up_to_date(mirrored)
+    assert len(runs(connect(None, mirrored.paths).client)) == 3  # a parent and two seeds
+
+
 def test_a_damaged_owner_costs_no_words_of_a_user(mirrored: Checkout) -> None:
     client = connect(None, mirrored.paths).client
     seed = a_seed(client)
