@@ -80,10 +80,14 @@ class Mirror:
     Args:
         store: which.
         on_run: called for every run that has been dealt with.
+        anew: whether to replace every run, right or not.
     """
 
-    def __init__(self, store: Store, on_run: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, store: Store, on_run: Callable[[], object] = lambda: None, *, anew: bool = False
+    ) -> None:
         self._store, self._client, self._on_run = store, store.client, on_run
+        self._anew = anew
         self._experiments: dict[str, str] = {}
         self._runs: dict[str, dict[str, list[StoredRun]]] = {}
         self._models: dict[str, list[LoggedModel]] = {}
@@ -336,9 +340,10 @@ class Mirror:
             key=lambda run: len(str(_users(run.data.tags, wanted))),
             reverse=True,
         )
-        run = next((run for run in stored if self._is_right(run, wanted, parent_id)), None)
+        usable = [] if self._anew else stored
+        run = next((run for run in usable if self._is_right(run, wanted, parent_id)), None)
         if run is None:
-            fitting = (run for run in stored if not self._wrong(run, wanted))
+            fitting = (run for run in usable if not self._wrong(run, wanted))
             run = self._completed(next(fitting, None), wanted, parent_id)
         if run is None:
             run = self._create(self._experiments[study], wanted, parent_id, stored)

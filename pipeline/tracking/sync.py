@@ -40,10 +40,8 @@ def sync(config: Config, paths: Paths, *, rebuild: bool = False) -> None:
     """
     plan, wrong = Records(paths, config.study).plan()
     with _told(config, paths, plan) as on_run:
-        mirror = Mirror(connect(config.tracking.uri, paths), on_run)
+        mirror = Mirror(connect(config.tracking.uri, paths), on_run, anew=rebuild)
         mirror.ask(plan)
-        if rebuild:
-            mirror.bring_up_to_date({})
         mirror.bring_up_to_date(plan)
     _refuse(wrong)
 

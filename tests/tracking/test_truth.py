@@ -22,7 +22,7 @@ from pipeline.tracking.mirror import OURS
 from pipeline.tracking.models import stored_models
 from pipeline.tracking.plan import KEY, RECORD_FORMAT, Records
 from pipeline.tracking.store import connect
-from pipeline.tracking.sync import status, sync
+from pipeline.tracking.sync import rebuild, status, sync
 from tests.conftest import Checkout, copy_of
 from tests.tracking.conftest import bring_up_to_date, start_anew
 from tests.tracking.stores import contents, server
@@ -256,6 +256,15 @@ def test_the_model_of_a_run_that_somebody_deleted_is_deleted(mirrored: Checkout)
     bring_up_to_date(mirrored)
     active = {run.info.run_id for run in runs(client)}
     assert stored_models(client, a_seed(client).info.experiment_id).keys() <= active
+
+
+def test_a_rebuild_replaces_every_run_and_loses_no_words_of_a_user(mirrored: Checkout) -> None:
+    client = connect(None, mirrored.paths).client
+    before = {run.info.run_id for run in runs(client)}
+    client.set_tag(a_seed(client).info.run_id, "reviewed by", "me")
+    rebuild(compose(mirrored.paths), mirrored.paths)
+    assert before.isdisjoint(run.info.run_id for run in runs(client))
+    assert a_seed(client).data.tags["reviewed by"] == "me"
 
 
 def test_a_copy_of_a_record_is_no_second_run(
