@@ -161,10 +161,9 @@ class Mirror:
                 page_token=token,
             )
             for run in page:
-                owner, _, key = run.data.tags.get(KEY, "").rpartition("/")
-                # In the checkout's own store, whoever made a run: its records, under another id.
-                if self._store.alone or owner == self._store.owner:
-                    runs.setdefault(f"{self._store.owner}/{key}", []).append(run)
+                key = run.data.tags.get(KEY, "")
+                if key.startswith(f"{self._store.owner}/"):
+                    runs.setdefault(key, []).append(run)
             token = page.token
             if not token:
                 return runs

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
+OWN = "own"  # what keys begin with in a checkout's own store, whoever else writes there
 PATIENCE = 8.0  # seconds; who waits for a store is told within ten
 TURN = 60.0  # seconds for which one waits for another process that is mirroring
 # Set before MLflow is imported. Its own defaults wait 250 s for a server that is away.
@@ -52,13 +53,11 @@ class Store:
     Attributes:
         client: MLflow's.
         owner: of the runs that this checkout makes: begins their keys.
-        alone: whether no other checkout writes here, as in the checkout's own store.
         artifacts: where artifacts of new experiments go; None: where the server keeps them.
     """
 
     client: MlflowClient
     owner: str
-    alone: bool
     artifacts: str | None
 
 
@@ -98,7 +97,7 @@ def connect(uri: str | None, paths: Paths) -> Store:
         _create(file)
     client = mlflow.MlflowClient(where)
     client.search_experiments(max_results=1)
-    return Store(client, _owner(paths), uri is None, artifacts)
+    return Store(client, OWN if uri is None else _owner(paths), artifacts)
 
 
 @contextmanager

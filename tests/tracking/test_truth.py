@@ -22,7 +22,7 @@ from pipeline.tracking.mirror import OURS
 from pipeline.tracking.models import stored_models
 from pipeline.tracking.plan import KEY, RECORD_FORMAT, Records
 from pipeline.tracking.store import connect
-from pipeline.tracking.sync import rebuild, status, sync
+from pipeline.tracking.sync import status, sync
 from tests.conftest import Checkout, copy_of
 from tests.tracking.conftest import bring_up_to_date, start_anew
 from tests.tracking.stores import contents, server
@@ -262,7 +262,7 @@ def test_a_rebuild_replaces_every_run_and_loses_no_words_of_a_user(mirrored: Che
     client = connect(None, mirrored.paths).client
     before = {run.info.run_id for run in runs(client)}
     client.set_tag(a_seed(client).info.run_id, "reviewed by", "me")
-    rebuild(compose(mirrored.paths), mirrored.paths)
+    sync(compose(mirrored.paths), mirrored.paths, rebuild=True)
     assert before.isdisjoint(run.info.run_id for run in runs(client))
     assert a_seed(client).data.tags["reviewed by"] == "me"
 
@@ -289,15 +289,6 @@ def test_a_record_with_nonsense_for_epochs_is_named_and_the_others_shown(
     with pytest.raises(NotMirrored, match=f"{record.name}/progress.json"):
         bring_up_to_date(mirrored)
     assert len(runs(connect(None, mirrored.paths).client)) == 3  # a parent and two seeds
-
-
-def test_a_damaged_owner_costs_no_words_of_a_user(mirrored: Checkout) -> None:
-    client = connect(None, mirrored.paths).client
-    seed = a_seed(client)
-    client.set_tag(seed.info.run_id, "reviewed by", "me")
-    (mirrored.paths.records / "owner.json").write_text("nonsense")
-    bring_up_to_date(mirrored)
-    assert a_seed(client).info.run_id == seed.info.run_id
 
 
 def test_an_experiment_of_somebody_elses_is_left_alone(mirrored: Checkout) -> None:
@@ -457,6 +448,16 @@ def test_checkouts_that_share_a_store_leave_each_other_alone(
     assert len(after) == 2 * len(before) == 2 * len(expected)
     (root,) = {run.info.artifact_uri.rpartition("/mlartifacts/")[0] for run in runs(client)}
     assert root == tmp_path.as_uri()
+
+
+@pytest.mark.slow
+def test_what_another_checkout_writes_into_the_own_store_of_one_stays(
+    mirrored: Checkout, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    other = copy_of(mirrored.paths.root, tmp_path / "other")
+    other.run("pipeline.stages.track", f"tracking.uri=sqlite:///{mirrored.paths.store}")
+    bring_up_to_date(mirrored)
+    assert len(runs(connect(None, mirrored.paths).client)) == 2 * len(expected)
 
 
 @pytest.mark.slow
