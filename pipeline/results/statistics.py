@@ -112,11 +112,15 @@ class Summary:
 
 def percents(limits: Interval) -> str:
     """Return an interval of a share as a person writes it, in percent."""
+    if limits[0] == limits[1]:
+        return "– (all values are equal)"
     return "{:.2f} to {:.2f} %".format(*(100 * limit for limit in limits))
 
 
 def points(limits: Interval) -> str:
     """Return an interval of a difference as a person writes it, in percentage points."""
+    if limits[0] == limits[1]:
+        return "– (all differences are equal)"
     return "{:+.2f} to {:+.2f}".format(*(100 * limit for limit in limits))
 
 

@@ -133,7 +133,7 @@ def double_a_seed(client: MlflowClient) -> None:
 
 
 def a_run_of_no_record(client: MlflowClient) -> None:
-    tags = {**a_seed(client).data.tags, KEY: "of/no/record"}
+    tags = {**a_seed(client).data.tags, KEY: "own/record"}
     client.create_run(a_seed(client).info.experiment_id, tags=tags)
 
 
@@ -525,7 +525,7 @@ def test_status_looks_at_every_value_and_every_artifact(
     assert any("history.jsonl" in line for line in lines)
     connect(None, mirrored.paths).client.create_run(
         a_seed(connect(None, mirrored.paths).client).info.experiment_id,
-        tags={KEY: "of/no/record", RECORD_FORMAT: "2"},
+        tags={KEY: "own/record", RECORD_FORMAT: "2"},
     )
     status(config, mirrored.paths)
     assert told(capsys)[-1] == "no (wrong: no record)"

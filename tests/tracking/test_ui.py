@@ -79,7 +79,16 @@ def wait_for_text(browser: Chrome, *expected: str) -> str:
     return text
 
 
-def test_the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
+def test_a_person_finds_accuracies_curves_and_words(
+    tracked: Checkout, page: str, browser: Chrome
+) -> None:
+    """In one test, since two servers that start at once would want the same port."""
+    the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(tracked, page, browser)
+    the_chart_page_begins_with_learning_curves(page, browser)
+    a_run_says_what_it_is(tracked, page, browser)
+
+
+def the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
     tracked: Checkout, page: str, browser: Chrome
 ) -> None:
     browser.get(page)
@@ -93,7 +102,7 @@ def test_the_runs_table_shows_parents_and_seeds_with_their_test_accuracies(
         assert f"{round(100 * accuracy, 4)}".rstrip("0").rstrip(".") in text
 
 
-def test_the_chart_page_begins_with_learning_curves(page: str, browser: Chrome) -> None:
+def the_chart_page_begins_with_learning_curves(page: str, browser: Chrome) -> None:
     browser.get(page + "&compareRunsMode=CHART")
     text = wait_for_text(browser, "learning curves", "validation/accuracy")
     assert text.index("learning curves") < text.index("validation/accuracy")
@@ -105,7 +114,7 @@ def test_the_chart_page_begins_with_learning_curves(page: str, browser: Chrome) 
     assert WebDriverWait(browser, SECONDS).until(curves)
 
 
-def test_a_run_says_what_it_is(tracked: Checkout, page: str, browser: Chrome) -> None:
+def a_run_says_what_it_is(tracked: Checkout, page: str, browser: Chrome) -> None:
     browser.get(page)
     wait_for_text(browser, "standardise")
     browser.find_element(By.PARTIAL_LINK_TEXT, "standardise").click()
