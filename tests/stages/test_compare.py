@@ -181,7 +181,7 @@ def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None
     rows = Path(sweep_of(checkout)) / "runs.csv"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
     done = checkout.run("pipeline.stages.compare", str(rows.parent))
-    assert "too few seeds to tell (5 of at least 6)" in done.stdout
+    assert "n too small to call (5 of at least 6)" in done.stdout
 
 
 def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
@@ -193,6 +193,7 @@ def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
     assert [row["n"] for row in named] == ["6", "6"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_told(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     for words, told in (

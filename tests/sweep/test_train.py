@@ -48,6 +48,7 @@ def test_any_number_of_workers_gives_the_same_bytes(
     assert records(checkout) == undisturbed
 
 
+@pytest.mark.slow
 def test_another_working_directory_gives_the_same_bytes(
     checkout: Checkout, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_machine_that_computes_otherwise_is_told_in_one_line(
     assert len(records(checkout).keys() - undisturbed.keys()) == 1, "another identity"
 
 
+@pytest.mark.slow
 def test_what_the_stages_prepared_is_what_a_job_would_have_prepared(
     checkout: Checkout, undisturbed: dict[str, str]
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_damaged_record_is_trained_again(checkout: Checkout, undisturbed: dict
     )
 
 
+@pytest.mark.slow
 def test_a_failing_configuration_does_not_take_the_others_down(checkout: Checkout) -> None:
     """Momentum so close to 1 that a large step size overflows for every seed."""
     done = checkout.train(

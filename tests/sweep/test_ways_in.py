@@ -199,6 +199,7 @@ def test_identical_values_and_intervals_beyond_all_are_called_so(checkout: Check
 # --- the cause ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
     sweep = start(checkout, "training.epochs=400", "seed=0,1", "hydra.launcher.n_jobs=2")
     wait_for_records(checkout, "*/progress.json")
@@ -263,6 +264,7 @@ def test_a_full_disk_is_named_with_its_path_and_room(size: str, checkout: Checko
     assert str(checkout.paths.records) in last
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_too_little_shared_memory_is_named(checkout: Checkout) -> None:
     done = subprocess.run(
@@ -315,6 +317,7 @@ def without_extras(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "extra"), EXTRAS.items())
 def test_an_extra_that_is_missing_is_named_with_how_to_install_it(
     words: str, extra: str, without_extras: dict[str, str], checkout: Checkout
@@ -352,6 +355,7 @@ def test_a_narrow_place_cuts_nothing(checkout: Checkout) -> None:
     assert "95 % interval (t)" in done.stdout
 
 
+@pytest.mark.slow
 def test_away_from_a_terminal_a_long_training_says_that_it_lives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,6 +369,7 @@ def test_away_from_a_terminal_a_long_training_says_that_it_lives(
     assert "1 of 1 seeds to go; seed 3 at epoch 2 of 10, at 0 s" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_experiment_of_a_queue_waits_and_names_who_holds_the_records(
     checkout: Checkout,
 ) -> None:

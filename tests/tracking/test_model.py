@@ -38,7 +38,7 @@ from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
 from tests.tracking.stores import end, server, wait_for
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 MOST_BYTES = 50_000  # beside the weights
 

@@ -235,6 +235,7 @@ def test_a_seed_that_is_added_joins_its_parent(
             assert found[key] == run
 
 
+@pytest.mark.slow
 def test_a_sweep_that_read_the_test_images_shows_them_and_nobody_elses_results(
     mirrored: Checkout,
 ) -> None:

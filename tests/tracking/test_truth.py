@@ -541,6 +541,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
 STUDIES = ("it's", "[/red]", r"$\frac{$", 'a "study"', "Übung; DROP", "%s/..")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_any_name_of_a_study_is_safe(study: str, mirrored: Checkout) -> None:
     quoted = "'" + study.replace("'", "\\'") + "'"

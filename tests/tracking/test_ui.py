@@ -20,7 +20,11 @@ from tests.conftest import Checkout, copy_of
 from tests.tracking.conftest import bring_up_to_date, start_anew
 from tests.tracking.stores import wait_for
 
-pytestmark = [needs_chromium, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    needs_chromium,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 SECONDS = 60
 
 
