@@ -31,9 +31,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         prepare(find_root(), root)
-        subprocess.run(
-            [sys.executable, "-m", "pipeline.stages.train", *SWEEP], cwd=root, check=True
-        )
+        for command in (["pipeline.stages.download"], ["pipeline.stages.train", *SWEEP]):
+            subprocess.run([sys.executable, "-m", *command], cwd=root, check=True)
         with subprocess.Popen(
             [sys.executable, "-m", "pipeline.tracking.ui"],
             cwd=root,
