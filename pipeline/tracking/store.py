@@ -202,6 +202,7 @@ def _owner(paths: Paths) -> str:
 
     A copy of the folder has another inode, and so becomes an owner of its own.
     """
+    paths.records.mkdir(parents=True, exist_ok=True)
     path, inode = paths.records / "owner.json", paths.records.stat().st_ino
     try:
         known: Any = read_json(path)

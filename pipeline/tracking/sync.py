@@ -25,6 +25,7 @@ from pipeline.tracking.plan import Plan, Records
 from pipeline.tracking.store import LATER, PATIENCE, address, alone_with, connect, not_mirrored
 
 POLL_SECONDS = 2.0
+BUSY = 0.1  # seconds of computing by which a process shows that it is not waiting
 
 
 def sync(config: Config, paths: Paths, *, rebuild: bool = False) -> None:
@@ -120,8 +121,11 @@ def _told(config: Config, paths: Paths, plan: Plan) -> Iterator[Callable[[], Non
 
 @contextmanager
 def _slowness_told(where: str) -> Iterator[Callable[[], None]]:
-    """Print a line when nothing has been heard of the store for some seconds."""
-    last = time.monotonic()
+    """Print a line when nothing has been heard of the store for some seconds.
+
+    A process that computes is not waiting: a busy machine is no reason to warn.
+    """
+    last, used = time.monotonic(), time.process_time()
     ended = threading.Event()
 
     def heard() -> None:
@@ -129,7 +133,11 @@ def _slowness_told(where: str) -> Iterator[Callable[[], None]]:
         last = time.monotonic()
 
     def watch() -> None:
+        nonlocal used
         while not ended.wait(0.5):
+            if time.process_time() - used > BUSY:
+                used = time.process_time()
+                heard()
             if time.monotonic() - last > PATIENCE:
                 print(
                     f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}",

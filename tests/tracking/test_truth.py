@@ -452,12 +452,15 @@ def test_checkouts_that_share_a_store_leave_each_other_alone(
 
 @pytest.mark.slow
 def test_what_another_checkout_writes_into_the_own_store_of_one_stays(
-    mirrored: Checkout, expected: dict[str, Any], tmp_path: Path
+    unmirrored: Checkout, expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    other = copy_of(mirrored.paths.root, tmp_path / "other")
-    other.run("pipeline.stages.track", f"tracking.uri=sqlite:///{mirrored.paths.store}")
-    bring_up_to_date(mirrored)
-    assert len(runs(connect(None, mirrored.paths).client)) == 2 * len(expected)
+    one = Checkout(Paths(tmp_path / "plain"))  # an address has no spaces
+    unmirrored.paths.root.rename(one.paths.root)
+    one.run("pipeline.stages.track")
+    other = copy_of(one.paths.root, tmp_path / "other")
+    other.run("pipeline.stages.track", f"tracking.uri=sqlite:///{one.paths.store}")
+    one.run("pipeline.stages.track")
+    assert len(runs(connect(None, one.paths).client)) == 2 * len(expected)
 
 
 @pytest.mark.slow
