@@ -23,7 +23,7 @@ from pipeline.data import prepared
 from pipeline.data.split import digest
 from pipeline.errors import UserError, one_line_errors
 from pipeline.files import canonical_json, sha256, write_csv
-from pipeline.masking import one_line, printable
+from pipeline.masking import masked, one_line, printable
 from pipeline.paths import Paths, find_root
 from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
@@ -147,7 +147,7 @@ def _fetch(revision: str, paths: Paths, folder: Path) -> None:
     except (DvcException, SCMError, OSError) as error:
         raise UserError(
             f"{revision}: allowed is a folder that is there, or a revision or experiment whose "
-            f"runs DVC holds ({one_line(error)})"
+            f"runs DVC holds ({one_line(masked(str(error)))})"
         ) from None
 
 
