@@ -80,7 +80,7 @@ def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
 
 
 def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> Sweeps:
-    """Sweep with a worker a core, and print a table, as Markdown."""
+    """Sweep with one worker per core, and print a table, as Markdown."""
     found: Sweeps = {1: [], workers: []}
     print(f"\n| seeds, 1 epoch | 1 core, s | {workers} cores, s | efficiency |")
     print("|---|---|---|---|")

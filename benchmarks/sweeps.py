@@ -2,7 +2,7 @@
 
     python -m benchmarks.sweeps --seeds 8 --rounds 2
 
-Each has a worker a core. They take turns, so that a noisy machine disturbs both alike.
+Each has one worker per core. They take turns, so that a noisy machine disturbs both alike.
 Seconds are those of the jobs, from the first start to the last end as the records have them:
 imports of the launching process and its summary are not what scales.
 """

@@ -65,6 +65,12 @@ def change(checkout: Checkout, statement: str) -> None:
         assert store.execute(statement).rowcount > 0
 
 
+def assert_that_a_pass_writes_nothing(checkout: Checkout) -> None:
+    before = checkout.paths.store.read_bytes()
+    bring_up_to_date(checkout)
+    assert checkout.paths.store.read_bytes() == before
+
+
 # --- by MLflow's own means ---
 
 
@@ -307,9 +313,7 @@ def test_a_study_is_found_among_any_number_of_experiments(
     mirrored: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "PAGE", 1)
-    before = mirrored.paths.store.read_bytes()
-    bring_up_to_date(mirrored)
-    assert mirrored.paths.store.read_bytes() == before
+    assert_that_a_pass_writes_nothing(mirrored)
 
 
 def test_words_of_any_length_replace_no_run(mirrored: Checkout) -> None:
@@ -319,9 +323,7 @@ def test_words_of_any_length_replace_no_run(mirrored: Checkout) -> None:
     bring_up_to_date(mirrored)
     assert a_seed(client).info.run_id == seed.info.run_id
     assert a_seed(client).data.tags["mlflow.note.content"].endswith("w" * 7900)
-    before = mirrored.paths.store.read_bytes()
-    bring_up_to_date(mirrored)
-    assert mirrored.paths.store.read_bytes() == before
+    assert_that_a_pass_writes_nothing(mirrored)
 
 
 def test_a_metric_of_a_user_replaces_no_run(mirrored: Checkout) -> None:
