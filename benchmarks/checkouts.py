@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline.base.paths import Paths, find_root
 from pipeline.demo import COPIED
-from pipeline.paths import Paths, find_root
 
 
 def fresh(folder: Path) -> Paths:

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Config, compose
+from pipeline.base.config import Config, compose
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import Prepared, prepare
 from pipeline.engine.descent import COMPILED
@@ -33,7 +34,6 @@ from pipeline.network.dense import Layer, Network, cost_and_gradients, forward
 from pipeline.network.descent import descend
 from pipeline.network.randomness import generator
 from pipeline.network.training import Start, train
-from pipeline.paths import Paths, find_root
 from pipeline.sweep.job import first_network
 
 Float32 = NDArray[np.float32]

@@ -16,10 +16,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from pipeline.base.errors import one_line_errors
+from pipeline.base.numerics import THREADS
+from pipeline.base.paths import find_root
 from pipeline.engine.code import CPU_VARIABLE
-from pipeline.errors import one_line_errors
-from pipeline.numerics import THREADS
-from pipeline.paths import find_root
 from pipeline.records.provenance import provenance
 
 CORES = sorted(os.sched_getaffinity(0))

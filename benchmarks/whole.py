@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.checkouts import fresh, timed
-from pipeline.paths import Paths
+from pipeline.base.paths import Paths
 from pipeline.records.record import read_finished
 
 

@@ -25,16 +25,16 @@ import numpy as np
 from filelock import FileLock
 
 from exercises.grader import FOLDER, complaint_about, in_words
-from pipeline.config import Config, compose
+from pipeline.base.config import Config, compose
+from pipeline.base.errors import TrainingFailed, UserError, one_line_errors
+from pipeline.base.files import canonical_json, sha256
+from pipeline.base.masking import masked
+from pipeline.base.paths import Paths, find_root
+from pipeline.base.processes import own_name, python
 from pipeline.data.prepared import Images, prepare
-from pipeline.errors import TrainingFailed, UserError, one_line_errors
-from pipeline.files import canonical_json, sha256
-from pipeline.masking import masked
 from pipeline.network.dense import Layer, Network
 from pipeline.network.evaluation import Examples, score
 from pipeline.network.training import Descent, Diverged, Start, train
-from pipeline.paths import Paths, find_root
-from pipeline.processes import own_name, python
 from pipeline.records.code import code_digest, syntax
 from pipeline.records.environment import numeric_environment, one_blas_thread
 from pipeline.records.identity import Description, identity

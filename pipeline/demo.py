@@ -16,13 +16,13 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from pipeline.config import compose, experiment
+from pipeline.base.config import compose, experiment
+from pipeline.base.errors import NotToBeHad, one_line_errors
+from pipeline.base.files import write_bytes
+from pipeline.base.masking import masked, printable
+from pipeline.base.paths import Paths, find_root
+from pipeline.base.processes import python
 from pipeline.data.catalogue import DATASETS
-from pipeline.errors import NotToBeHad, one_line_errors
-from pipeline.files import write_bytes
-from pipeline.masking import masked, printable
-from pipeline.paths import Paths, find_root
-from pipeline.processes import python
 from pipeline.results.tables import read_summary
 from pipeline.stages.download import download
 from pipeline.stages.entry import Words, given

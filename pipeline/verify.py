@@ -30,16 +30,16 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from pipeline.config import Config, compose, from_experiment
+from pipeline.base.config import Config, compose, from_experiment
+from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.files import read_json, read_yaml, sha256, write_bytes
+from pipeline.base.git import GitError, apply, clone, git, head, reachable
+from pipeline.base.masking import one_line, printable
+from pipeline.base.paths import Paths, find_root
+from pipeline.base.processes import DVC_VARIABLES, python
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.onehot import one_hot
-from pipeline.errors import UserError, one_line_errors
-from pipeline.files import read_json, read_yaml, sha256, write_bytes
-from pipeline.git import GitError, apply, clone, git, head, reachable
-from pipeline.masking import one_line, printable
-from pipeline.paths import Paths, find_root
-from pipeline.processes import DVC_VARIABLES, python
 from pipeline.records.agreement import (
     PARTS,
     Level,

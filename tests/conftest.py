@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import compose
+from pipeline.base.config import compose
+from pipeline.base.errors import UserError
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.sources import obtain
 from pipeline.demo import prepare
-from pipeline.errors import UserError
-from pipeline.paths import Paths, find_root
 from pipeline.stages.download import download
 from pipeline.stages.encode import encode
 from pipeline.stages.preprocess import preprocess

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from pipeline.files import sha256
-from pipeline.paths import Paths, find_root
+from pipeline.base.files import sha256
+from pipeline.base.paths import Paths, find_root
 
 # A setting that works around a fault of OpenBLAS on this machine would hide the fault.
 # What the calling make hands on, such as PYTHON=..., is about its own environment.

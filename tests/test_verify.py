@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.config import compose
-from pipeline.files import canonical_json, parse_npz, read_json, sha256, write_npz
-from pipeline.paths import find_root
+from pipeline.base.config import compose
+from pipeline.base.files import canonical_json, parse_npz, read_json, sha256, write_npz
+from pipeline.base.paths import find_root
 from pipeline.records.agreement import Level
 from pipeline.records.record import SEALED, Finished, add_origin, add_test, read_finished
 from pipeline.records.seal import read_sealed

@@ -17,7 +17,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = bytes((0x1F, 0x8B))

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Config, experiment
+from pipeline.base.config import Config, experiment
+from pipeline.base.errors import UserError
+from pipeline.base.files import arrays_digest, canonical_json, read_npz, sha256
+from pipeline.base.paths import Paths
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from pipeline.data.idx import parse_images, parse_labels, unpack
 from pipeline.data.onehot import one_hot
 from pipeline.data.preprocessing import AffineMap, Fitted, fit
 from pipeline.data.split import SplitIndices, digest, draw, refuse_overlap
-from pipeline.errors import UserError
-from pipeline.files import arrays_digest, canonical_json, read_npz, sha256
-from pipeline.paths import Paths
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.uint8]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 from pipeline.network.activations import Array
 
 Float64 = NDArray[np.float64]

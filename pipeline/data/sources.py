@@ -21,14 +21,14 @@ from urllib.request import url2pathname
 
 import pooch
 
+from pipeline.base.errors import NotToBeHad, UserError
+from pipeline.base.files import read_bytes, sha256, write_bytes
+from pipeline.base.masking import MASK, printable
+from pipeline.base.paths import Paths
 from pipeline.data import web
 from pipeline.data.catalogue import Dataset
 from pipeline.data.idx import GZIP_MAGIC, MOST_BYTES, unpack
 from pipeline.data.web import Absent, Unreachable
-from pipeline.errors import NotToBeHad, UserError
-from pipeline.files import read_bytes, sha256, write_bytes
-from pipeline.masking import MASK, printable
-from pipeline.paths import Paths
 
 # Addresses of folders that hold the gzipped files, best first.
 MIRRORS = {

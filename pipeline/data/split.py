@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
-from pipeline.files import sha256
+from pipeline.base.errors import UserError
+from pipeline.base.files import sha256
 
 
 class SplitIndices(NamedTuple):

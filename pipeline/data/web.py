@@ -11,8 +11,8 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
+from pipeline.base.masking import masked, printable
 from pipeline.data.idx import MOST_BYTES
-from pipeline.masking import masked, printable
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
 MOST_REDIRECTS = 5

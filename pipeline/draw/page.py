@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.errors import UserError
 from pipeline.data.catalogue import DATASETS
 from pipeline.draw.packing import answers, chosen, embedded, folded, packed, sureness
-from pipeline.errors import UserError
 from pipeline.records.model import Model
 from pipeline.results.page import STYLE, render
 from pipeline.results.statistics import summarise_answers

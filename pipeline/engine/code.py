@@ -21,7 +21,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 INT, POINTER, BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 LINE = 64  # bytes of a cache line, and of the largest vector

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.paths import Paths
 from pipeline.data.prepared import PREPROCESS_SECTIONS, Images, Prepared, made_for, prepare
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.descent import Examples
 from pipeline.engine.inputs import LARGEST_SPARSE_BATCH, RARE, inputs_of
-from pipeline.paths import Paths
 
 
 class Ready(NamedTuple):

@@ -30,7 +30,7 @@ class Setting:
     """A configuration and its seeds.
 
     Attributes:
-        experiment: see `pipeline.config.experiment`.
+        experiment: see `pipeline.base.config.experiment`.
         curves: "train" and "validation" accuracy after each epoch, by seed.
         right: which test images the network is right on after the last epoch, by seed: shape (N,).
     """

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.masking import one_line
+from pipeline.base.masking import one_line
 from pipeline.records.environment import recorded_environment
 from pipeline.records.model import Model, network_arrays
 from pipeline.records.record import Finished, History, Test

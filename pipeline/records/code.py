@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pipeline
-from pipeline.files import canonical_json, sha256
+from pipeline.base.files import canonical_json, sha256
 
 PACKAGE = Path(pipeline.__path__[0])
 # The job that trains one seed.

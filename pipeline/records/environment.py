@@ -13,8 +13,8 @@ from typing import Any
 
 import threadpoolctl
 
+from pipeline.base.numerics import THREADS
 from pipeline.engine.code import machine
-from pipeline.numerics import THREADS
 
 LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}
 
@@ -22,7 +22,7 @@ LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Limit matrix products to one thread, in this process and those it starts.
 
-    Also where NumPy was imported before `pipeline.numerics` could say so.
+    Also where NumPy was imported before `pipeline.base.numerics` could say so.
     """
     os.environ.update(THREADS)
     return threadpoolctl.threadpool_limits(limits=1, user_api="blas")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.config import Config, experiment
-from pipeline.errors import UserError
-from pipeline.files import read_json
-from pipeline.paths import Paths
+from pipeline.base.config import Config, experiment
+from pipeline.base.errors import UserError
+from pipeline.base.files import read_json
+from pipeline.base.paths import Paths
 from pipeline.records.identity import identity
 from pipeline.records.record import (
     Finished,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import Config, experiment, from_experiment
+from pipeline.base.config import Config, experiment, from_experiment
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, sha256
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import Preparation
 from pipeline.engine import VERSION
 from pipeline.engine.canary import canary
-from pipeline.errors import UserError
-from pipeline.files import canonical_json, sha256
 from pipeline.records.code import code_digest
 
 # Of records: raised when their files or their meaning change. Records of an earlier format stay

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.errors import UserError
+from pipeline.base.files import npz_bytes, parse_npz
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.descent import outputs, pre_activations
 from pipeline.engine.inputs import inputs_of
-from pipeline.errors import UserError
-from pipeline.files import npz_bytes, parse_npz
 from pipeline.network.activations import ACTIVATIONS, Array
 from pipeline.network.dense import Layer, Network, parameters
 

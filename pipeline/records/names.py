@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.data.catalogue import DATASETS
 
 Experiment = Mapping[str, Mapping[str, Any]]
-"""See `pipeline.config.experiment`."""
+"""See `pipeline.base.config.experiment`."""
 
 
 def configuration_names(experiments: Sequence[Experiment]) -> list[str]:

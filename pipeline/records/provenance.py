@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.files import sha256
-from pipeline.git import GitError, borrow, git, head
-from pipeline.masking import masked, printable
+from pipeline.base.errors import UserError
+from pipeline.base.files import sha256
+from pipeline.base.git import GitError, borrow, git, head
+from pipeline.base.masking import masked, printable
 from pipeline.records.environment import numeric_environment
 
 # What decides a result, beside the experiment, which a record's description holds.
@@ -52,7 +52,7 @@ def diff_text(diff: bytes) -> str:
 
 
 def diff_bytes(origin: Mapping[str, Any]) -> bytes:
-    """Return the uncommitted diff that a provenance holds, ready for `pipeline.git.apply`.
+    """Return the uncommitted diff that a provenance holds, ready for `pipeline.base.git.apply`.
 
     Raises:
         UserError: what is there was never a diff.

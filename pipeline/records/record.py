@@ -20,9 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.data.catalogue import DATASETS
-from pipeline.errors import UserError
-from pipeline.files import (
+from pipeline.base.errors import UserError
+from pipeline.base.files import (
     UNFINISHED,
     arrays_digest,
     json_bytes,
@@ -34,6 +33,7 @@ from pipeline.files import (
     write_bytes,
     write_json,
 )
+from pipeline.data.catalogue import DATASETS
 from pipeline.network.dense import Layer, Network, parameters
 from pipeline.network.training import Epoch, Start
 from pipeline.records.identity import FORMAT, Description, check_description, identity

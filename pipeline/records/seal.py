@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.files import canonical_json, parse_json, read_bytes, sha256, write_json
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, parse_json, read_bytes, sha256, write_json
 
 
 def write_sealed(path: Path, content: Mapping[str, Any], of: str) -> None:

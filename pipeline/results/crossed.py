@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 CONFIDENCE = 0.95
 

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pipeline.config import Config, experiment
+from pipeline.base.config import Config, experiment
 from pipeline.data.catalogue import DATASETS
 from pipeline.network.dense import Network
 from pipeline.records.environment import recorded_environment

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, chdtri, nctdtr, ndtr, stdtrit
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 from pipeline.results.crossed import CONFIDENCE, Crossed, crossed, student
 
 NEW_SEEDS = "these images, new seeds"

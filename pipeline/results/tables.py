@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
-from pipeline.files import read_json
+from pipeline.base.errors import UserError
+from pipeline.base.files import read_json
 from pipeline.results.crossed import Crossed
 from pipeline.results.statistics import Summary, summarise
 

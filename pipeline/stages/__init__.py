@@ -7,7 +7,7 @@ import atexit
 import gc
 from importlib.util import find_spec
 
-from pipeline import numerics
+from pipeline.base import numerics
 
 numerics.start()
 if find_spec("llvmlite") is None:

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.config import compose, from_experiment
+from pipeline.base.config import compose, from_experiment
+from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.files import canonical_json, sha256, write_csv
+from pipeline.base.masking import masked, one_line, printable
+from pipeline.base.paths import Paths, find_root
 from pipeline.data import prepared
 from pipeline.data.split import digest
-from pipeline.errors import UserError, one_line_errors
-from pipeline.files import canonical_json, sha256, write_csv
-from pipeline.masking import masked, one_line, printable
-from pipeline.paths import Paths, find_root
 from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
 from pipeline.records.identity import Description, identity

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.paths import Paths
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.sources import MIRRORS, obtain, user_cache
-from pipeline.paths import Paths
 from pipeline.stages.entry import run
 
 

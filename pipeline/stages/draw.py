@@ -5,12 +5,12 @@ No stage of DVC's, since the page says which commit made it.
 
 from __future__ import annotations
 
-from pipeline.config import Config, experiment
+from pipeline.base.config import Config, experiment
+from pipeline.base.errors import UserError
+from pipeline.base.files import write_bytes
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.draw.page import Drawn, page
-from pipeline.errors import UserError
-from pipeline.files import write_bytes
-from pipeline.paths import Paths
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import made_by

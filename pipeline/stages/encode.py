@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.files import write_npz
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
-from pipeline.files import write_npz
-from pipeline.paths import Paths
 from pipeline.stages.entry import run
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.config import Config, compose
-from pipeline.errors import UserError, one_line_errors
-from pipeline.paths import Paths, find_root
+from pipeline.base.config import Config, compose
+from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.paths import Paths, find_root
 
 
 class Words(argparse.ArgumentParser):

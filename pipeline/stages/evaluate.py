@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.files import write_csv, write_json
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
-from pipeline.files import write_csv, write_json
-from pipeline.paths import Paths
 from pipeline.records.gather import declared
 from pipeline.records.record import Finished, History
 from pipeline.results.classes import class_scores, confusion

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.files import write_json
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
-from pipeline.files import write_json
 from pipeline.lecture import cosine, figures
 from pipeline.lecture.demonstrations import DIGITS, of_digits, without_data
-from pipeline.paths import Paths
 from pipeline.results.style import save
 from pipeline.stages.entry import run
 

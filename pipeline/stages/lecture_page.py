@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.files import read_json, write_bytes
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.preprocessing import fit
-from pipeline.files import read_json, write_bytes
 from pipeline.lecture.page import DEMONSTRATIONS, STUDIES, TIMED, lecture_page
 from pipeline.lecture.studies import label
-from pipeline.paths import Paths
 from pipeline.records.provenance import made_by
 from pipeline.stages.entry import run
 from pipeline.stages.studies import DATASET

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.files import write_json, write_npz
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.effect import effect
-from pipeline.files import write_json, write_npz
-from pipeline.paths import Paths
 from pipeline.stages.entry import run
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from pipeline.config import Config, experiment
+from pipeline.base.config import Config, experiment
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, read_json, write_bytes
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
-from pipeline.errors import UserError
-from pipeline.files import canonical_json, read_json, write_bytes
-from pipeline.paths import Paths
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import made_by

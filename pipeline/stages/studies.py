@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, read_json, write_csv, write_json
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.effect import effect
 from pipeline.data.preprocessing import fit
-from pipeline.errors import UserError
-from pipeline.files import canonical_json, read_json, write_csv, write_json
 from pipeline.lecture import figures
 from pipeline.lecture.published import FIVE_RUNS, RUNS
 from pipeline.lecture.studies import (
@@ -27,7 +28,6 @@ from pipeline.lecture.studies import (
     preprocessing_as_dict,
     splits_as_dict,
 )
-from pipeline.paths import Paths
 from pipeline.records.record import Finished, read_finished
 from pipeline.results.figures import splits as splits_figure
 from pipeline.results.style import save

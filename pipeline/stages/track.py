@@ -8,9 +8,9 @@ python -m pipeline.stages.track --follow   beside a sweep: what standard input n
 
 from __future__ import annotations
 
-from pipeline.config import compose
-from pipeline.errors import one_line_errors
-from pipeline.paths import Paths, find_root
+from pipeline.base.config import compose
+from pipeline.base.errors import one_line_errors
+from pipeline.base.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.stages.entry import Words, given
 

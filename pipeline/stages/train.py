@@ -20,10 +20,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pipeline.config import checked, composed, started
-from pipeline.errors import UserError, one_line_errors
-from pipeline.paths import Paths, find_root
-from pipeline.processes import own_name
+from pipeline.base.config import checked, composed, started
+from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.paths import Paths, find_root
+from pipeline.base.processes import own_name
 from pipeline.records.provenance import provenance
 from pipeline.stages.entry import Words, given
 from pipeline.sweep.job import train_seed

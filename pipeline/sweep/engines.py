@@ -13,7 +13,7 @@ from hydra.plugins.plugin import Plugin
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 # Semaphores and arguments of joblib's workers; without it, they do not start.
 SHARED_MEMORY, SHARED_BYTES = Path("/dev/shm"), 2**20  # noqa: S108 - where Linux has it

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from pipeline.errors import UserError
-from pipeline.files import write_json
-from pipeline.processes import is_alive, own_name, process_name
+from pipeline.base.errors import UserError
+from pipeline.base.files import write_json
+from pipeline.base.processes import is_alive, own_name, process_name
 from pipeline.sweep.sentinel import ALL_IS_WELL, LAUNCHER_VARIABLE
 
 POLL_SECONDS = 0.3

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from pipeline.config import Config
+from pipeline.base.config import Config
+from pipeline.base.errors import describe
+from pipeline.base.masking import masked
+from pipeline.base.paths import Paths
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import preparation
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import examples
-from pipeline.errors import describe
-from pipeline.masking import masked
 from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
 from pipeline.network.training import Diverged, Start, train
-from pipeline.paths import Paths
 from pipeline.records.environment import one_blas_thread
 from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model

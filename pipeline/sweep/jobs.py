@@ -16,9 +16,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.config import Config, check, checked, composed, experiment
-from pipeline.errors import UserError
-from pipeline.files import canonical_json
+from pipeline.base.config import Config, check, checked, composed, experiment
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json
 
 # Each is composed, has a record's folder and a line of the table; more were never meant.
 MOST_JOBS = 10_000

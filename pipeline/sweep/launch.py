@@ -22,14 +22,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pipeline.config import Config, checked, experiment
+from pipeline.base.config import Config, checked, experiment
+from pipeline.base.errors import TrainingFailed, UserError, describe, is_bad_input, one_line_errors
+from pipeline.base.files import canonical_json, write_bytes, write_csv
+from pipeline.base.masking import masked, one_line, printable
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import test_file, test_one_hot
 from pipeline.engine.canary import EXPECTED, canary
-from pipeline.errors import TrainingFailed, UserError, describe, is_bad_input, one_line_errors
-from pipeline.files import canonical_json, write_bytes, write_csv
-from pipeline.masking import masked, one_line, printable
-from pipeline.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.records.identity import Description, identity
 from pipeline.records.names import configuration_names

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.base.files import canonical_json, sha256
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from pipeline.data.sources import MIRRORS
-from pipeline.files import canonical_json, sha256
 from pipeline.records.identity import Description
 
 if TYPE_CHECKING:

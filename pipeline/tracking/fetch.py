@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.files import read_bytes, write_bytes
-from pipeline.paths import Paths
+from pipeline.base.errors import UserError
+from pipeline.base.files import read_bytes, write_bytes
+from pipeline.base.paths import Paths
 from pipeline.tracking.models import NAME
 from pipeline.tracking.plan import ARTIFACTS
 from pipeline.tracking.store import connect

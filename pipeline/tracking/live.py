@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.config import Config
-from pipeline.paths import Paths
+from pipeline.base.config import Config
+from pipeline.base.paths import Paths
 from pipeline.tracking.store import LATER
 
 # For the last pass, after the last seed.

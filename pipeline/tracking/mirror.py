@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import NotMirrored
-from pipeline.files import sha256
-from pipeline.masking import one_line
+from pipeline.base.errors import NotMirrored
+from pipeline.base.files import sha256
+from pipeline.base.masking import one_line
 from pipeline.records.identity import FORMAT
 from pipeline.tracking import view
 from pipeline.tracking.datasets import CONTEXTS, dataset_input

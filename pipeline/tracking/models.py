@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pipeline
-from pipeline.files import sha256
+from pipeline.base.files import sha256
 from pipeline.tracking.datasets import DataPart
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.config import is_study
+from pipeline.base.config import is_study
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, sha256
+from pipeline.base.masking import one_line
+from pipeline.base.paths import Paths
+from pipeline.base.processes import is_alive
 from pipeline.data.catalogue import DATASETS
-from pipeline.errors import UserError
-from pipeline.files import canonical_json, sha256
-from pipeline.masking import one_line
-from pipeline.paths import Paths
-from pipeline.processes import is_alive
 from pipeline.records.environment import recorded_environment
 from pipeline.records.identity import Description, configuration_identity, identity
 from pipeline.records.names import configuration_names

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import NotMirrored, UserError
-from pipeline.files import read_json, write_json
-from pipeline.masking import masked, one_line, printable
-from pipeline.paths import Paths
+from pipeline.base.errors import NotMirrored, UserError
+from pipeline.base.files import read_json, write_json
+from pipeline.base.masking import masked, one_line, printable
+from pipeline.base.paths import Paths
 from pipeline.tracking.plan import RECORD_FORMAT
 
 if TYPE_CHECKING:

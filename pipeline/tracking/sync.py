@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from pipeline.config import Config
-from pipeline.errors import NotMirrored
-from pipeline.masking import masked, printable
-from pipeline.paths import Paths
+from pipeline.base.config import Config
+from pipeline.base.errors import NotMirrored
+from pipeline.base.masking import masked, printable
+from pipeline.base.paths import Paths
 from pipeline.tracking.mirror import Difference, Mirror
 from pipeline.tracking.plan import Plan, Records
 from pipeline.tracking.store import LATER, PATIENCE, address, alone_with, connect, not_mirrored

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.config import compose
-from pipeline.errors import StageFailed, one_line_errors
-from pipeline.masking import masked
-from pipeline.paths import Paths, find_root
+from pipeline.base.config import compose
+from pipeline.base.errors import StageFailed, one_line_errors
+from pipeline.base.masking import masked
+from pipeline.base.paths import Paths, find_root
 from pipeline.records.gather import gather
 from pipeline.tracking import view
 from pipeline.tracking.store import SETTINGS, address, connect

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TRAIN_IMAGES
 from pipeline.data.sources import obtain
-from pipeline.paths import Paths
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import yaml
 
+from pipeline.base.errors import UserError
+from pipeline.base.files import sha256
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.embedded import embedded_files
 from pipeline.data.prepared import test_labels as read_test_labels
 from pipeline.data.prepared import training_file
 from pipeline.data.sources import obtain
-from pipeline.errors import UserError
-from pipeline.files import sha256
-from pipeline.paths import Paths, find_root
 from tests.conftest import Checkout
 
 DIGITS = embedded_files()

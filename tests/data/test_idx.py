@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from pipeline.base.errors import UserError
 from pipeline.data.idx import encode, parse_images, parse_labels, unpack
-from pipeline.errors import UserError
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 HEADER = struct.pack(">BBBBIII", 0, 0, 8, 3, 2, 3, 4)

@@ -9,7 +9,8 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.config import compose
+from pipeline.base.config import compose
+from pipeline.base.files import read_npz, sha256
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES
 from pipeline.data.idx import encode, parse_images
 from pipeline.data.preprocessing import (
@@ -19,7 +20,6 @@ from pipeline.data.preprocessing import (
     fit,
     moments,
 )
-from pipeline.files import read_npz, sha256
 from pipeline.stages.preprocess import preprocess
 from tests.conftest import Checkout
 

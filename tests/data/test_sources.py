@@ -16,13 +16,13 @@ from typing import ClassVar
 
 import pytest
 
+from pipeline.base.errors import UserError
+from pipeline.base.files import sha256
+from pipeline.base.paths import Paths
 from pipeline.data import sources
 from pipeline.data.catalogue import Dataset
 from pipeline.data.idx import MOST_BYTES
 from pipeline.data.sources import obtain
-from pipeline.errors import UserError
-from pipeline.files import sha256
-from pipeline.paths import Paths
 
 CONTENT = bytes(range(256)) * 40
 NAME = "train-labels-idx1-ubyte"

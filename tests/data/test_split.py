@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.base.errors import UserError
 from pipeline.data.split import SplitIndices, digest, draw, refuse_overlap
-from pipeline.errors import UserError
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 60)
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from selenium.webdriver import ActionChains, Chrome
 
-from pipeline.config import Config, compose
+from pipeline.base.config import Config, compose
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS
 from pipeline.data.embedded import embedded_files
 from pipeline.data.idx import parse_images, parse_labels
@@ -20,7 +21,6 @@ from pipeline.data.prepared import make_preprocessor
 from pipeline.draw.page import Drawn
 from pipeline.network.dense import initialise
 from pipeline.network.randomness import generator
-from pipeline.paths import Paths, find_root
 from pipeline.records.model import Model
 
 Points = list[tuple[float, float]]

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.base.errors import UserError
 from pipeline.draw.packing import LARGEST, answers, chosen, folded, packed, sureness
 from pipeline.draw.page import page
-from pipeline.errors import UserError
 from pipeline.network.dense import Layer, Network, forward
 from tests.conftest import NOT_LIVE, Checkout
 from tests.draw.pages import digits, drawn, embedded_data

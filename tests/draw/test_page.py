@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
+from pipeline.base.paths import find_root
 from pipeline.draw.packing import folded, packed
 from pipeline.draw.page import page
 from pipeline.network.dense import Network, backward, forward
-from pipeline.paths import find_root
 from pipeline.results.tables import read_predictions
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of

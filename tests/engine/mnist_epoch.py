@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import compose
+from pipeline.base.config import compose
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.prepared import prepare
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import ready
 from pipeline.network.training import Start, train
-from pipeline.paths import Paths, find_root
 from pipeline.sweep.job import first_network
 
 

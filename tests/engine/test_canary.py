@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
+from pipeline.base.files import arrays_digest
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.canary import EXPECTED, canary
 from pipeline.engine.code import POINTER, kernel, writing
-from pipeline.files import arrays_digest
 
 # Bits of x86's control register: no exceptions; and results and inputs that are subnormal are zero.
 DEFAULT, FLUSH = 0x1F80, 0x1F80 | 0x8040

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pipeline.config import compose
+from pipeline.base.config import compose
 from pipeline.data.prepared import prepare
 from pipeline.engine.examples import examples
 from tests.conftest import Checkout

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.paths import find_root
 from pipeline.data.catalogue import TRAIN_IMAGES
 from pipeline.engine.canary import EXPECTED
 from pipeline.engine.code import CPU_VARIABLE
-from pipeline.paths import find_root
 
 # Of `small_training`: float32, float32 with momentum, float64 with momentum, rotated inputs.
 TRAININGS = [

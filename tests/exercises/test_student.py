@@ -12,9 +12,9 @@ import pytest
 
 from exercises.grader import FOLDER, SECONDS
 from exercises.train import configuration
-from pipeline.errors import UserError
-from pipeline.git import GitError, git
-from pipeline.paths import find_root
+from pipeline.base.errors import UserError
+from pipeline.base.git import GitError, git
+from pipeline.base.paths import find_root
 from pipeline.records.record import Unfinished, read_finished, read_record
 from tests.conftest import Checkout
 

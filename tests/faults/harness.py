@@ -1,7 +1,7 @@
 """Let the k-th step of writing fail, for k = 1, 2, ... until the work gets through.
 
-A step is what can go wrong in `pipeline.files.write_bytes`: making the temporary file, writing,
-flushing to the disk, renaming; and removing a file.
+A step is what can go wrong in `pipeline.base.files.write_bytes`: making the temporary file,
+writing, flushing to the disk, renaming; and removing a file.
 """
 
 from __future__ import annotations

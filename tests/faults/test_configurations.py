@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import (
+from pipeline.base.config import (
     BIAS_INITIALISERS,
     DTYPES,
     PREPROCESS_METHODS,
@@ -21,8 +21,8 @@ from pipeline.config import (
     WEIGHT_INITIALISERS,
     compose,
 )
-from pipeline.errors import describe
-from pipeline.paths import Paths
+from pipeline.base.errors import describe
+from pipeline.base.paths import Paths
 from pipeline.records.record import Finished, Unfinished, read_record
 from pipeline.sweep.job import record_of, train_seed
 from tests.conftest import copy_of

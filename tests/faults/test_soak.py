@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from pipeline.config import compose
-from pipeline.files import UNFINISHED
+from pipeline.base.config import compose
+from pipeline.base.files import UNFINISHED
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
 from tests.sweep.test_faults import processes_of, wait_until_nobody_trains

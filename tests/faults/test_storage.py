@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import UNFINISHED
+from pipeline.base.files import UNFINISHED
 from tests.conftest import Checkout
 from tests.sweep.test_train import records
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config, compose
-from pipeline.files import UNFINISHED, sha256
-from pipeline.paths import Paths
+from pipeline.base.config import Config, compose
+from pipeline.base.files import UNFINISHED, sha256
+from pipeline.base.paths import Paths
 from pipeline.records.record import copy_record, read_finished
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate

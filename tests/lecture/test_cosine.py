@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pipeline.files import read_json
+from pipeline.base.files import read_json
+from pipeline.base.paths import Paths, find_root
 from pipeline.lecture import cosine
 from pipeline.lecture.published import COSINE_NOISE, COSINE_OUTPUT
 from pipeline.network.dense import forward
-from pipeline.paths import Paths, find_root
 
 COMMITTED = read_json(Paths(find_root()).cosine)
 

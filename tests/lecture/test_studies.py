@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.errors import UserError
-from pipeline.files import read_json
+from pipeline.base.errors import UserError
+from pipeline.base.files import read_json
+from pipeline.base.paths import Paths, find_root
 from pipeline.lecture.published import AUTHOR_TEST, FIVE_RUNS, Point
 from pipeline.lecture.studies import (
     BASELINE,
@@ -20,7 +21,6 @@ from pipeline.lecture.studies import (
     preprocessing_as_dict,
     splits_as_dict,
 )
-from pipeline.paths import Paths, find_root
 from tests.conftest import Checkout
 
 PATHS = Paths(find_root())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.paths import Paths, find_root
+from pipeline.base.paths import Paths, find_root
 
 ROOT = find_root()
 PACKAGE = ROOT / "pipeline"
@@ -37,8 +37,8 @@ OWN = {
     "tracking": {"tracking", "results", "records", "data", "network"},
     "stages": {"stages", "sweep", "tracking", "lecture", "draw", "results", "records", "data"},
 }
-# Modules beside the rooms, which any of them may use, but for the network: it knows no file.
-SHARED = {"config", "errors", "files", "git", "masking", "numerics", "paths", "processes"}
+# What any of them may use, but for the network: it knows no file.
+SHARED = {"base"}
 
 
 def module_name(path: Path) -> str:

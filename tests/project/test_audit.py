@@ -6,7 +6,7 @@ import sys
 import pytest
 import requests
 
-from pipeline.paths import find_root
+from pipeline.base.paths import find_root
 
 
 @pytest.mark.slow

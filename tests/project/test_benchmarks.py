@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.paths import find_root
+from pipeline.base.paths import find_root
 from tests.conftest import Checkout
 
 TINY = ("network.hidden=[8,8]", "training.epochs=1")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import read_json, sha256
-from pipeline.paths import Paths, find_root
+from pipeline.base.files import read_json, sha256
+from pipeline.base.paths import Paths, find_root
 from tests.conftest import AWKWARD, Checkout
 
 PARTS = ("pipeline", "conf", "dvc.yaml", "params.yaml", ".dvcignore", "results", "reports")

@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.paths import find_root
+from pipeline.base.paths import find_root
 from tests.pythons import promised
 
 ROOT = find_root()

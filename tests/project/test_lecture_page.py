@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.files import read_json
+from pipeline.base.files import read_json
+from pipeline.base.paths import Paths, find_root
 from pipeline.lecture.page import DEMONSTRATIONS, STUDIES
-from pipeline.paths import Paths, find_root
 from pipeline.results.crossed import Crossed
 from pipeline.results.page import splits_table
 from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, percents, points

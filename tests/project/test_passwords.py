@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.config import compose
+from pipeline.base.config import compose
 from tests.conftest import Checkout
 
 SECRET = "tops3cret"

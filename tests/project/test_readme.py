@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.paths import Paths, find_root
+from pipeline.base.paths import Paths, find_root
 from pipeline.results.tables import read_summary
 
 PATHS = Paths(find_root())

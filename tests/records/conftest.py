@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import compose
+from pipeline.base.config import compose
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.prepared import Preparation
 from pipeline.data.preprocessing import AffineMap
 from pipeline.data.split import SplitIndices
 from pipeline.network.dense import Layer, Network, initialise
 from pipeline.network.evaluation import Score
 from pipeline.network.training import Epoch
-from pipeline.paths import Paths, find_root
 from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, Record, epoch_entry, read_finished

@@ -29,8 +29,8 @@ def package(tmp_path: Path) -> Path:
 def test_what_decides_a_result_is_part_of_it() -> None:
     assert {
         "pipeline.sweep.job",
-        "pipeline.config",
-        "pipeline.files",
+        "pipeline.base.config",
+        "pipeline.base.files",
         "pipeline.data.preprocessing",
         "pipeline.data.split",
         "pipeline.network.dense",
@@ -136,7 +136,7 @@ def test_every_python_gives_the_same_hash(tmp_path: Path) -> None:
     """All modules of the package, read by the same lines, with nothing installed."""
     module = tmp_path / "code.py"
     text = (PACKAGE / "records" / "code.py").read_text()
-    lines = [line for line in text.splitlines() if "pipeline.files import" not in line]
+    lines = [line for line in text.splitlines() if "pipeline.base.files import" not in line]
     module.write_text(
         "\n".join(lines)
         .replace("import pipeline\n", "")

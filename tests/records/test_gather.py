@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config, compose
-from pipeline.errors import UserError
-from pipeline.files import write_json
-from pipeline.paths import Paths, find_root
+from pipeline.base.config import Config, compose
+from pipeline.base.errors import UserError
+from pipeline.base.files import write_json
+from pipeline.base.paths import Paths, find_root
 from pipeline.records.gather import declared, gather
 from pipeline.records.record import Finished, Record, copy_record, read_finished, read_record
 from tests.records.conftest import SMALL, described, finish

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pipeline.config import compose, experiment, from_experiment
+from pipeline.base.config import compose, experiment, from_experiment
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.prepared import Preparation
 from pipeline.data.preprocessing import AffineMap
 from pipeline.data.split import SplitIndices
-from pipeline.paths import Paths, find_root
 from pipeline.records.environment import (
     numeric_environment,
     one_blas_thread,

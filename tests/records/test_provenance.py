@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import UserError
-from pipeline.git import apply, clone
+from pipeline.base.errors import UserError
+from pipeline.base.git import apply, clone
 from pipeline.records.provenance import CODE, LARGEST_DIFF, diff_bytes, made_by, provenance
 from tests.hostile_git import by_user, commit_all, hostile, hostile_home, make_hostile, write
 

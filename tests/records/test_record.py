@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.files import canonical_json, sha256
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, sha256
 from pipeline.records.identity import check_description, identity
 from pipeline.records.model import model_bytes, parse_model
 from pipeline.records.record import (

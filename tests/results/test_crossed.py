@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 from pipeline.results.crossed import Crossed, crossed
 from pipeline.results.statistics import summarise
 

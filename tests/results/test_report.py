@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from selenium.webdriver import Chrome
 
+from pipeline.base.files import read_json, read_yaml, sha256
 from pipeline.data import prepared
-from pipeline.files import read_json, read_yaml, sha256
 from pipeline.records.record import Record
 from pipeline.results.crossed import crossed
 from pipeline.results.evaluation import calibration

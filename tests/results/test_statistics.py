@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 from pipeline.results.crossed import crossed
 from pipeline.results.statistics import (
     agreement,

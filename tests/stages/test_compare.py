@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.pyplot import imread
 
-from pipeline.config import compose
+from pipeline.base.config import compose
 from pipeline.data import prepared
 from pipeline.records.record import read_finished
 from pipeline.results.crossed import crossed as analysis

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import compose
-from pipeline.files import read_json
-from pipeline.paths import Paths
+from pipeline.base.config import compose
+from pipeline.base.files import read_json
+from pipeline.base.paths import Paths
 from pipeline.records.record import Finished, read_record
 from pipeline.tracking.store import connect
 from tests.conftest import NOT_LIVE, Checkout

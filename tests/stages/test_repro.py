@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.files import sha256
+from pipeline.base.files import sha256
 from tests.conftest import NOT_LIVE, Checkout, copy_of
 
 
@@ -32,7 +32,7 @@ def snapshot(checkout: Checkout) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def reproduced(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    from pipeline.paths import Paths
+    from pipeline.base.paths import Paths
 
     root = tmp_path_factory.mktemp("repro") / prepared_checkout.name
     shutil.copytree(prepared_checkout, root)

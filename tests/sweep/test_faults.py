@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from pipeline.files import UNFINISHED
+from pipeline.base.files import UNFINISHED
 from tests.conftest import Checkout
 from tests.sweep.test_train import records, undisturbed  # noqa: F401  # a fixture
 

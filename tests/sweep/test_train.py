@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.files import sha256
+from pipeline.base.paths import Paths
 from pipeline.data import prepared
-from pipeline.files import sha256
-from pipeline.paths import Paths
 from pipeline.records.record import read_finished
 from tests.conftest import Checkout, forget_prepared_data
 

@@ -132,7 +132,8 @@ def test_what_cannot_work_is_refused_in_one_line(
 def test_a_job_that_no_sweep_has_started_trains_nothing(checkout: Checkout) -> None:
     """As somebody may call it who leaves the command out."""
     code = (
-        "import sys, hydra; from pipeline import config, paths; from pipeline.stages import train;"
+        "import sys, hydra; from pipeline.base import config, paths;"
+        "from pipeline.stages import train;"
         "here = paths.Paths(paths.find_root()); config.register(here);"
         "sys.argv[1:] = ['hydra.mode=RUN', 'seed=0'];"
         "hydra.main(str(here.conf), 'config', '1.3')(train.job)()"

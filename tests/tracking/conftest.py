@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import compose
+from pipeline.base.config import compose
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import NOT_LIVE, Checkout, copy_of

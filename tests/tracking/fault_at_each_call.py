@@ -23,9 +23,9 @@ import mlflow.pyfunc
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 from mlflow import MlflowClient
 
-from pipeline.config import compose
-from pipeline.errors import NotMirrored
-from pipeline.paths import Paths
+from pipeline.base.config import compose
+from pipeline.base.errors import NotMirrored
+from pipeline.base.paths import Paths
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.tracking.stores import contents

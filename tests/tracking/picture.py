@@ -17,8 +17,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from pipeline.base.paths import find_root
 from pipeline.demo import prepare
-from pipeline.paths import find_root
 from tests.browser import chromium
 from tests.tracking.stores import end, wait_for
 

@@ -15,8 +15,8 @@ import mlflow
 import requests
 from mlflow.entities import LoggedModel, Run
 
-from pipeline.files import sha256
-from pipeline.paths import Paths
+from pipeline.base.files import sha256
+from pipeline.base.paths import Paths
 from pipeline.tracking.models import stored_models
 from pipeline.tracking.plan import KEY
 from pipeline.tracking.store import SETTINGS, address, connect

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import compose
+from pipeline.base.config import compose
 from pipeline.tracking.plan import KEY
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync

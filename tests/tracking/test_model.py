@@ -16,11 +16,11 @@ import pytest
 import requests
 from mlflow.entities import LoggedModel
 
-from pipeline.config import compose
+from pipeline.base.config import compose
+from pipeline.base.paths import find_root
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.sources import MIRRORS
-from pipeline.paths import find_root
 from pipeline.records.record import Finished, Test, add_test, read_finished
 from pipeline.tracking.datasets import data_parts, dataset_input
 from pipeline.tracking.fetch import fetch

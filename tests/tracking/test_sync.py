@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.files import sha256
+from pipeline.base.files import sha256
 from pipeline.records.record import read_finished
 from tests.conftest import Checkout
 from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date

@@ -14,9 +14,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 
-from pipeline.config import compose
-from pipeline.errors import NotMirrored
-from pipeline.paths import Paths
+from pipeline.base.config import compose
+from pipeline.base.errors import NotMirrored
+from pipeline.base.paths import Paths
 from pipeline.tracking import mirror
 from pipeline.tracking.mirror import OURS
 from pipeline.tracking.models import stored_models

@@ -14,7 +14,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pipeline.files import read_json
+from pipeline.base.files import read_json
 from tests.browser import chromium, needs_chromium
 from tests.conftest import Checkout, copy_of
 from tests.tracking.conftest import bring_up_to_date, start_anew

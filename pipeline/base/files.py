@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 # What a process killed in the middle of `write_bytes` leaves behind.
 UNFINISHED = ".*.tmp"

@@ -224,5 +224,5 @@ def find_root() -> Path:
     A stage so works from any working directory; an installed copy of the package works on
     the checkout it is started in.
     """
-    checkout = Path(__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / "dvc.yaml").exists() else Path.cwd()

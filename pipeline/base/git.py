@@ -13,7 +13,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from pipeline.masking import masked, printable
+from pipeline.base.masking import masked, printable
 
 TIMEOUT = 60.0  # seconds
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

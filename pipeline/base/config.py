@@ -28,11 +28,11 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from pipeline.base.errors import UserError, describe
+from pipeline.base.files import read_bytes
+from pipeline.base.masking import masked, one_line
+from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
-from pipeline.errors import UserError, describe
-from pipeline.files import read_bytes
-from pipeline.masking import masked, one_line
-from pipeline.paths import Paths, find_root
 
 # The names that the numerical code knows; a test holds the two together. Spelled here, since
 # a stage that only downloads should not depend on the network's code.

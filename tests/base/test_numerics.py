@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline import numerics
+from pipeline.base import numerics
 from tests.conftest import Checkout
 
 needs_avx2 = pytest.mark.skipif(

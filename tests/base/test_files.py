@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.files import (
+from pipeline.base.errors import UserError
+from pipeline.base.files import (
     canonical_json,
     npz_bytes,
     read_json,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.masking import masked, one_line, printable
+from pipeline.base.masking import masked, one_line, printable
 
 
 @pytest.mark.parametrize(

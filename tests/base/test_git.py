@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.git
-from pipeline.git import GitError, apply, clone, environment, git, head, reachable
-from pipeline.paths import find_root
+import pipeline.base.git
+from pipeline.base.git import GitError, apply, clone, environment, git, head, reachable
+from pipeline.base.paths import find_root
 from tests.hostile_git import by_user, commit_all, hostile, hostile_home, make_hostile, write
 
 __all__ = ["hostile", "hostile_home"]  # fixtures
@@ -124,7 +124,7 @@ def test_a_git_that_hangs_is_given_up(checkout: Path, monkeypatch: pytest.Monkey
     write(checkout, {"git": b"#!/bin/sh\nexec /bin/sleep 60\n"})
     (checkout / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(checkout))
-    monkeypatch.setattr(pipeline.git, "TIMEOUT", 0.2)
+    monkeypatch.setattr(pipeline.base.git, "TIMEOUT", 0.2)
     assert reason(checkout) == "git log took longer than 0.2 s"
 
 
@@ -300,7 +300,7 @@ def test_a_patch_that_does_not_fit_changes_nothing(
 HOOK = """
 import json, sys
 from pathlib import Path
-from pipeline.git import apply, clone, head
+from pipeline.base.git import apply, clone, head
 from pipeline.records.provenance import diff_bytes, provenance
 
 here, target = Path.cwd(), Path(sys.argv[1])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import StageFailed
-from pipeline.git import environment
+from pipeline.base.errors import StageFailed
+from pipeline.base.git import environment
 
 # Of whatever stage this process is.
 DVC_VARIABLES = {"DVC_ROOT", "DVC_STAGE", "DVC_EXP_BASELINE_REV", "DVC_EXP_NAME"}

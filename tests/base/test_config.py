@@ -13,11 +13,11 @@ from hydra import initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import pipeline.config as config_module
-from pipeline.config import Config, compose, experiment, read_params, register
-from pipeline.errors import UserError, describe
+import pipeline.base.config as config_module
+from pipeline.base.config import Config, compose, experiment, read_params, register
+from pipeline.base.errors import UserError, describe
+from pipeline.base.paths import Paths, find_root
 from pipeline.network import activations, costs, descent, initialisers
-from pipeline.paths import Paths, find_root
 
 PATHS = Paths(find_root())
 

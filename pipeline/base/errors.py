@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.masking import masked, printable
+from pipeline.base.masking import masked, printable
 
 
 class UserError(Exception):
