@@ -1,6 +1,9 @@
-"""The README says what the committed results say."""
+"""The README says what the committed results say; pages link to what is there."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from pipeline.base.paths import Paths, find_root
 from pipeline.results.tables import read_summary
@@ -24,6 +27,25 @@ def test_headline_and_table_are_the_committed_results() -> None:
     assert stated.group(1) == expected(), f"put this there:\n{expected()}"
 
 
-def test_every_picture_of_the_readme_is_there() -> None:
-    for path in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README):
-        assert (PATHS.root / path).exists(), path
+PAGES = [*PATHS.root.glob("*.md"), *PATHS.root.glob("docs/*.md"), *PATHS.root.glob("*/README.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as the hosts of repositories form them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PATHS.root)))
+def test_every_link_and_picture_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not link.startswith(("http://", "https://")):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    prose = re.sub(r"```.*?```|^\|.*?$", "", README, flags=re.DOTALL | re.MULTILINE)
+    assert len(prose.split()) <= 1200

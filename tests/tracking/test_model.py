@@ -490,10 +490,10 @@ def test_a_server_holds_the_same_models(
 
 
 def printed(run_id: str, port: int) -> tuple[str, list[str]]:
-    """Return the store's address and the command by which the README serves a model."""
-    readme = (find_root() / "README.md").read_text()
-    store = re.search(r"^export MLFLOW_TRACKING_URI=(\S+)", readme, re.MULTILINE)
-    command = re.search(r"^mlflow models serve .*$", readme, re.MULTILINE)
+    """Return the store's address and the command by which docs/tracking.md serves a model."""
+    page = (find_root() / "docs" / "tracking.md").read_text()
+    store = re.search(r"^export MLFLOW_TRACKING_URI=(\S+)", page, re.MULTILINE)
+    command = re.search(r"^mlflow models serve .*$", page, re.MULTILINE)
     assert store is not None
     assert command is not None
     words = command.group(0).replace("<run id>", run_id).replace("5001", str(port))
@@ -501,7 +501,7 @@ def printed(run_id: str, port: int) -> tuple[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_mlflow_serves_it_as_the_readme_prints_it(
+def test_mlflow_serves_it_as_its_page_in_docs_says(
     trained: Checkout,
     client: mlflow.MlflowClient,
     whitened: Finished,
