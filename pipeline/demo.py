@@ -16,6 +16,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from pipeline.base.command import Words, given
 from pipeline.base.config import compose, experiment
 from pipeline.base.errors import NotToBeHad, one_line_errors
 from pipeline.base.files import write_bytes
@@ -25,7 +26,6 @@ from pipeline.base.processes import python
 from pipeline.data.catalogue import DATASETS
 from pipeline.results.tables import read_summary
 from pipeline.stages.download import download
-from pipeline.stages.entry import Words, given
 
 COPIED = ("pipeline", "conf")
 

@@ -337,7 +337,7 @@ def _uncertainty(shown: Experiment, pictures: Mapping[str, bytes]) -> Section:
         text=[
             "Varied: the seed, which draws the first weights and the order of the images. Not "
             f"varied: which images train and which validate (split.seed {split.seed}). How much "
-            "that matters is told by `python -m pipeline.stages.compare --test` of a sweep over "
+            "that matters is told by `python -m pipeline.results.compare --test` of a sweep over "
             "`split.seed` and `seed`, every seed with every split."
         ],
     )

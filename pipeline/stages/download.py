@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.sources import MIRRORS, obtain, user_cache
-from pipeline.stages.entry import run
 
 
 def download(config: Config, paths: Paths) -> None:

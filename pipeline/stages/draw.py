@@ -5,6 +5,7 @@ No stage of DVC's, since the page says which commit made it.
 
 from __future__ import annotations
 
+from pipeline.base.command import run
 from pipeline.base.config import Config, experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import write_bytes
@@ -14,7 +15,6 @@ from pipeline.draw.page import Drawn, page
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import made_by
-from pipeline.stages.entry import run
 
 
 def draw(config: Config, paths: Paths) -> None:

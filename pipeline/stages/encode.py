@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import write_npz
 from pipeline.base.paths import Paths
 from pipeline.data import prepared
-from pipeline.stages.entry import run
 
 
 def encode(config: Config, paths: Paths) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import write_csv, write_json
 from pipeline.base.paths import Paths
@@ -19,7 +20,6 @@ from pipeline.results.classes import class_scores, confusion
 from pipeline.results.evaluation import Answers
 from pipeline.results.evaluation import evaluate as evaluate_model
 from pipeline.results.statistics import summarise, summarise_answers
-from pipeline.stages.entry import run
 
 
 def evaluate(config: Config, paths: Paths) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import write_json
 from pipeline.base.paths import Paths
@@ -12,7 +13,6 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.lecture import cosine, figures
 from pipeline.lecture.demonstrations import DIGITS, of_digits, without_data
 from pipeline.results.style import save
-from pipeline.stages.entry import run
 
 
 def lecture(config: Config, paths: Paths) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import read_json, write_bytes
 from pipeline.base.paths import Paths
@@ -15,7 +16,6 @@ from pipeline.data.preprocessing import fit
 from pipeline.lecture.page import DEMONSTRATIONS, STUDIES, TIMED, lecture_page
 from pipeline.lecture.studies import label
 from pipeline.records.provenance import made_by
-from pipeline.stages.entry import run
 from pipeline.stages.studies import DATASET
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from pipeline.base.command import run
 from pipeline.base.config import Config, experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, read_json, write_bytes
@@ -16,7 +17,6 @@ from pipeline.records.record import Finished, read_record
 from pipeline.results import tables
 from pipeline.results.report import Experiment, draw, page
 from pipeline.results.style import png
-from pipeline.stages.entry import run
 
 PARTS, METRICS = ("train", "validation", "test"), ("accuracy", "loss")
 SAMPLE = 2000  # training images in the figure of preprocessing

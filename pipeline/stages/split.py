@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import write_json, write_npz
 from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.split import digest
-from pipeline.stages.entry import run
 
 
 def split(config: Config, paths: Paths) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
+from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, read_json, write_csv, write_json
@@ -31,7 +32,6 @@ from pipeline.lecture.studies import (
 from pipeline.records.record import Finished, read_finished
 from pipeline.results.figures import splits as splits_figure
 from pipeline.results.style import save
-from pipeline.stages.entry import run
 
 DATASET = "mnist"
 

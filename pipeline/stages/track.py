@@ -8,11 +8,11 @@ python -m pipeline.stages.track --follow   beside a sweep: what standard input n
 
 from __future__ import annotations
 
+from pipeline.base.command import Words, given
 from pipeline.base.config import compose
 from pipeline.base.errors import one_line_errors
 from pipeline.base.paths import Paths, find_root
 from pipeline.records.gather import gather
-from pipeline.stages.entry import Words, given
 
 
 def main() -> None:

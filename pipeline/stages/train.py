@@ -20,12 +20,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from pipeline.base.command import Words, given
 from pipeline.base.config import checked, composed, started
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import own_name
 from pipeline.records.provenance import provenance
-from pipeline.stages.entry import Words, given
 from pipeline.sweep.job import train_seed
 from pipeline.sweep.launch import Around, concluded
 

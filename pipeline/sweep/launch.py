@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pipeline.base.config import Config, checked, experiment
+from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import TrainingFailed, UserError, describe, is_bad_input, one_line_errors
 from pipeline.base.files import canonical_json, write_bytes, write_csv
 from pipeline.base.masking import masked, one_line, printable
@@ -48,7 +49,7 @@ from pipeline.sweep.engines import refuse_engine
 from pipeline.sweep.guard import alone, follow_dvc, killed_by_kernel, no_orphans
 from pipeline.sweep.job import description_of, reuse
 from pipeline.sweep.jobs import expand, is_grid
-from pipeline.sweep.watch import Watched, plain_table, watching, wide_console
+from pipeline.sweep.watch import Watched, watching
 from pipeline.tracking.live import mirrored
 
 

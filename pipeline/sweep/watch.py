@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from pipeline.records.record import Record
 
@@ -23,20 +22,6 @@ POLL_SECONDS = 0.25
 SILENT_SECONDS = 30.0
 # Bars beyond these would not fit a screen; the last line counts all jobs.
 MOST_BARS = 16
-
-
-def wide_console() -> Console:
-    """Return a console; away from a terminal, one wide enough not to fold a table."""
-    console = Console()
-    return console if console.is_terminal else Console(width=1000)
-
-
-def plain_table(*columns: str) -> Table:
-    """Return a table without rules, whose cells are folded rather than cut off."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 @dataclass

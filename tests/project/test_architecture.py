@@ -18,7 +18,7 @@ FOREIGN = {
     "engine": {"numpy", "llvmlite"},
     "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
     "records": {"numpy", "threadpoolctl", "filelock"},
-    "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
+    "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2", "rich", "dvc"},
     "draw": {"numpy"},
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},

@@ -132,7 +132,7 @@ def test_experiments_and_revisions_are_compared_by_their_names(checkout: Checkou
     """Also where `records/` has nothing of them, as in another clone."""
     checkout.run("dvc", "exp", "run", "--name=lr05", "-S", "training.learning_rate=0.05")
     for words in ("--test",), ():
-        done = checkout.run("pipeline.stages.compare", "main", "lr05", *words)
+        done = checkout.run("pipeline.results.compare", "main", "lr05", *words)
         assert "lr 0.05" in done.stdout
         assert "2 of 2" in done.stdout
         shutil.rmtree(checkout.paths.records)

@@ -1,4 +1,4 @@
-"""Compare configurations, paired by seed and image: `python -m pipeline.stages.compare A [B ...]`.
+"""Compare configurations, paired by seed and image: `python -m pipeline.results.compare A [B ...]`.
 
 Each of A, B, ... is a sweep's folder, the folder of a record or of records (`runs`, `records`), or
 a revision or an experiment that DVC knows (`main`, `lr05`); what they hold is sorted into
@@ -18,7 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.base.command import Words, given
 from pipeline.base.config import compose, from_experiment
+from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256, write_csv
 from pipeline.base.masking import masked, one_line, printable
@@ -48,8 +50,6 @@ from pipeline.results.statistics import (
     these,
 )
 from pipeline.results.style import save
-from pipeline.stages.entry import Words, given
-from pipeline.sweep.watch import plain_table, wide_console
 
 Runs = dict[tuple[int, int], Finished | Unfinished]
 """The records of a configuration by split.seed and seed."""
@@ -58,7 +58,7 @@ Runs = dict[tuple[int, int], Finished | Unfinished]
 def main() -> None:
     """Compare what the command line names."""
     with one_line_errors(), tempfile.TemporaryDirectory() as scratch:
-        words = Words(prog="python -m pipeline.stages.compare", description=__doc__)
+        words = Words(prog="python -m pipeline.results.compare", description=__doc__)
         words.add_argument("places", nargs="+", metavar="A", help="sweep, record, runs, revision")
         words.add_argument("--test", action="store_true", help="by test accuracy, not validation")
         words.add_argument(

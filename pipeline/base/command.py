@@ -1,4 +1,4 @@
-"""How stages start: from words on a command line; what is wrong with them is one line."""
+"""How commands start: from words on a command line; what is wrong with them is one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from pipeline.base.config import Config, compose
@@ -32,7 +31,7 @@ def run(stage: Callable[[Config, Paths], None]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
         words = Words(
-            prog=f"python -m pipeline.stages.{Path(sys.argv[0]).stem}",
+            prog=f"pipeline {stage.__name__}",
             description=inspect.getdoc(stage),
         )
         words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")

@@ -56,7 +56,7 @@ def latest(checkout: Checkout) -> Path:
 def test_six_pairs_that_all_agree_are_called(part: str, swept: Checkout) -> None:
     """All six differences have one sign, so p is 2 / 2⁶."""
     words = ["--test"] if part == "test" else []
-    done = swept.run("pipeline.stages.compare", sweep_of(swept), *words)
+    done = swept.run("pipeline.results.compare", sweep_of(swept), *words)
     first, second = table(swept)
     assert first["verdict"] == ""
     assert second["verdict"] == "smaller"
@@ -75,7 +75,7 @@ def test_six_pairs_that_all_agree_are_called(part: str, swept: Checkout) -> None
 
 
 def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) -> None:
-    swept.run("pipeline.stages.compare", sweep_of(swept), "--test")
+    swept.run("pipeline.results.compare", sweep_of(swept), "--test")
     records = map(read_finished, (p.parent for p in swept.paths.records.glob("*/manifest.json")))
     images = prepared.test_file(swept.paths, "digits")
     by_rate: dict[float, list[Any]] = {}
@@ -90,7 +90,7 @@ def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) ->
 
 
 def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
-    done = swept.run("pipeline.stages.compare", sweep_of(swept), "--baseline", "lr 0.001")
+    done = swept.run("pipeline.results.compare", sweep_of(swept), "--baseline", "lr 0.001")
     first, second = table(swept)
     assert first["configuration"] == "lr 0.001"
     assert second["verdict"] == "larger"
@@ -98,7 +98,7 @@ def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
 
 
 def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
-    printed = swept.run("pipeline.stages.compare", sweep_of(swept), "--plan").stdout
+    printed = swept.run("pipeline.results.compare", sweep_of(swept), "--plan").stdout
     assert re.search(r"seeds needed for +0\.05 +0\.10 +0\.20", printed)
     (line,) = re.findall(r"lr 0\.001, difference +(.+)", printed)
     widths = [
@@ -111,7 +111,7 @@ def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
 
 def test_of_one_configuration_the_intervals_are_told(swept: Checkout) -> None:
     one = next(swept.paths.records.glob("*/manifest.json")).parent
-    done = swept.run("pipeline.stages.compare", str(one))
+    done = swept.run("pipeline.results.compare", str(one))
     assert "1 of 1" in done.stdout
     (row,) = table(swept)
     assert row["ci95_new_seeds_low"] == row["verdict"] == ""
@@ -120,7 +120,7 @@ def test_of_one_configuration_the_intervals_are_told(swept: Checkout) -> None:
 @pytest.mark.slow
 def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> None:
     for part, words in (("validation", []), ("test", ["--test"])):
-        done = crossed.run("pipeline.stages.compare", sweep_of(crossed), *words)
+        done = crossed.run("pipeline.results.compare", sweep_of(crossed), *words)
         assert "3 splits and 3 seeds" in done.stdout
         assert "every seed with every split" in done.stdout
         accuracies = np.zeros((3, 3))
@@ -141,7 +141,7 @@ def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_pat
     rows = Path(sweep_of(checkout)) / "runs.csv"
     lines = rows.read_text().splitlines(keepends=True)
     rows.write_text("".join(lines[:-1]))
-    done = checkout.run("pipeline.stages.compare", str(rows.parent), check=False)
+    done = checkout.run("pipeline.results.compare", str(rows.parent), check=False)
     assert done.returncode == 2
     assert "split.seed = 2, seed = 2 is missing or failed" in done.stderr
     for words, told in (
@@ -149,7 +149,7 @@ def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_pat
         (("--plan",), "--plan: allowed is one split.seed, these are 3"),
     ):
         folder = str(checkout.paths.records)
-        done = checkout.run("pipeline.stages.compare", folder, *words, check=False)
+        done = checkout.run("pipeline.results.compare", folder, *words, check=False)
         assert done.returncode == 2
         assert told in done.stderr
 
@@ -158,10 +158,10 @@ def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_pat
 def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train(*SHORT, "split.validation=50", "test=true")
-    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records), check=False)
+    done = checkout.run("pipeline.results.compare", str(checkout.paths.records), check=False)
     assert done.returncode == 2
     assert "the configurations have different validation images" in done.stderr
-    checkout.run("pipeline.stages.compare", str(checkout.paths.records), "--test")
+    checkout.run("pipeline.results.compare", str(checkout.paths.records), "--test")
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_of_a_seed_of_two_codes_the_code_that_lies_here_counts(
     path = checkout.paths.root / "pipeline" / "network" / "descent.py"
     path.write_text(path.read_text() + "\nOTHER = 1\n")
     checkout.train("training.epochs=2", "seed=0", "training.learning_rate=0.1")
-    done = checkout.run("pipeline.stages.compare", str(checkout.paths.records))
+    done = checkout.run("pipeline.results.compare", str(checkout.paths.records))
     assert "left out, since made by other code: 1" in done.stderr
 
 
@@ -180,15 +180,15 @@ def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None
     checkout = copy_of(swept.paths.root, tmp_path)
     rows = Path(sweep_of(checkout)) / "runs.csv"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
-    done = checkout.run("pipeline.stages.compare", str(rows.parent))
+    done = checkout.run("pipeline.results.compare", str(rows.parent))
     assert "n too small to call (5 of at least 6)" in done.stdout
 
 
 def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
     records = sorted(swept.paths.records.glob("*/description.json"))
-    swept.run("pipeline.stages.compare", *(str(path.parent) for path in records))
+    swept.run("pipeline.results.compare", *(str(path.parent) for path in records))
     named = table(swept)
-    swept.run("pipeline.stages.compare", str(swept.paths.records))
+    swept.run("pipeline.results.compare", str(swept.paths.records))
     assert table(swept) == named
     assert [row["n"] for row in named] == ["6", "6"]
 
@@ -206,13 +206,13 @@ def test_what_cannot_be_compared_is_told(swept: Checkout, tmp_path: Path) -> Non
         ([sweep_of(checkout), "--baseline", "nix"], "lr 0.001"),
         ([sweep_of(checkout), "--nix"], "unrecognized arguments: --nix"),
     ):
-        done = checkout.run("pipeline.stages.compare", *words, check=False)
+        done = checkout.run("pipeline.results.compare", *words, check=False)
         assert done.returncode == 2
         assert told in done.stderr
         assert done.stderr.count("\n") == 1
     for path in checkout.paths.records.glob("*/test.json"):
         path.unlink()
-    done = checkout.run("pipeline.stages.compare", sweep_of(checkout), "--test", check=False)
+    done = checkout.run("pipeline.results.compare", sweep_of(checkout), "--test", check=False)
     assert "nobody has asked for its test accuracy" in done.stderr
 
 
@@ -220,7 +220,7 @@ def test_a_failed_seed_leaves_its_pair_out(swept: Checkout, tmp_path: Path) -> N
     checkout = copy_of(swept.paths.root, tmp_path)
     victim = min(checkout.paths.records.glob("*/manifest.json"))
     victim.unlink()
-    checkout.run("pipeline.stages.compare", sweep_of(checkout))
+    checkout.run("pipeline.results.compare", sweep_of(checkout))
     assert sorted(row["n"] for row in table(checkout)) == ["5", "6"]
     assert table(checkout)[1]["pairs"] == "5"
 
@@ -229,19 +229,19 @@ def test_a_failed_seed_leaves_its_pair_out(swept: Checkout, tmp_path: Path) -> N
 def test_what_cannot_be_paired_is_named_with_its_seeds(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train("training.epochs=1", "seed=20,21")
-    words = ("pipeline.stages.compare", str(checkout.paths.records), "--baseline", "lr 0.001")
+    words = ("pipeline.results.compare", str(checkout.paths.records), "--baseline", "lr 0.001")
     done = checkout.run(*words)
     assert "left out: no seed finished in both: " in done.stderr
     assert "epochs 1 · lr 0.1 [20, 21]" in done.stderr
     assert len(table(checkout)) == 2
     alone = max(checkout.paths.sweeps.glob("2*"))
-    done = checkout.run("pipeline.stages.compare", sweep_of(swept), str(alone), check=False)
+    done = checkout.run("pipeline.results.compare", sweep_of(swept), str(alone), check=False)
     assert done.returncode == 0
 
 
 def test_a_figure_shows_long_names_whole(swept: Checkout) -> None:
     """Nothing is drawn on the outermost pixels."""
-    swept.run("pipeline.stages.compare", sweep_of(swept))
+    swept.run("pipeline.results.compare", sweep_of(swept))
     image = imread(latest(swept).with_suffix(".png"))[..., :3]
     edges = (image[0], image[-1], image[:, 0], image[:, -1])
     assert all((edge == 1).all() for edge in edges)
