@@ -6,8 +6,8 @@ identity never has to be trained again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from pipeline.base.config import Config, experiment, from_experiment
 from pipeline.base.errors import UserError
@@ -23,6 +23,7 @@ from pipeline.records.code import code_digest
 FORMAT = 2
 
 Description = dict[str, Any]
+T = TypeVar("T")
 
 
 def description(config: Config, preparation: Preparation) -> Description:
@@ -74,6 +75,14 @@ def identity(described: Mapping[str, Any]) -> str:
     return sha256(canonical_json(described))[:20]
 
 
-def configuration_identity(described: Mapping[str, Any]) -> str:
-    """Return what the seeds of one configuration share: the identity without the seed."""
-    return identity({key: value for key, value in described.items() if key != "seed"})
+def grouped(items: Iterable[T], what: Callable[[T], Mapping[str, Any]]) -> dict[str, list[T]]:
+    """Return `items` by the identity of what `what` says of each, such as its configuration."""
+    groups: dict[str, list[T]] = {}
+    for item in items:
+        groups.setdefault(identity(what(item)), []).append(item)
+    return groups
+
+
+def configuration(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the seeds of one configuration share: the description without the seed."""
+    return {key: value for key, value in described.items() if key != "seed"}

@@ -29,8 +29,8 @@ from pipeline.data import prepared
 from pipeline.data.split import digest
 from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
-from pipeline.records.identity import Description, identity
-from pipeline.records.names import configuration_names
+from pipeline.records.identity import Description, grouped, identity
+from pipeline.records.names import Experiment, configuration_names
 from pipeline.records.record import Finished, Unfinished, is_older, read_record
 from pipeline.results import figures, page
 from pipeline.results.crossed import Crossed
@@ -159,30 +159,35 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
     Raises:
         UserError: a description cannot be read, or nobody has asked for a test accuracy.
     """
-    by_configuration: dict[bytes, Runs] = {}
-    experiments = {}
+    settings = []
     other_code = 0
-    for record in records:
-        described = _described(record)
-        if test and isinstance(record, Finished) and record.test is None:
-            raise UserError(
-                f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
-                "`test=true` does, and trains nothing again"
-            )
-        split = dict(described["experiment"]["split"])
-        run = (split.pop("seed"), described["seed"])
-        experiment = {**described["experiment"], "split": split}
-        key = canonical_json(experiment)
-        experiments[key] = experiment
-        runs = by_configuration.setdefault(key, {})
-        again = run in runs and _described(runs[run]) != described
-        other_code += again
-        if not again or described["code"] == code_digest():
-            runs[run] = record
+    groups = grouped(records, _experiment).values()
+    for members in groups:
+        runs: Runs = {}
+        for record in members:
+            described = _described(record)
+            if test and isinstance(record, Finished) and record.test is None:
+                raise UserError(
+                    f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
+                    "`test=true` does, and trains nothing again"
+                )
+            run = described["experiment"]["split"]["seed"], described["seed"]
+            again = run in runs and _described(runs[run]) != described
+            other_code += again
+            if not again or described["code"] == code_digest():
+                runs[run] = record
+        settings.append(runs)
     if other_code:
         print(f"left out, since made by other code: {other_code}", file=sys.stderr)
-    names = configuration_names(list(experiments.values()))
-    return dict(zip(names, by_configuration.values(), strict=True))
+    names = configuration_names([_experiment(members[0]) for members in groups])
+    return dict(zip(names, settings, strict=True))
+
+
+def _experiment(record: Finished | Unfinished) -> Experiment:
+    """Return the experiment without the split's seed, which may vary as the run's does."""
+    experiment = _described(record)["experiment"]
+    split = {key: value for key, value in experiment["split"].items() if key != "seed"}
+    return {**experiment, "split": split}
 
 
 def _described(record: Finished | Unfinished) -> Description:

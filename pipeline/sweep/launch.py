@@ -32,7 +32,7 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import test_file, test_one_hot
 from pipeline.engine.canary import EXPECTED, canary
 from pipeline.records.gather import gather
-from pipeline.records.identity import Description, identity
+from pipeline.records.identity import Description, grouped, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import (
     Finished,
@@ -361,17 +361,13 @@ def _evaluated(ended: Sequence[Ended]) -> list[Ended]:
 
 
 def _write_tables(sweep: Sweep, ended: Sequence[Ended]) -> None:
-    by_configuration: dict[str, list[Ended]] = {}
-    for each in ended:
-        key = canonical_json(experiment(each.job.config)).decode()
-        by_configuration.setdefault(key, []).append(each)
     parts = {"validation": attrgetter("validation_accuracy")}
     if any(job.config.test for job, _ in ended):
         parts["test"] = attrgetter("test_accuracy")
     heads = [head for part in parts for head in (f"{part} accuracy", "95 % interval (t)")]
     table = plain_table("configuration", "seeds", *heads)
     rows: list[list[object]] = []
-    for members in by_configuration.values():
+    for members in grouped(ended, lambda each: experiment(each.job.config)).values():
         name = members[0].job.configuration
         summaries = [
             summarise({_seed(member.job): of(member) for member in members})

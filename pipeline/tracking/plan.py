@@ -25,7 +25,7 @@ from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
 from pipeline.data.catalogue import DATASETS
 from pipeline.records.environment import recorded_environment
-from pipeline.records.identity import Description, configuration_identity, identity
+from pipeline.records.identity import Description, configuration, grouped, identity
 from pipeline.records.names import configuration_names
 from pipeline.records.record import (
     IDENTITY,
@@ -192,17 +192,14 @@ class Records:
         return known[1]
 
     def _parents(self, study: str, seeds: Iterable[Seed]) -> list[Parent]:
-        by_configuration: dict[str, list[Seed]] = {}
-        for seed in seeds:
-            key = configuration_identity(seed.described)
-            by_configuration.setdefault(key, []).append(seed)
+        by_configuration = sorted(grouped(seeds, lambda s: configuration(s.described)).items())
         parents = []
-        for key, members in sorted(by_configuration.items()):
+        for key, members in by_configuration:
             members.sort(key=lambda seed: seed.number)
             children = [self._child(study, seed) for seed in members]
             parent = _parent(key, members, children, self._paths.metrics)
             parents.append(Parent(parent, children))
-        _name(parents, [members[0].described for _, members in sorted(by_configuration.items())])
+        _name(parents, [members[0].described for _, members in by_configuration])
         return parents
 
     def _child(self, study: str, seed: Seed) -> Run:

@@ -17,8 +17,9 @@ from pipeline.records.identity import (
     FORMAT,
     Description,
     check_description,
-    configuration_identity,
+    configuration,
     description,
+    grouped,
     identity,
 )
 from tests.records.conftest import PREPARATION, PREPROCESSOR, SPLIT
@@ -54,10 +55,11 @@ def test_what_changes_no_result_does_not(override: str) -> None:
     assert identity(described(override)) == BASE
 
 
-def test_seeds_of_one_configuration_share_its_identity() -> None:
-    first, second = (described(f"seed={seed}") for seed in (0, 1))
-    assert identity(first) != identity(second)
-    assert configuration_identity(first) == configuration_identity(second)
+def test_seeds_of_one_configuration_are_grouped() -> None:
+    words = [(seed, rate) for rate in (0.1, 0.2) for seed in (0, 1)]
+    made = [described(f"seed={seed}", f"training.learning_rate={rate}") for seed, rate in words]
+    assert len({identity(each) for each in made}) == 4
+    assert list(grouped(made, configuration).values()) == [made[:2], made[2:]]
 
 
 def test_another_fit_or_split_is_another_identity() -> None:
