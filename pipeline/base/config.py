@@ -1,18 +1,16 @@
 """The typed configuration: composed by Hydra on top of `params.yaml`, checked before any work.
 
 Convention: `params.yaml` holds every value of the experiment; files in `conf/` and overrides on
-the command line say only what differs. Whatever comes out is one `Config`, or one line that
-names the key, its value and what is allowed.
+the command line say only what differs. A field's metadata is its range. Whatever comes out is one
+`Config`, or one line that names the key, its value and what is allowed.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -20,136 +18,110 @@ from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.nodes import MappingNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
 
 from pipeline.base.errors import UserError, describe
-from pipeline.base.files import read_bytes
 from pipeline.base.masking import masked, one_line
+from pipeline.base.params import Params, read_params
 from pipeline.base.paths import Paths, find_root
+from pipeline.data import preprocessing, split
 from pipeline.data.catalogue import DATASETS
+from pipeline.network.costs import COSTS
+from pipeline.network.settings import Architecture, Training, allow, number, one_of, several, whole
 
-# The names that the numerical code knows; a test holds the two together. Spelled here, since
-# a stage that only downloads should not depend on the network's code.
-ACTIVATIONS = ("relu", "sigmoid", "identity")
-COSTS = ("cross_entropy", "squared_error")
-SCHEDULES = ("constant", "halving", "cosine")
-WEIGHT_INITIALISERS = ("he_normal", "lecun_normal", "glorot_uniform", "fan_in_uniform", "uniform")
-BIAS_INITIALISERS = ("zeros", "normal", "fan_in_uniform")
-SPLIT_METHODS = ("stratified", "first")
-PREPROCESS_METHODS = ("raw", "standardise", "whiten")
-STATISTICS = ("scalar", "per_feature")
-ROTATIONS = ("pca", "zca")
-DTYPES = ("float32", "float64")
 LONGEST_STUDY = 100
 # What MLflow can keep runs in; its folders of files are no longer among them.
 STORE = re.compile(r"sqlite:///(?!:memory:)[^?\s]+|(https?|(postgresql|mysql|mssql)(\+\w+)?)://\S+")
-STORES = (
-    "sqlite:///FILE (from the checkout's folder), http(s)://SERVER, or a database's address "
-    "(postgresql://, mysql://, mssql://), without spaces"
-)
 # scikit-learn's and NumPy's legacy generators take no larger seed, so nobody else's can either.
-LARGEST_SEED = 2**32 - 1
+SEED = whole(0, 2**32 - 1)
+IMAGES = whole(1, 10**9)
+TRUTH = allow("true or false", lambda value: type(value) is bool)
 
 
-@dataclass
+def is_study(name: str) -> bool:
+    """Tell whether a study can be called so: it names experiments, folders and lines."""
+    return name == name.strip() and 0 < len(name) <= LONGEST_STUDY and name.isprintable()
+
+
+@dataclass(kw_only=True)
 class Data:
-    """Which digits."""
+    """Which images."""
 
-    name: str = MISSING
+    name: str = field(metadata=one_of(DATASETS))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Split:
     """How many images train, validate and test, and how they are drawn."""
 
-    train: int = MISSING
-    validation: int = MISSING
-    test: int = MISSING
-    method: str = MISSING
-    seed: int = MISSING
+    train: int = field(metadata=IMAGES)
+    validation: int = field(metadata=IMAGES)
+    test: int = field(metadata=IMAGES)
+    method: str = field(metadata=one_of(split.METHODS))
+    seed: int = field(metadata=SEED)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Preprocess:
     """How pixels become inputs: (20), or (21) and (22)."""
 
-    method: str = MISSING
-    statistics: str = MISSING
-    rotation: str = MISSING
-    epsilon: float = MISSING
+    method: str = field(metadata=one_of(preprocessing.METHODS))
+    statistics: str = field(metadata=one_of(preprocessing.STATISTICS))
+    rotation: str = field(metadata=one_of(preprocessing.ROTATIONS))
+    epsilon: float = field(metadata=number(lowest=0.0, highest=1e6))
 
 
-@dataclass
-class Network:
-    """The dense network (2)."""
-
-    hidden: list[int] = MISSING
-    activation: str = MISSING
-    output: str = MISSING
-    weights: str = MISSING
-    weight_limit: float = MISSING
-    biases: str = MISSING
-
-
-@dataclass
-class Training:
-    """Gradient descent (17) on a cost, (3) or (18)."""
-
-    cost: str = MISSING
-    epochs: int = MISSING
-    batch_size: int = MISSING
-    learning_rate: float = MISSING
-    schedule: str = MISSING
-    momentum: float = MISSING
-    dtype: str = MISSING
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Tracking:
     """Where the records are mirrored to."""
 
-    uri: str | None = None
-    live: bool = True
+    uri: str | None = field(
+        default=None,
+        metadata=allow(
+            "sqlite:///FILE (from the checkout's folder), http(s)://SERVER, or a database's "
+            "address (postgresql://, mysql://, mssql://), without spaces",
+            lambda value: STORE.fullmatch(value) is not None,
+        ),
+    )
+    live: bool = field(default=True, metadata=TRUTH)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Config:
     """An experiment: what `params.yaml` says, plus what is asked of one command."""
 
-    study: str = MISSING
-    data: Data = field(default_factory=Data)
-    split: Split = field(default_factory=Split)
-    preprocess: Preprocess = field(default_factory=Preprocess)
-    network: Network = field(default_factory=Network)
-    training: Training = field(default_factory=Training)
-    seeds: list[int] = MISSING
+    study: str = field(
+        metadata=allow(f"a name of up to {LONGEST_STUDY} printable characters", is_study)
+    )
+    data: Data
+    split: Split
+    preprocess: Preprocess
+    network: Architecture
+    training: Training
+    seeds: list[int] = field(metadata=several(SEED, [0, 1, 2, 3, 4], once=True))
     tracking: Tracking = field(default_factory=Tracking)
     # Asked of one command, so not in params.yaml: the seed of a job, where a sweep puts its
     # runs, whether it evaluates them on the test images, and whether it only tells.
-    seed: int | None = None
-    output: str | None = None
-    test: bool = False
-    dry_run: bool = False
+    seed: int | None = field(default=None, metadata=SEED)
+    output: str | None = field(default=None, metadata=allow("a folder", bool))
+    test: bool = field(default=False, metadata=TRUTH)
+    dry_run: bool = field(default=False, metadata=TRUTH)
+
+
+# What determines a result besides the seed.
+SECTIONS: dict[str, type[Any]] = {
+    "data": Data,
+    "split": Split,
+    "preprocess": Preprocess,
+    "network": Architecture,
+    "training": Training,
+}
 
 
 def experiment(config: Config) -> dict[str, Any]:
     """Return what determines a result besides the seed: plain values, for hashing and showing."""
     return {section: asdict(getattr(config, section)) for section in SECTIONS}
-
-
-SECTIONS: dict[str, type[Any]] = {
-    "data": Data,
-    "split": Split,
-    "preprocess": Preprocess,
-    "network": Network,
-    "training": Training,
-}
 
 
 def from_experiment(values: Any, seed: Any) -> Config:
@@ -164,29 +136,14 @@ def from_experiment(values: Any, seed: Any) -> Config:
     """
     if not isinstance(values, dict) or values.keys() != SECTIONS.keys():
         raise UserError(f"experiment: allowed is a mapping of {', '.join(SECTIONS)}")
-    sections = {}
-    for name, section in SECTIONS.items():
-        given = values[name]
-        known = {entry.name: str(entry.type) for entry in fields(section)}
-        if not isinstance(given, dict) or given.keys() != known.keys():
-            raise UserError(f"{name}: allowed is a mapping of {', '.join(known)}")
-        for key, value in given.items():
-            if not _TYPES[known[key]](value):
-                _refuse(f"{name}.{key}", value, f"a value of type {known[key]}")
-        sections[name] = section(**given)
-    if not _TYPES["int"](seed):
-        _refuse("seed", seed, "a whole number")
+    for section, known in SECTIONS.items():
+        names = [entry.name for entry in fields(known)]
+        if not isinstance(values[section], dict) or values[section].keys() != set(names):
+            raise UserError(f"{section}: allowed is a mapping of {', '.join(names)}")
+    sections = {section: known(**values[section]) for section, known in SECTIONS.items()}
     config = Config(study="recorded", seeds=[seed], seed=seed, **sections)
     check(config)
     return config
-
-
-_TYPES: dict[str, Callable[[Any], bool]] = {
-    "int": lambda value: type(value) is int,
-    "float": lambda value: type(value) is float,
-    "str": lambda value: type(value) is str,
-    "list[int]": lambda value: type(value) is list and all(type(entry) is int for entry in value),
-}
 
 
 # --- composition -------------------------------------------------------------------------------
@@ -196,17 +153,15 @@ def _join(values: Iterable[object]) -> str:
     return ",".join(str(value) for value in values)
 
 
-# In workers this module is imported with the job's function, so resolvers exist there too.
-OmegaConf.register_new_resolver("join", _join, replace=True)
-OmegaConf.register_new_resolver("root", lambda: str(find_root()), replace=True)
-
-
 def _read_tracking_uri_from(paths: Paths) -> None:
     OmegaConf.register_new_resolver(
-        "tracking_uri", lambda: read_params(paths.params)[0]["tracking"]["uri"], replace=True
+        "tracking_uri", lambda: read_params(paths.params).values["tracking"]["uri"], replace=True
     )
 
 
+# In workers this module is imported with the job's function, so resolvers exist there too.
+OmegaConf.register_new_resolver("join", _join, replace=True)
+OmegaConf.register_new_resolver("root", lambda: str(find_root()), replace=True)
 _read_tracking_uri_from(Paths(find_root()))
 
 
@@ -216,10 +171,11 @@ def register(paths: Paths) -> None:
     Raises:
         UserError: `params.yaml` is missing or wrong; says in which line and column.
     """
-    values, document = read_params(paths.params)
+    params = read_params(paths.params)
     base = OmegaConf.structured(Config)
     try:
-        base.merge_with(values)
+        base.merge_with(params.values)
+        _refuse_missing(params)
         if _has_password(base):
             # Hydra writes what it composes into files, where a password must not stand.
             base.tracking.uri = "${tracking_uri:}"
@@ -227,9 +183,17 @@ def register(paths: Paths) -> None:
         checked(base)
     except (UserError, OmegaConfBaseException) as error:
         key = error.key if isinstance(error, UserError) else error.full_key
-        place = _place(paths.params, position(document, key or ""))
-        raise UserError(f"{place}: {describe(error)}") from None
+        raise UserError(f"{params.place(key or '')}: {describe(error)}") from None
     ConfigStore.instance().store(name="params", node=base)
+
+
+def _refuse_missing(params: Params) -> None:
+    """Refuse a file that leaves a value of the experiment to a default in the code."""
+    for section, known in SECTIONS.items():
+        for entry in fields(known):
+            if entry.name not in params.values.get(section, {}):
+                key = f"{section}.{entry.name}"
+                raise UserError(f"{key} is missing: allowed is {allowed(key)}", key)
 
 
 def compose(paths: Paths, overrides: Sequence[str] = ()) -> Config:
@@ -277,10 +241,6 @@ def checked(given: DictConfig) -> Config:
     Raises:
         UserError: see `compose`.
     """
-    known = {entry.name for entry in fields(Config)}
-    for key in map(str, given):
-        if key not in known and key != "hydra":
-            raise UserError(f"{key}: unknown key; known are {', '.join(sorted(known))}", key)
     if _has_password(given):
         raise UserError(
             f"tracking.uri = {masked(str(given.tracking.uri))}: allowed is a password in "
@@ -289,78 +249,12 @@ def checked(given: DictConfig) -> Config:
             "command lines and conf/ into files"
         )
     # As plain values: a merge of typed nodes would let keys pass that were added with `+`.
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(given, sorted(known)), resolve=True)
+    ours = OmegaConf.masked_copy(given, [str(key) for key in given if key != "hydra"])
+    plain = OmegaConf.to_container(ours, resolve=True)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
     assert isinstance(config, Config)
     check(config)
     return config
-
-
-# Deeper than any configuration; the parser in C fails where it has no room left.
-DEEPEST = 20
-
-
-def read_params(path: Path) -> tuple[dict[str, Any], Any]:
-    """Return the values of `params.yaml`, and its nodes, which know their lines.
-
-    By the library that DVC reads it with, so that `010` or `no` is the same to both.
-
-    Raises:
-        UserError: it is missing or is no mapping in YAML; says in which line and column.
-    """
-    content, depth = b"", 0
-    try:
-        content = read_bytes(path)
-        text = content.decode()
-        for event in YAML(typ="safe").parse(text):
-            depth += isinstance(event, CollectionStartEvent)
-            depth -= isinstance(event, CollectionEndEvent)
-            if depth > DEEPEST or isinstance(event, AliasEvent):
-                problem = "aliases are not allowed" if depth <= DEEPEST else "too deeply nested"
-                raise MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-        values, document = YAML(typ="safe").load(text), YAML(typ="safe").compose(text)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; it holds the experiment") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{_place(path, _end(content[: error.start]))}: not in UTF-8") from None
-    except ReaderError as error:
-        # Of a character that YAML does not allow it knows where it is, not the line.
-        before = content.decode()[: error.position].encode()
-        raise UserError(f"{_place(path, _end(before))}: {error.reason}") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _place(path, (mark.line, mark.column) if mark else (0, 0))
-        raise UserError(f"{place}: {one_line(error.problem or error.context)}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must map names to values")
-    return values, document
-
-
-def position(document: Any, key: str) -> tuple[int, int]:
-    """Return line and column, from 0, of a key in YAML's nodes, or of what should hold it."""
-    mark = document.start_mark
-    for part in re.findall(r"[^.\[\]]+", key):
-        entries: list[tuple[Any, Any]] = []
-        if isinstance(document, MappingNode):
-            entries = [(name, node) for name, node in document.value if name.value == part]
-        elif isinstance(document, SequenceNode) and part.isdecimal():
-            entries = [(node, node) for node in document.value[int(part) :][:1]]
-        if not entries:
-            break
-        mark, document = entries[0][0].start_mark, entries[0][1]
-    return mark.line, mark.column
-
-
-def _end(content: bytes) -> tuple[int, int]:
-    lines = content.split(b"\n")
-    return len(lines) - 1, len(lines[-1].decode(errors="replace"))
-
-
-def _place(path: Path, position: tuple[int, int]) -> str:
-    line, column = position
-    return f"{path}, line {line + 1}, column {column + 1}"
 
 
 def _has_password(given: Any) -> bool:
@@ -380,39 +274,50 @@ def check(config: Config) -> None:
     Raises:
         UserError: the first such value.
     """
-    if not is_study(config.study):
-        _refuse("study", config.study, f"a name of up to {LONGEST_STUDY} printable characters")
-    uri = config.tracking.uri
-    if uri is not None and not STORE.fullmatch(uri):
-        # With spaces in it, a password could not be told from the rest.
-        known = (
-            masked(uri) if not re.search(r"\s", uri) else f"{uri.partition('://')[0][:20]}://..."
-        )
-        _refuse("tracking.uri", known, STORES)
-    _one_of("data.name", config.data.name, DATASETS)
+    _check_ranges(config)
     _check_split(config)
-    _one_of("preprocess.method", config.preprocess.method, PREPROCESS_METHODS)
-    _one_of("preprocess.statistics", config.preprocess.statistics, STATISTICS)
-    _one_of("preprocess.rotation", config.preprocess.rotation, ROTATIONS)
-    _number("preprocess.epsilon", config.preprocess.epsilon, lowest=0.0, highest=1e6)
-    _check_network(config.network)
-    _check_training(config)
-    _check_seeds("seeds", config.seeds)
-    if config.seed is not None:
-        _check_seeds("seed", [config.seed])
+    accepted = COSTS[config.training.cost].outputs
+    if config.network.output not in accepted:
+        _refuse(
+            "network.output",
+            config.network.output,
+            f"{' or '.join(accepted)}, since training.cost = {config.training.cost}",
+        )
+    if config.training.batch_size > config.split.train:
+        _refuse(
+            "training.batch_size",
+            config.training.batch_size,
+            f"1 to split.train = {config.split.train}",
+        )
 
 
-def is_study(name: str) -> bool:
-    """Tell whether a study can be called so: it names experiments, folders and lines."""
-    return name == name.strip() and 0 < len(name) <= LONGEST_STUDY and name.isprintable()
+def _check_ranges(settings: Any, prefix: str = "") -> None:
+    """Check each field of a dataclass, and of those in it, against its range."""
+    for entry in fields(settings):
+        key, value = f"{prefix}{entry.name}", getattr(settings, entry.name)
+        if is_dataclass(value):
+            _check_ranges(value, f"{key}.")
+        elif "range" in entry.metadata and (value is not None or entry.default is not None):
+            allowed, holds = entry.metadata["range"]
+            if not holds(value):
+                _refuse(key, value, allowed)
+
+
+def allowed(key: str) -> str:
+    """Return what a key such as `training.epochs` allows; of an unknown one, which are known."""
+    known: type[Any] = Config
+    for part in key.partition("[")[0].split("."):
+        names = {entry.name: entry for entry in fields(known)}
+        if part not in names:
+            break
+        if "range" in names[part].metadata:
+            return str(names[part].metadata["range"].allowed)
+        known = {**SECTIONS, "tracking": Tracking}.get(part, known)
+    return f"one of {', '.join(entry.name for entry in fields(known))}"
 
 
 def _check_split(config: Config) -> None:
     split, dataset = config.split, DATASETS[config.data.name]
-    _one_of("split.method", split.method, SPLIT_METHODS)
-    _whole("split.seed", split.seed, 0, LARGEST_SEED)
-    for name in ("train", "validation", "test"):
-        _whole(f"split.{name}", getattr(split, name), 1, 10**9)
     wanted = split.train + split.validation
     if wanted > dataset.train_images:
         raise UserError(
@@ -422,84 +327,18 @@ def _check_split(config: Config) -> None:
         )
     if split.test > dataset.test_images:
         _refuse("split.test", split.test, f"1 to {dataset.test_images}, the test file's images")
-    if split.method == "stratified":
-        for name in ("train", "validation"):
-            if getattr(split, name) < dataset.classes:
-                _refuse(
-                    f"split.{name}",
-                    getattr(split, name),
-                    f"at least {dataset.classes}, one image a class, in a stratified split",
-                )
-
-
-def _check_network(network: Network) -> None:
-    if not network.hidden:
-        _refuse("network.hidden", network.hidden, "at least one layer, such as [256, 128]")
-    for width in network.hidden:
-        _whole("network.hidden", width, 1, 10**6)
-    _one_of("network.activation", network.activation, ACTIVATIONS)
-    _one_of("network.output", network.output, ACTIVATIONS)
-    _one_of("network.weights", network.weights, WEIGHT_INITIALISERS)
-    _number("network.weight_limit", network.weight_limit, above=0.0, highest=1e6)
-    _one_of("network.biases", network.biases, BIAS_INITIALISERS)
-
-
-def _check_training(config: Config) -> None:
-    training = config.training
-    _one_of("training.cost", training.cost, COSTS)
-    if training.cost == "cross_entropy" and config.network.output != "sigmoid":
-        _refuse("network.output", config.network.output, "sigmoid, since (18) takes its outputs")
-    _whole("training.epochs", training.epochs, 1, 10**6)
-    if not 1 <= training.batch_size <= config.split.train:
-        _refuse(
-            "training.batch_size",
-            training.batch_size,
-            f"1 to split.train = {config.split.train}",
-        )
-    _number("training.learning_rate", training.learning_rate, above=0.0, highest=1e6)
-    _one_of("training.schedule", training.schedule, SCHEDULES)
-    _number("training.momentum", training.momentum, lowest=0.0, below=1.0)
-    _one_of("training.dtype", training.dtype, DTYPES)
-
-
-def _check_seeds(key: str, seeds: Sequence[int]) -> None:
-    if not seeds:
-        _refuse(key, list(seeds), "at least one seed, such as [0, 1, 2, 3, 4]")
-    for seed in seeds:
-        _whole(key, seed, 0, LARGEST_SEED)
-    if len(set(seeds)) != len(seeds):
-        _refuse(key, list(seeds), "each seed once")
+    for name in ("train", "validation") if split.method == "stratified" else ():
+        if getattr(split, name) < dataset.classes:
+            _refuse(
+                f"split.{name}",
+                getattr(split, name),
+                f"at least {dataset.classes}, one image a class, in a stratified split",
+            )
 
 
 def _refuse(key: str, value: object, allowed: str) -> None:
-    raise UserError(f"{key} = {value}: allowed is {allowed}", key)
-
-
-def _one_of(key: str, value: str, allowed: Iterable[str]) -> None:
-    names = list(allowed)
-    if value not in names:
-        _refuse(key, value, "one of " + ", ".join(names))
-
-
-def _whole(key: str, value: int, lowest: int, highest: int) -> None:
-    # bool is an int to Python, yet `seed=true` is nobody's seed; a list of lists passes OmegaConf.
-    if type(value) is not int or not lowest <= value <= highest:
-        _refuse(key, value, f"a whole number from {lowest} to {highest}")
-
-
-def _number(
-    key: str,
-    value: float,
-    *,
-    lowest: float = -math.inf,
-    highest: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    # Written so that nan, for which every comparison is false, is refused; and -0.0, which
-    # computes what 0.0 does and would have another identity.
-    if lowest <= value <= highest and above < value < below and str(value) != "-0.0":
-        return
-    low = f"above {above:g}" if math.isfinite(above) else f"from {lowest:g}"
-    high = f"below {below:g}" if math.isfinite(below) else f"to {highest:g}"
-    _refuse(key, value, f"a number {low} {high}")
+    text = masked(str(value))
+    if "://" in text and re.search(r"\s", text):
+        # With spaces in it, a password could not be told from the rest.
+        text = f"{text.partition('://')[0][:20]}://..."
+    raise UserError(f"{key} = {one_line(text)}: allowed is {allowed}", key)

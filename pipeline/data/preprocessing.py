@@ -16,6 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 from pipeline.base.errors import UserError
 from pipeline.network.activations import Array
 
+METHODS = ("raw", "standardise", "whiten")
+STATISTICS = ("scalar", "per_feature")
+ROTATIONS = ("pca", "zca")
 Float64 = NDArray[np.float64]
 # Rows turned into float64 at once.
 BLOCK = 2000

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pipeline.base.errors import UserError
 from pipeline.base.files import sha256
 
+METHODS = ("stratified", "first")
+
 
 class SplitIndices(NamedTuple):
     """Indices into the training file, each sorted, dtype uint32."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.network.activations import Activation, Array, sigmoid
+from pipeline.network.activations import ACTIVATIONS, Activation, Array, sigmoid
 
 
 def squared_error(H_bar: Array, Y: Array, activation: Activation) -> Array:
@@ -55,10 +55,17 @@ def cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Ar
 
 
 class Cost(NamedTuple):
-    """A cost's summands, and its gradient δH_bar at the last pre-activation."""
+    """A cost function.
+
+    Attributes:
+        value: its summands.
+        gradient: its gradient δH_bar at the last pre-activation.
+        outputs: the activations of the last layer that it is defined for.
+    """
 
     value: Callable[[Array, Array, Activation], Array]
     gradient: Callable[[Array, Array, Activation], Array]
+    outputs: tuple[str, ...]
 
 
 def mean_cost(H_bar: Array, Y: Array, cost: str, activation: Activation) -> float:
@@ -68,6 +75,6 @@ def mean_cost(H_bar: Array, Y: Array, cost: str, activation: Activation) -> floa
 
 
 COSTS = {
-    "cross_entropy": Cost(cross_entropy, cross_entropy_gradient),
-    "squared_error": Cost(squared_error, squared_error_gradient),
+    "cross_entropy": Cost(cross_entropy, cross_entropy_gradient, ("sigmoid",)),
+    "squared_error": Cost(squared_error, squared_error_gradient, tuple(ACTIVATIONS)),
 }

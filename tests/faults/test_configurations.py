@@ -11,18 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.base.config import (
-    BIAS_INITIALISERS,
-    DTYPES,
-    PREPROCESS_METHODS,
-    ROTATIONS,
-    SCHEDULES,
-    STATISTICS,
-    WEIGHT_INITIALISERS,
-    compose,
-)
+from pipeline.base.config import compose
 from pipeline.base.errors import describe
 from pipeline.base.paths import Paths
+from pipeline.data.preprocessing import METHODS, ROTATIONS, STATISTICS
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+from pipeline.network.descent import SCHEDULES
+from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
 from pipeline.records.record import Finished, Unfinished, read_record
 from pipeline.sweep.job import record_of, train_seed
 from tests.conftest import copy_of
@@ -38,20 +34,20 @@ def key(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
 
 
 RIGHT = [
-    key("preprocess.method", st.sampled_from(PREPROCESS_METHODS)),
+    key("preprocess.method", st.sampled_from(METHODS)),
     key("preprocess.statistics", st.sampled_from(STATISTICS)),
     key("preprocess.rotation", st.sampled_from(ROTATIONS)),
     key("preprocess.epsilon", st.sampled_from([0, 1e-8, 0.1, 10])),
     key("network.hidden", st.lists(st.integers(1, 20), min_size=1, max_size=3)),
-    key("network.activation", st.sampled_from(["relu", "sigmoid", "identity"])),
-    key("network.weights", st.sampled_from(WEIGHT_INITIALISERS)),
-    key("network.biases", st.sampled_from(BIAS_INITIALISERS)),
+    key("network.activation", st.sampled_from(sorted(ACTIVATIONS))),
+    key("network.weights", st.sampled_from(sorted(WEIGHT_INITIALISERS))),
+    key("network.biases", st.sampled_from(sorted(BIAS_INITIALISERS))),
     key("training.batch_size", st.integers(1, 1200)),
     key("training.learning_rate", st.sampled_from([1e-6, 0.01, 0.3, 50, 1e6])),
     key("training.momentum", st.sampled_from([0, 0.5, 0.99])),
-    key("training.schedule", st.sampled_from(SCHEDULES)),
-    key("training.dtype", st.sampled_from(DTYPES)),
-    key("training.cost", st.sampled_from(["cross_entropy", "squared_error"])),
+    key("training.schedule", st.sampled_from(sorted(SCHEDULES))),
+    key("training.dtype", st.sampled_from(["float32", "float64"])),
+    key("training.cost", st.sampled_from(sorted(COSTS))),
     key("split.train", st.integers(400, 1300)),
     key("split.method", st.sampled_from(["stratified", "first"])),
 ]

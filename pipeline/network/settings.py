@@ -1,0 +1,112 @@
+"""What can be set about a network and its training: each setting beside its range.
+
+Convention: a field's metadata is what one of the functions below returns; names come from the
+registries. A field with a default leaves the equations as the lecture has them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+from pipeline.network.descent import SCHEDULES
+from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
+
+
+class Range(NamedTuple):
+    """The values that a setting may have.
+
+    Attributes:
+        allowed: which they are, in words.
+        holds: tells whether a value is one of them; wrong types are not.
+    """
+
+    allowed: str
+    holds: Callable[[Any], bool]
+
+
+Metadata = Mapping[str, Range]
+
+
+def allow(allowed: str, holds: Callable[[Any], bool]) -> Metadata:
+    """Return the metadata of a field with this range."""
+    return {"range": Range(allowed, holds)}
+
+
+def one_of(registry: Iterable[str]) -> Metadata:
+    """Allow the names in a registry."""
+    names = tuple(registry)
+    return allow(f"one of {', '.join(names)}", lambda value: value in names)
+
+
+def whole(lowest: int, highest: int) -> Metadata:
+    """Allow whole numbers, both ends included."""
+    # bool is an int to Python, yet `seed=true` is nobody's seed.
+    return allow(
+        f"a whole number from {lowest} to {highest}",
+        lambda value: type(value) is int and lowest <= value <= highest,
+    )
+
+
+def number(
+    *,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Metadata:
+    """Allow numbers between two ends, which are included (lowest, highest) or not."""
+    low = f"above {above:g}" if math.isfinite(above) else f"from {lowest:g}"
+    high = f"below {below:g}" if math.isfinite(below) else f"to {highest:g}"
+    # Written so that nan, for which every comparison is false, is refused; and -0.0, which
+    # computes what 0.0 does and would have another identity.
+    return allow(
+        f"a number {low} {high}",
+        lambda value: (
+            type(value) is float
+            and (lowest <= value <= highest and above < value < below and str(value) != "-0.0")
+        ),
+    )
+
+
+def several(entries: Metadata, example: list[Any], *, once: bool = False) -> Metadata:
+    """Allow lists with at least one entry; with `once`, of entries that differ."""
+    entry = entries["range"]
+    return allow(
+        f"a list such as {example}, each entry {entry.allowed}{', none twice' if once else ''}",
+        lambda value: (
+            type(value) is list
+            and len(value) > 0
+            and all(map(entry.holds, value))
+            and not (once and len(set(value)) < len(value))
+        ),
+    )
+
+
+@dataclass(kw_only=True)
+class Architecture:
+    """A dense network (2), and what its first weights are drawn from."""
+
+    hidden: list[int] = field(metadata=several(whole(1, 10**6), [256, 128]))
+    activation: str = field(metadata=one_of(ACTIVATIONS))
+    output: str = field(metadata=one_of(ACTIVATIONS))
+    weights: str = field(metadata=one_of(WEIGHT_INITIALISERS))
+    weight_limit: float = field(metadata=number(above=0.0, highest=1e6))
+    biases: str = field(metadata=one_of(BIAS_INITIALISERS))
+
+
+@dataclass(kw_only=True)
+class Training:
+    """Gradient descent (17) on a cost, (3) or (18)."""
+
+    cost: str = field(metadata=one_of(COSTS))
+    epochs: int = field(metadata=whole(1, 10**6))
+    batch_size: int = field(metadata=whole(1, 10**9))
+    learning_rate: float = field(metadata=number(above=0.0, highest=1e6))
+    schedule: str = field(default="constant", metadata=one_of(SCHEDULES))
+    momentum: float = field(default=0.0, metadata=number(lowest=0.0, below=1.0))
+    dtype: str = field(metadata=one_of(("float32", "float64")))
