@@ -20,7 +20,7 @@ from pipeline.base.command import Words, given
 from pipeline.base.config import compose, experiment
 from pipeline.base.errors import NotToBeHad, one_line_errors
 from pipeline.base.files import write_bytes
-from pipeline.base.masking import masked, printable
+from pipeline.base.masking import printable
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import python
 from pipeline.data.catalogue import DATASETS
@@ -65,7 +65,7 @@ def main() -> None:
             try:
                 download(config, paths)
             except NotToBeHad as error:
-                print(f"{printable(masked(str(error)))}\n", file=sys.stderr, flush=True)
+                print(f"{printable(str(error))}\n", file=sys.stderr, flush=True)
             else:
                 python(paths.root, "dvc", "repro")
                 # DVC knows nothing of MLflow's store, which somebody may have deleted.

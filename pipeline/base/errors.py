@@ -69,7 +69,7 @@ def one_line_errors() -> Iterator[None]:
     except Exception as error:
         if TRACEBACK_WANTED:
             print(masked(traceback.format_exc()), end="", file=sys.stderr)
-        print(f"error: {printable(masked(describe(error)))}", file=sys.stderr)
+        print(f"error: {printable(describe(error))}", file=sys.stderr)
         raise SystemExit(2 if is_bad_input(error) else 1) from None
 
 

@@ -13,7 +13,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from pipeline.base.masking import masked, printable
+from pipeline.base.masking import printable
 
 TIMEOUT = 60.0  # seconds
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -146,7 +146,7 @@ def _run(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
         raise GitError(f"git could not be started: {error.strerror}") from None
     if done.returncode:
         reason = " ".join(done.stderr.decode(errors="backslashreplace").split())
-        raise GitError(printable(masked(reason)) or f"git {words[0]} ended with {done.returncode}")
+        raise GitError(printable(reason) or f"git {words[0]} ended with {done.returncode}")
     return done.stdout
 
 

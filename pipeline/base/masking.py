@@ -22,20 +22,20 @@ def masked(text: str) -> str:
     return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub(MASK, text))
 
 
-def one_line(text: object, most: int = 200) -> str:
-    """Return a text as a line that is safe to show, of no more than `most` characters."""
-    line = printable(" ".join(str(text).split()))
-    return line if len(line) <= most else f"{line[:most]}..."
-
-
 def printable(text: str) -> str:
-    """Return `text` with control characters escaped, which a terminal would obey.
+    """Return `text` as it can be shown: masked, and with control characters escaped.
 
-    Line breaks and tabs stay.
+    Line breaks and tabs stay; a terminal would obey the others.
     """
     return "".join(
         character
         if character.isprintable() or character in "\n\t"
         else character.encode("unicode_escape").decode()
-        for character in text
+        for character in masked(text)
     )
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Return a text as a line that can be shown, of no more than `most` characters."""
+    line = printable(" ".join(str(text).split()))
+    return line if len(line) <= most else f"{line[:most]}..."

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from pipeline.base.masking import masked, printable
+from pipeline.base.masking import printable
 from pipeline.data.idx import MOST_BYTES
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
@@ -45,7 +45,7 @@ def download(url: str, *, ends: float, progress: bool) -> bytes:
     except requests.exceptions.InvalidURL:  # its text has parts of the address in it
         raise Unreachable("no valid address") from None
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        raise Unreachable(printable(masked(_reason(error)))) from None
+        raise Unreachable(printable(_reason(error))) from None
 
 
 def _fetch(url: str, ends: float, progress: bool) -> bytes:

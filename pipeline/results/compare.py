@@ -23,7 +23,7 @@ from pipeline.base.config import compose, from_experiment
 from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256, write_csv
-from pipeline.base.masking import masked, one_line, printable
+from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
 from pipeline.data import prepared
 from pipeline.data.split import digest
@@ -147,7 +147,7 @@ def _fetch(revision: str, paths: Paths, folder: Path) -> None:
     except (DvcException, SCMError, OSError) as error:
         raise UserError(
             f"{revision}: allowed is a folder that is there, or a revision or experiment whose "
-            f"runs DVC holds ({one_line(masked(str(error)))})"
+            f"runs DVC holds ({one_line(error)})"
         ) from None
 
 

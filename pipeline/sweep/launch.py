@@ -26,7 +26,7 @@ from pipeline.base.config import Config, checked, experiment
 from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import TrainingFailed, UserError, describe, is_bad_input, one_line_errors
 from pipeline.base.files import canonical_json, write_bytes, write_csv
-from pipeline.base.masking import masked, one_line, printable
+from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import test_file, test_one_hot
@@ -294,7 +294,7 @@ def _reasons(sweep: Sweep, ended: Sequence[Ended], cause: Exception | None) -> d
 def _told(cause: Exception, killed_before: int) -> str:
     """Return in one line what has ended a launcher."""
     if type(cause).__name__ != "TerminatedWorkerError":  # loky's, which only joblib can import
-        return one_line(masked(describe(cause)), 400)
+        return one_line(describe(cause), 400)
     signals = re.search(r"\{(.*)\}", str(cause))
     text = f"a worker was ended by {signals[1] if signals else 'a signal'}"
     if killed_by_kernel() > killed_before:

@@ -120,9 +120,7 @@ def not_mirrored(error: Exception, uri: str | None, paths: Paths) -> NotMirrored
     if isinstance(error, NotMirrored):
         return error
     where = masked(address(uri, paths))
-    return NotMirrored(
-        printable(f"nothing is mirrored to {where} ({one_line(masked(str(error)))}); {LATER}")
-    )
+    return NotMirrored(printable(f"nothing is mirrored to {where} ({one_line(error)}); {LATER}"))
 
 
 # --- a sqlite file -----------------------------------------------------------------------------

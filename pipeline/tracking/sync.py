@@ -18,7 +18,7 @@ from rich.table import Table
 
 from pipeline.base.config import Config
 from pipeline.base.errors import NotMirrored
-from pipeline.base.masking import masked, printable
+from pipeline.base.masking import printable
 from pipeline.base.paths import Paths
 from pipeline.tracking.mirror import Difference, Mirror
 from pipeline.tracking.plan import Plan, Records
@@ -97,7 +97,7 @@ def _refuse(wrong: list[str]) -> None:
 def _told(config: Config, paths: Paths, plan: Plan) -> Iterator[Callable[[], None]]:
     """Hold the store; show how far the mirror is, and report a store that fails or is slow."""
     uri = config.tracking.uri
-    where = printable(masked(address(uri, paths)))
+    where = printable(address(uri, paths))
     runs = sum(1 + len(parent.children) for parents in plan.values() for parent in parents)
     console = Console(stderr=True)
     with (
@@ -179,7 +179,7 @@ def follow(config: Config, paths: Paths) -> None:
     ended = threading.Event()
     threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
     records, mirror, told = Records(paths, config.study), None, False
-    with _slowness_told(printable(masked(address(uri, paths)))) as heard:
+    with _slowness_told(printable(address(uri, paths))) as heard:
         while True:
             heard()
             last = ended.is_set()

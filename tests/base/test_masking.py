@@ -36,3 +36,9 @@ def test_a_line_is_one_line_of_limited_length() -> None:
     assert one_line("a\n\n b\x1b") == "a b\\x1b"
     assert one_line("x" * 300, 10) == "xxxxxxxxxx..."
     assert one_line(["a"]) == "['a']"
+
+
+def test_what_is_shown_is_masked_before_it_is_cut() -> None:
+    address = "http://bob:secret@host/mnist"
+    assert printable(f"\x1b{address}") == "\\x1bhttp://***@host/mnist"
+    assert one_line(f"{address}\n{address}", 14) == "http://***@hos..."
