@@ -10,11 +10,62 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class Below:
+    """A path below a checkout's `root`, or below its `home`."""
+
+    def __init__(self, path: str, base: str = "root") -> None:
+        self._path, self._base = path, base
+
+    def __get__(self, paths: Paths, owner: type[Paths]) -> Path:
+        base: Path = getattr(paths, self._base)
+        return base / self._path
+
+
 @dataclass(frozen=True)
 class Paths:
     """The artefacts of one checkout, below its `root`; what must outlive it, below its `home`."""
 
     root: Path
+
+    params = Below("params.yaml")  # the experiment that `dvc repro` runs
+    conf = Below("conf")  # Hydra's configuration folder
+
+    # What the stages before training make.
+    split = Below("data/split")
+    split_indices = Below("data/split/indices.npz")
+    split_summary = Below("data/split/split.json")
+    preprocessor = Below("data/preprocessor.npz")
+    labels = Below("data/labels.npz")
+
+    records = Below("records", "home")  # every training run here, in a folder per identity
+    runs = Below("runs")  # the declared seeds' records: what the train stage hands on
+    sweeps = Below("sweeps")  # Hydra's output and the tables of each sweep
+    comparison = Below("sweeps/comparison")
+    store = Below("mlflow.db", "home")
+    artifacts = Below("mlartifacts", "home")
+
+    # Results of the seeds; git keeps all but the predictions.
+    results = Below("results")
+    preprocess_summary = Below("results/preprocess.json")
+    metrics = Below("results/metrics.json")
+    tests = Below("results/tests.json")
+    classes = Below("results/classes.csv")
+    confusion = Below("results/confusion.csv")
+    history = Below("results/history.csv")
+    predictions = Below("results/predictions.csv")
+    # The lecture's results, ours beside the published ones.
+    cosine = Below("results/cosine.json")
+    studies = Below("results/lecture.json")
+    studies_runs = Below("results/lecture_runs.csv")
+
+    figures = Below("reports/figures")
+    lecture_figures = Below("reports/lecture")
+    studies_figures = Below("reports/studies")
+    summary = Below("reports/summary.md")
+    # Pages name the commit they were made at, so DVC does not track them.
+    page = Below("reports/index.html")
+    lecture_page = Below("reports/lecture.html")
+    draw_page = Below("reports/draw.html")
 
     @property
     def home(self) -> Path:
@@ -30,16 +81,6 @@ class Paths:
                 return Path(original)
         return self.root
 
-    @property
-    def params(self) -> Path:
-        """The experiment that `dvc repro` runs."""
-        return self.root / "params.yaml"
-
-    @property
-    def conf(self) -> Path:
-        """Hydra's configuration folder."""
-        return self.root / "conf"
-
     def raw(self, dataset: str) -> Path:
         """Return the folder of a data set's four IDX files, which the download stage makes."""
         return self.root / "data" / "raw" / dataset
@@ -52,170 +93,9 @@ class Paths:
         """Return a folder beside the checkout that may hold the data set's files."""
         return self.home.parent / "shared" / dataset
 
-    @property
-    def split(self) -> Path:
-        """Which images train and which validate, with a summary beside it."""
-        return self.root / "data" / "split"
-
-    @property
-    def split_indices(self) -> Path:
-        """The indices of the split."""
-        return self.split / "indices.npz"
-
-    @property
-    def split_summary(self) -> Path:
-        """Sizes, class counts and hash of the split."""
-        return self.split / "split.json"
-
-    @property
-    def preprocessor(self) -> Path:
-        """The statistics fitted on the training images."""
-        return self.root / "data" / "preprocessor.npz"
-
-    @property
-    def labels(self) -> Path:
-        """One-hot labels of the three parts."""
-        return self.root / "data" / "labels.npz"
-
-    @property
-    def records(self) -> Path:
-        """Every training run ever completed here, a folder an identity."""
-        return self.home / "records"
-
-    @property
-    def runs(self) -> Path:
-        """The declared seeds' records: what the train stage hands on."""
-        return self.root / "runs"
-
     def run(self, seed: int) -> Path:
         """Return one declared seed's record."""
         return self.runs / f"seed-{seed}"
-
-    @property
-    def sweeps(self) -> Path:
-        """Hydra's output and the tables of each sweep."""
-        return self.root / "sweeps"
-
-    def sweep(self, name: str) -> Path:
-        """Return the folder of a sweep that a study reads."""
-        return self.sweeps / name
-
-    @property
-    def comparison(self) -> Path:
-        """Tables and figures of comparisons, a folder each."""
-        return self.sweeps / "comparison"
-
-    @property
-    def results(self) -> Path:
-        """Small results that git keeps."""
-        return self.root / "results"
-
-    @property
-    def preprocess_summary(self) -> Path:
-        """What preprocessing did to the data."""
-        return self.results / "preprocess.json"
-
-    @property
-    def metrics(self) -> Path:
-        """The statistics over seeds: DVC's metrics."""
-        return self.results / "metrics.json"
-
-    @property
-    def tests(self) -> Path:
-        """Every seed's test results, with the manifest of the record that they belong to."""
-        return self.results / "tests.json"
-
-    @property
-    def classes(self) -> Path:
-        """Precision, recall and F1 of every class."""
-        return self.results / "classes.csv"
-
-    @property
-    def confusion(self) -> Path:
-        """How often each digit was taken for each."""
-        return self.results / "confusion.csv"
-
-    @property
-    def history(self) -> Path:
-        """Every seed's metrics after every epoch."""
-        return self.results / "history.csv"
-
-    @property
-    def predictions(self) -> Path:
-        """Every seed's answer to every test image, with its margin."""
-        return self.results / "predictions.csv"
-
-    @property
-    def figures(self) -> Path:
-        """The report's pictures."""
-        return self.root / "reports" / "figures"
-
-    def figure(self, name: str) -> Path:
-        """Return one of them."""
-        return self.figures / f"{name}.png"
-
-    @property
-    def lecture_figures(self) -> Path:
-        """The lecture's pictures."""
-        return self.root / "reports" / "lecture"
-
-    def lecture_figure(self, name: str) -> Path:
-        """Return one of them."""
-        return self.lecture_figures / f"{name}.png"
-
-    @property
-    def cosine(self) -> Path:
-        """The denoised cosines, measured."""
-        return self.results / "cosine.json"
-
-    @property
-    def studies(self) -> Path:
-        """The lecture's results on MNIST, published and ours, and the study of preprocessing."""
-        return self.results / "lecture.json"
-
-    @property
-    def studies_runs(self) -> Path:
-        """Every accuracy of every run behind them."""
-        return self.results / "lecture_runs.csv"
-
-    @property
-    def studies_figures(self) -> Path:
-        """Their pictures."""
-        return self.root / "reports" / "studies"
-
-    def studies_figure(self, name: str) -> Path:
-        """Return one of them."""
-        return self.studies_figures / f"{name}.png"
-
-    @property
-    def lecture_page(self) -> Path:
-        """The lecture as one page; it names the commit it was made at, as `page` does."""
-        return self.root / "reports" / "lecture.html"
-
-    @property
-    def draw_page(self) -> Path:
-        """The page to draw a digit on; it names the commit it was made at, as `page` does."""
-        return self.root / "reports" / "draw.html"
-
-    @property
-    def page(self) -> Path:
-        """The report as one page; it names the commit it was made at, so DVC does not track it."""
-        return self.root / "reports" / "index.html"
-
-    @property
-    def summary(self) -> Path:
-        """The report's tables, for pasting."""
-        return self.root / "reports" / "summary.md"
-
-    @property
-    def store(self) -> Path:
-        """MLflow's sqlite store."""
-        return self.home / "mlflow.db"
-
-    @property
-    def artifacts(self) -> Path:
-        """MLflow's artifacts."""
-        return self.home / "mlartifacts"
 
 
 def find_root() -> Path:

@@ -24,10 +24,10 @@ def lecture(config: Config, paths: Paths) -> None:
         shape = DATASETS[config.data.name].image_shape
         drawn = without_data() | of_digits(images.pixels[:DIGITS], images.labels[:DIGITS], shape)
         for name, figure in drawn.items():
-            save(figure, paths.lecture_figure(name))
+            save(figure, paths.lecture_figures / f"{name}.png")
         denoised, measured = measuring.result()
     write_json(paths.cosine, measured)
-    save(figures.cosine(*cosine.cosine(), denoised), paths.lecture_figure("cosine"))
+    save(figures.cosine(*cosine.cosine(), denoised), paths.lecture_figures / "cosine.png")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,10 @@ from pipeline.stages.studies import DATASET
 
 def write(config: Config, paths: Paths) -> None:
     """Write the page."""
-    pictures = {name: paths.lecture_figure(name).read_bytes() for name in DEMONSTRATIONS}
-    pictures |= {name: paths.studies_figure(name).read_bytes() for name in STUDIES}
+    pictures = {
+        name: (paths.lecture_figures / f"{name}.png").read_bytes() for name in DEMONSTRATIONS
+    }
+    pictures |= {name: (paths.studies_figures / f"{name}.png").read_bytes() for name in STUDIES}
     page = lecture_page(
         pictures, read_json(paths.studies), seconds(config, paths), made_by(paths.root)
     )

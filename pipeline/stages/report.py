@@ -30,7 +30,7 @@ def report(config: Config, paths: Paths) -> None:
     shown = read(config, paths, records)
     pictures = {name: png(figure) for name, figure in draw(shown).items()}
     for name, content in pictures.items():
-        write_bytes(paths.figure(name), content)
+        write_bytes(paths.figures / f"{name}.png", content)
     made = page(shown, pictures, made_by(paths.root))
     write_bytes(paths.page, made.html().encode())
     write_bytes(paths.summary, made.markdown().encode())

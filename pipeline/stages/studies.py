@@ -79,7 +79,7 @@ def studies(config: Config, paths: Paths) -> None:
         ),
     }
     for name, figure in drawn.items():
-        save(figure, paths.studies_figure(name))
+        save(figure, paths.studies_figures / f"{name}.png")
 
 
 def _name(split: Setting) -> str:
@@ -92,7 +92,7 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
     Raises:
         UserError: the sweep was not run, or one of its runs is missing, failed or damaged.
     """
-    table = paths.sweep(sweep) / "runs.csv"
+    table = paths.sweeps / sweep / "runs.csv"
     if not table.exists():
         raise UserError(f"{table} is missing; `make lecture` runs the sweep that leaves it")
     by_experiment: dict[bytes, list[Finished]] = {}

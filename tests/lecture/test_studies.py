@@ -158,7 +158,7 @@ def test_the_study_contains_the_cosine_as_it_was_measured() -> None:
 def test_a_failed_run_is_refused_by_name(checkout: Checkout) -> None:
     from pipeline.stages.studies import settings
 
-    folder = checkout.paths.sweep("five_runs")
+    folder = checkout.paths.sweeps / "five_runs"
     folder.mkdir(parents=True)
     (folder / "runs.csv").write_text("record\nabc\n")
     with pytest.raises(UserError, match="abc: it is not complete"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.base.paths import Paths, find_root
+from pipeline.base.paths import Below, Paths, find_root
 
 ROOT = find_root()
 PACKAGE = ROOT / "pipeline"
@@ -165,8 +165,8 @@ def test_a_stage_runs_its_own_entry(stage: str) -> None:
 
 def test_every_path_of_dvc_yaml_is_one_of_paths_py() -> None:
     paths = Paths(Path())
-    properties = (name for name, value in vars(Paths).items() if isinstance(value, property))
-    known = {str(getattr(paths, name)) for name in properties} | {
+    names = (name for name, value in vars(Paths).items() if isinstance(value, Below))
+    known = {str(getattr(paths, name)) for name in names} | {
         str(paths.raw(name)) for name in ("${data.name}", "mnist")
     }
     for stage in STAGES.values():

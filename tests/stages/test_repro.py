@@ -57,7 +57,7 @@ def test_five_seeds_with_their_statistics(reproduced: Checkout) -> None:
     history = reproduced.paths.history.read_text().splitlines()
     assert history[0] == "seed,epoch,split,metric,value"
     assert len(history) == 1 + 5 * 20 * 2 * 2
-    assert reproduced.paths.figure("learning_curves").read_bytes().startswith(b"\x89PNG")
+    assert (reproduced.paths.figures / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_metrics_agree_with_predictions_and_confusions(reproduced: Checkout) -> None:
