@@ -6,6 +6,7 @@ always has the same bytes: JSON with a fixed layout, npz without time stamps.
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import io
@@ -13,20 +14,23 @@ import json
 import math
 import os
 import stat
-import tempfile
-from collections.abc import Iterable, Mapping
+import uuid
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.errors import UserError
+from pipeline.base.masking import one_line
 
 # What a process killed in the middle of `write_bytes` leaves behind.
 UNFINISHED = ".*.tmp"
 # What is read of a file: far above anything here, far below what fills a memory.
 MOST_BYTES = 2**28
+T = TypeVar("T")
 
 
 def sha256(content: bytes) -> str:
@@ -47,26 +51,18 @@ def canonical_json(value: Any) -> bytes:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`: temporary file in the same folder, flush, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; an artefact is as readable as any other file.
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        temporary.replace(path)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # writing to a full disk names none
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -95,13 +91,17 @@ def json_bytes(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file that a stage has made.
 
     Raises:
         UserError: the file is missing or is not JSON.
     """
+    return _made(path, parse_json)
+
+
+def _made(path: Path, parse: Callable[..., T]) -> T:
     try:
-        return parse_json(path.read_bytes(), name=str(path))
+        return parse(path.read_bytes(), name=str(path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; `dvc repro` makes it") from None
     except UserError as error:
@@ -115,19 +115,15 @@ def parse_json(content: bytes, *, name: str) -> Any:
         UserError: `content` is no such text; `name` is in the message.
     """
     try:
-        return json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(content, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{name} is not JSON ({error})") from None
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number of JSON's")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is too large")
+        raise ValueError(f"{text} is no finite number")
     return number
 
 
@@ -140,34 +136,30 @@ def read_yaml(path: Path) -> Any:
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Write a table of plain values, floats with every digit they need to come back."""
-    lines = [",".join(header)]
-    lines += [",".join(_cell(value) for value in row) for row in rows]
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [[_plain(value) for value in row] for row in (header, *rows)]
+    )
+    write_bytes(path, text.getvalue().encode())
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, (float, np.floating)):
-        return repr(float(value))
-    text = "" if value is None else str(value)
-    if any(character in text for character in ',"\n\r'):
-        text = '"' + text.replace('"', '""') + '"'
-    return text
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, np.floating) else value
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the bytes of an npz archive of `arrays`, without time stamps or pickle.
 
-    Not by `np.savez`: what it writes around the arrays differs between releases of Python.
+    Not by `np.savez`: what it writes around the arrays differs between releases of Python. Arrays
+    are written row by row, however they lie in memory.
     """
-    import zipfile
-
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
             if array.dtype.hasobject:
                 raise TypeError(f"{name} holds Python objects; an npz here holds plain arrays")
             member = io.BytesIO()
-            np.lib.format.write_array(member, array, allow_pickle=False)
+            np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system, entry.external_attr = 3, 0o600 << 16
             archive.writestr(entry, member.getvalue())
@@ -175,13 +167,8 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def arrays_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return the SHA-256 of arrays: names, types, shapes and bytes, the same on every machine."""
-    digest = hashlib.sha256()
-    for name, array in arrays.items():
-        stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        digest.update(f"{name} {stored.dtype.str} {array.shape} ".encode())
-        digest.update(stored.tobytes())
-    return digest.hexdigest()
+    """Return the SHA-256 of arrays: of their names, types, shapes and bytes."""
+    return sha256(npz_bytes(arrays))
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -195,11 +182,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         UserError: the file is missing or is no npz archive of plain arrays.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `dvc repro` makes it") from None
-    return parse_npz(content, name=str(path))
+    return _made(path, parse_npz)
 
 
 def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
@@ -211,8 +194,6 @@ def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
     Raises:
         UserError: `content` is damaged, or holds anything but plain arrays.
     """
-    import zipfile
-
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
@@ -226,10 +207,8 @@ def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
                 raise ValueError("two arrays have one name")
             return arrays
     except Exception as error:  # zipfile and NumPy's parser of headers raise a dozen kinds
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"{name} is no readable npz archive ({reason}); delete it and run the stage again"
-        ) from None
+        reason = one_line(error) or type(error).__name__
+        raise UserError(f"{name} is no readable npz archive ({reason})") from None
 
 
 def _parse_npy(content: bytes) -> NDArray[Any]:

@@ -1,22 +1,20 @@
 """Let the k-th step of writing fail, for k = 1, 2, ... until the work gets through.
 
 A step is what can go wrong in `pipeline.base.files.write_bytes`: making the temporary file,
-writing, flushing to the disk, renaming; and removing a file.
+flushing it to the disk, renaming; and removing a file.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 STEPS: tuple[tuple[Any, str], ...] = (
-    (tempfile, "mkstemp"),
-    (os, "fdopen"),
+    (Path, "open"),
     (os, "fsync"),
     (os, "replace"),
     (os, "unlink"),
@@ -33,6 +31,8 @@ class Counter:
         """Return `function`, failing as a full disk does when its turn comes."""
 
         def counted(*arguments: Any, **named: Any) -> Any:
+            if function.__name__ == "open" and "xb" not in arguments:
+                return function(*arguments, **named)  # of a file that is read
             self.made += 1
             if self.made == self.failing:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
