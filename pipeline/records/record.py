@@ -361,9 +361,10 @@ class Record:
                 lines = (self.folder / "history.jsonl").read_bytes().splitlines()
                 return [json.loads(line) for line in lines]
             history: History = json.loads((self.folder / "progress.json").read_bytes())["history"]
+            right = all(_is_epoch(entry, number) for number, entry in enumerate(history, start=1))
         except (OSError, ValueError, KeyError, TypeError):
             return []
-        return history
+        return history if right else []
 
     def save_origin(self, origin: Mapping[str, Any]) -> None:
         """Write when, where and by whom, for as long as the run trains or if it fails."""

@@ -3,7 +3,7 @@
 python -m pipeline.stages.track            what is missing
 python -m pipeline.stages.track --status   what is in the records, what in the store
 python -m pipeline.stages.track --rebuild  replace every run in the store by a new one
-python -m pipeline.stages.track --follow   beside a sweep: what standard input names
+python -m pipeline.stages.track --follow   beside a sweep: again and again
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""What a run has read, as MLflow's data sets: name, schema, source and digest.
-
-Convention: the images that train, validate and test are three data sets, each known by a digest
-of the files and the split that decide which images it holds.
-"""
+"""What a run has read, as MLflow's data sets: name, schema, source and digest."""
 
 from __future__ import annotations
 
@@ -25,26 +21,22 @@ class DataPart(NamedTuple):
     """Images that a run has read.
 
     Attributes:
-        part: a key of `CONTEXTS`.
+        context: a value of `CONTEXTS`.
         name: for people; short, since MLflow's tables cut it off.
-        digest: of what decides which images these are.
-        images: how many.
-        features: pixels of an image.
-        source_type: "http" or "local", MLflow's words.
+        digest: of the files and the split, which decide which images these are.
+        shape: how many images, and pixels of each.
         source: where the file of images is from: an address, or a path in the checkout.
     """
 
-    part: str
+    context: str
     name: str
     digest: str
-    images: int
-    features: int
-    source_type: str
+    shape: tuple[int, int]
     source: str
 
 
-def data_parts(described: Description, *, tested: bool) -> list[DataPart]:
-    """Return what a run has read.
+def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
+    """Return what a run has read, by part.
 
     Args:
         described: the run.
@@ -52,29 +44,28 @@ def data_parts(described: Description, *, tested: bool) -> list[DataPart]:
     """
     experiment = described["experiment"]
     dataset = DATASETS[experiment["data"]["name"]]
-    parts = []
-    for part in CONTEXTS if tested else ("train", "validation"):
-        test = part == "test"
-        names = (TEST_IMAGES, TEST_LABELS) if test else (TRAIN_IMAGES, TRAIN_LABELS)
+    parts = {}
+    for part, context in CONTEXTS.items():
+        if part == "test" and not tested:
+            continue
+        images, labels = (
+            (TEST_IMAGES, TEST_LABELS) if part == "test" else (TRAIN_IMAGES, TRAIN_LABELS)
+        )
         files = {
             name: digest
             for name, digest in described["data"].items()
-            if name.removesuffix(".gz") in names
+            if name.removesuffix(".gz") in (images, labels)
         }
-        images = experiment["split"][part]
+        count = experiment["split"][part]
         # Testing takes the file's first images.
-        chosen = images if test else described["preparation"]["split"]
-        mirrors = MIRRORS.get(dataset.name, ())
-        parts.append(
-            DataPart(
-                part,
-                f"{dataset.name} {CONTEXTS[part]}",
-                sha256(canonical_json([part, files, chosen]))[:16],
-                images,
-                dataset.features,
-                "http" if mirrors else "local",
-                f"{mirrors[0]}/{names[0]}.gz" if mirrors else f"data/raw/{dataset.name}/{names[0]}",
-            )
+        chosen = count if part == "test" else described["preparation"]["split"]
+        mirrors = MIRRORS.get(dataset.name)
+        parts[part] = DataPart(
+            context,
+            f"{dataset.name} {context}",
+            sha256(canonical_json([part, files, chosen]))[:16],
+            (count, dataset.features),
+            f"{mirrors[0]}/{images}.gz" if mirrors else f"data/raw/{dataset.name}/{images}",
         )
     return parts
 
@@ -86,19 +77,14 @@ def dataset_input(part: DataPart) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.types import Schema, TensorSpec
 
-    # -1: any number of images.
-    pixels = Schema([TensorSpec(np.dtype(np.uint8), (-1, part.features))])
-    labels = Schema([TensorSpec(np.dtype(np.uint8), (-1,))])
-    key = "url" if part.source_type == "http" else "uri"
+    pixels = Schema([TensorSpec(np.dtype(np.uint8), part.shape)])
+    labels = Schema([TensorSpec(np.dtype(np.uint8), part.shape[:1])])
+    kind, key = ("http", "url") if "://" in part.source else ("local", "uri")
     dataset = Dataset(
         part.name,
         part.digest,
-        part.source_type,
+        kind,
         json.dumps({key: part.source}),
         json.dumps(TensorDatasetSchema(pixels, labels).to_dict()),
-        # The keys of MLflow's own data sets of arrays.
-        json.dumps(
-            {"features_shape": [part.images, part.features], "targets_shape": [part.images]}
-        ),
     )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", CONTEXTS[part.part])])
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", part.context)])

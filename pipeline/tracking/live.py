@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,28 +23,26 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
     By a process of its own: importing MLflow takes seconds, and no fault of its store may reach
     the training.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.stages.track", "--follow"],
-        cwd=paths.root,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
     # Not on its command line, which everybody on this machine can read: an address may hold a
     # password.
-    order = {"study": config.study, "uri": config.tracking.uri}
-    try:
-        process.stdin.write(json.dumps(order) + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        pass  # it has told why
+    env = {**os.environ, "PIPELINE_STUDY": config.study}
+    if config.tracking.uri is not None:
+        env["PIPELINE_STORE"] = config.tracking.uri
+    given = ["study=${oc.env:PIPELINE_STUDY}", "tracking.uri=${oc.env:PIPELINE_STORE,null}"]
+    process = subprocess.Popen(  # noqa: S603 - no shell
+        [sys.executable, "-m", "pipeline.stages.track", "--follow", *given],
+        cwd=paths.root,
+        env=env,
+        stdin=subprocess.PIPE,
+    )
     try:
         yield
     finally:
+        assert process.stdin is not None
+        process.stdin.close()
         try:
-            process.stdin.close()
             process.wait(LAST_SECONDS)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             print(f"warning: MLflow has not taken everything in time; {LATER}", file=sys.stderr)

@@ -6,14 +6,16 @@ sqlite store lie in `mlartifacts/` beside its file; those of a server, where the
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-import re
 import secrets
 import sqlite3
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,15 +26,17 @@ from pipeline.base.errors import NotMirrored, UserError
 from pipeline.base.files import read_json, write_json
 from pipeline.base.masking import masked, one_line, printable
 from pipeline.base.paths import Paths
-from pipeline.tracking.plan import RECORD_FORMAT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
 OWN = "own"  # what keys begin with in a checkout's own store, whoever else writes there
+# A tag of the experiments and runs that are made here: the format of the records they show.
+RECORD_FORMAT = "pipeline.format"
 PATIENCE = 8.0  # seconds; who waits for a store is told within ten
 TURN = 60.0  # seconds for which one waits for another process that is mirroring
+BUSY = 0.1  # seconds of computing by which a process shows that it is not waiting
 # Set before MLflow is imported. Its own defaults wait 250 s for a server that is away.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -61,13 +65,29 @@ class Store:
     artifacts: str | None
 
 
-def address(uri: str | None, paths: Paths) -> str:
-    """Return the store's address, the same from whichever folder it is asked for."""
-    if uri is None:
-        return f"{SQLITE}{paths.store}"
-    if uri.startswith(SQLITE):
-        return f"{SQLITE}{paths.home / uri.removeprefix(SQLITE)}"
-    return uri
+@contextmanager
+def held(uri: str | None, paths: Paths) -> Iterator[Store]:
+    """Hold the store, which exists afterwards, against other processes of this checkout.
+
+    Raises:
+        NotMirrored: it cannot be reached, is no store of MLflow's, or fails in the meantime; or
+            another process has been mirroring for a minute.
+    """
+    where = printable(masked(address(uri, paths)))
+    try:
+        with ExitStack() as stack:
+            with _told_when_slow(where):
+                paths.records.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(f"{paths.store}.lock", timeout=TURN))
+                store = connect(uri, paths)
+            yield store
+    except NotMirrored:
+        raise
+    except Timeout:
+        raise NotMirrored(f"another process is mirroring right now; {LATER}") from None
+    except Exception as error:  # MLflow raises what its store's library raises
+        reason = one_line(masked(str(error)))
+        raise NotMirrored(f"nothing is mirrored to {where} ({reason}); {LATER}") from error
 
 
 def connect(uri: str | None, paths: Paths) -> Store:
@@ -77,12 +97,11 @@ def connect(uri: str | None, paths: Paths) -> Store:
     moved aside.
 
     Raises:
-        NotMirrored: it cannot be reached, or is no store of MLflow's.
-        Exception: whatever MLflow raises when it does not answer.
+        Exception: it cannot be reached, or is no store of MLflow's.
     """
     where = address(uri, paths)
     os.environ.update(SETTINGS)
-    artifacts = None
+    file = artifacts = None
     if where.startswith(SQLITE):
         file = Path(where.removeprefix(SQLITE))
         artifacts = (file.parent / "mlartifacts").as_uri()
@@ -92,35 +111,45 @@ def connect(uri: str | None, paths: Paths) -> Store:
     for noisy in ("alembic", "mlflow"):
         # Above its errors, too, which are tracebacks: what it raises is told in one line.
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    if file is not None and not file.exists():
+        # Under another name first: cut off in the middle, it is of no use.
+        new = file.with_name(f".{file.name}.new")
+        new.write_bytes(b"")  # fails at once where MLflow would try for two minutes
+        mlflow.MlflowClient(f"{SQLITE}{new}").search_experiments(max_results=1)
+        new.replace(file)
     mlflow.set_tracking_uri(where)
-    if where.startswith(SQLITE) and not file.exists():
-        _create(file)
     client = mlflow.MlflowClient(where)
     client.search_experiments(max_results=1)
     return Store(client, OWN if uri is None else _owner(paths), artifacts)
 
 
+def address(uri: str | None, paths: Paths) -> str:
+    """Return the store's address, the same from whichever folder it is asked for."""
+    if uri is None:
+        return f"{SQLITE}{paths.store}"
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{paths.home / uri.removeprefix(SQLITE)}"
+    return uri
+
+
 @contextmanager
-def alone_with(paths: Paths) -> Iterator[None]:
-    """Let no other process of this checkout write to the store meanwhile.
+def _told_when_slow(where: str) -> Iterator[None]:
+    """Print a line when a store has not answered for some seconds."""
+    used = time.process_time()
 
-    Raises:
-        NotMirrored: another one has been writing for a minute.
-    """
-    paths.records.mkdir(parents=True, exist_ok=True)
+    def tell() -> None:
+        # A process that computes is not waiting: a busy machine is no reason to warn.
+        if time.process_time() - used < BUSY:
+            line = f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}"
+            print(line, file=sys.stderr, flush=True)
+
+    timer = threading.Timer(PATIENCE, tell)
+    timer.daemon = True
+    timer.start()
     try:
-        with FileLock(f"{paths.store}.lock", timeout=TURN):
-            yield
-    except Timeout:
-        raise NotMirrored(f"another process is mirroring right now; {LATER}") from None
-
-
-def not_mirrored(error: Exception, uri: str | None, paths: Paths) -> NotMirrored:
-    """Return what is told when the store fails."""
-    if isinstance(error, NotMirrored):
-        return error
-    where = masked(address(uri, paths))
-    return NotMirrored(printable(f"nothing is mirrored to {where} ({one_line(error)}); {LATER}"))
+        yield
+    finally:
+        timer.cancel()
 
 
 # --- a sqlite file -----------------------------------------------------------------------------
@@ -130,19 +159,13 @@ def _check_file(file: Path, artifacts: str, *, own: bool) -> None:
     """See to it that a file can be MLflow's store, or is not there yet."""
     if not os.access(file.parent, os.W_OK):
         raise PermissionError(f"{file.parent} is no folder that can be written to")
-    if not file.exists():
-        return
-    reason = _why_not(file, artifacts)
+    reason = _why_not(file, artifacts) if file.exists() else None
     if reason is None:
         return
     if not own:
         raise ValueError(f"{file} {reason}")
-    aside = next(
-        path
-        for number in range(1, 1000)
-        if not (path := file.with_name(f"{file.name}.aside-{number}")).exists()
-    )
-    file.rename(aside)
+    names = (file.with_name(f"{file.name}.aside-{number}") for number in itertools.count(1))
+    aside = file.rename(next(path for path in names if not path.exists()))
     for suffix in ("-journal", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
     print(f"{printable(str(file))} {reason}: moved to {aside.name}, and made anew", file=sys.stderr)
@@ -182,16 +205,6 @@ def _why_not(file: Path, artifacts: str) -> str | None:
     return None
 
 
-def _create(file: Path) -> None:
-    """Make a sqlite store under another name first: cut off in the middle, it is of no use."""
-    import mlflow
-
-    new = file.with_name(f".{file.name}.new")
-    new.write_bytes(b"")  # fails at once where MLflow would try for two minutes
-    mlflow.MlflowClient(f"{SQLITE}{new}").search_experiments(max_results=1)
-    new.replace(file)
-
-
 # --- this checkout among those that share a store ----------------------------------------------
 
 
@@ -204,7 +217,7 @@ def _owner(paths: Paths) -> str:
     path, inode = paths.records / "owner.json", paths.records.stat().st_ino
     try:
         known: Any = read_json(path)
-        if known["inode"] == inode and re.fullmatch(r"[0-9a-f]{12}", known["owner"]):
+        if known["inode"] == inode:
             return str(known["owner"])
     except (OSError, UserError, KeyError, TypeError):
         pass

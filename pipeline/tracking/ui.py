@@ -14,7 +14,7 @@ from pipeline.base.errors import StageFailed, one_line_errors
 from pipeline.base.masking import masked
 from pipeline.base.paths import Paths, find_root
 from pipeline.records.gather import gather
-from pipeline.tracking import view
+from pipeline.tracking.mirror import VIEW
 from pipeline.tracking.store import SETTINGS, address, connect
 from pipeline.tracking.sync import sync
 
@@ -66,8 +66,8 @@ def runs_page(client: MlflowClient, study: str) -> str:
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
         return "#/experiments?workflowType=machine_learning"
-    page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
-    return f"{page}&viewStateShareKey={view.NAME}" if view.TAG in experiment.tags else page
+    runs = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    return f"{runs}&viewStateShareKey={VIEW}"
 
 
 def _free_port() -> int:

@@ -22,7 +22,7 @@ FOREIGN = {
     "draw": {"numpy"},
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "psutil", "filelock"},
-    "tracking": {"numpy", "mlflow", "rich", "filelock"},
+    "tracking": {"numpy", "mlflow", "rich", "filelock", "jinja2"},
     "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
 OWN = {

@@ -17,8 +17,8 @@ from mlflow.entities import LoggedModel, Run
 
 from pipeline.base.files import sha256
 from pipeline.base.paths import Paths
-from pipeline.tracking.models import stored_models
-from pipeline.tracking.plan import KEY
+from pipeline.tracking.mirror import KEY
+from pipeline.tracking.models import TAG
 from pipeline.tracking.store import SETTINGS, address, connect
 
 # What MLflow draws or notes by itself: ids, places, and its own bookkeeping of the model.
@@ -34,7 +34,7 @@ def contents(paths: Paths, uri: str | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for experiment in client.search_experiments():
         runs = client.search_runs([experiment.experiment_id], max_results=1000)
-        models = stored_models(client, experiment.experiment_id)
+        models = models_by_run(client, experiment.experiment_id)
         # Without the owner, whom each checkout draws.
         keys = {
             run.info.run_id: f"{experiment.name}/{run.data.tags.get(KEY, '').rpartition('/')[2]}"
@@ -46,6 +46,15 @@ def contents(paths: Paths, uri: str | None = None) -> dict[str, Any]:
             found[key] = {"study": experiment.name, **_plain(client, run, keys)}
             found[key]["models"] = [_model(run, model) for model in models.get(run.info.run_id, [])]
     return found
+
+
+def models_by_run(client: mlflow.MlflowClient, experiment_id: str) -> dict[str, list[LoggedModel]]:
+    """Return the models that the mirror made, by their runs' ids."""
+    models: dict[str, list[LoggedModel]] = {}
+    for model in client.search_logged_models([experiment_id]):
+        if TAG in model.tags:
+            models.setdefault(model.source_run_id, []).append(model)
+    return models
 
 
 def _plain(client: mlflow.MlflowClient, run: Run, keys: dict[str, str]) -> dict[str, Any]:
@@ -80,7 +89,10 @@ def _model(run: Run, model: LoggedModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "status": str(model.status),
-        "tags": {name: value.replace(run_id, "its run") for name, value in model.tags.items()},
+        "tags": {
+            name: value.replace(run_id, "its run").partition(" ")[2]
+            for name, value in model.tags.items()
+        },
         "params": dict(model.params),
         "metrics": sorted(
             (m.key, m.step, m.value, m.timestamp, m.dataset_name, m.dataset_digest)

@@ -24,19 +24,11 @@ from pipeline.data.sources import MIRRORS
 from pipeline.records.record import Finished, Test, add_test, read_finished
 from pipeline.tracking.datasets import data_parts, dataset_input
 from pipeline.tracking.fetch import fetch
-from pipeline.tracking.models import (
-    NAME,
-    Model,
-    Score,
-    bring_model_up_to_date,
-    is_right,
-    stored_models,
-)
-from pipeline.tracking.plan import Records
+from pipeline.tracking.models import NAME, TAG
 from pipeline.tracking.store import SETTINGS, connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
-from tests.tracking.stores import end, server, wait_for
+from tests.tracking.stores import end, models_by_run, server, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -76,7 +68,7 @@ def run_of(client: mlflow.MlflowClient, record: Finished) -> str:
 
 
 def models_of(client: mlflow.MlflowClient, run_id: str) -> list[LoggedModel]:
-    return stored_models(client, experiment_of(client)).get(run_id, [])
+    return models_by_run(client, experiment_of(client)).get(run_id, [])
 
 
 def model_of(client: mlflow.MlflowClient, record: Finished) -> LoggedModel:
@@ -311,96 +303,50 @@ def test_test_results_that_come_later_are_linked_too_and_nothing_is_there_twice(
     }
 
 
-class Place:
-    """A run of its own in a store, and the model that it should have."""
-
-    def __init__(self, client: mlflow.MlflowClient, checkout: Checkout) -> None:
-        self.client, self.experiment = client, experiment_of(client)
-        run = client.create_run(self.experiment, run_name="place")
-        self.run = str(run.info.run_id)
-        plan, _ = Records(checkout.paths, compose(checkout.paths).study).plan()
-        (parents,) = plan.values()
-        child = parents[0].children[0]
-        assert child.model is not None
-        self.model: Model = child.model
-        self.scores = [Score("validation/accuracy", 0.5, 2, 1000, child.data[1])]
-
-    def bring_up_to_date(self) -> str:
-        where = self.client, self.experiment, self.run
-        made = bring_model_up_to_date(*where, self.model, self.scores, self.stored())
-        assert is_right(made, self.model, self.scores)
-        return str(made.model_id)
-
-    def stored(self) -> list[LoggedModel]:
-        return models_of(self.client, self.run)
-
-    def only(self) -> LoggedModel:
-        (model,) = self.stored()
-        assert model.status == "READY"
-        mlflow.pyfunc.load_model(model.model_uri)
-        return model
+def delete(client: mlflow.MlflowClient, model: LoggedModel) -> None:
+    client.delete_logged_model(model.model_id)
 
 
-@pytest.fixture
-def place(client: mlflow.MlflowClient, trained: Checkout) -> Place:
-    return Place(client, trained)
+def mark_otherwise(client: mlflow.MlflowClient, model: LoggedModel) -> None:
+    client.set_logged_model_tags(model.model_id, {TAG: f"own {'0' * 64} served"})
 
 
-def test_a_model_that_is_right_is_left_alone(place: Place) -> None:
-    first = place.bring_up_to_date()
-    assert place.bring_up_to_date() == first == place.only().model_id
+def double(client: mlflow.MlflowClient, model: LoggedModel) -> None:
+    client.create_logged_model(model.experiment_id, NAME, model.source_run_id, model.tags)
 
 
-@pytest.mark.parametrize("call", ["log_model_artifacts", "log_batch", "log_outputs", "finalize"])
-def test_a_model_that_was_cut_off_is_replaced(
-    place: Place, call: str, monkeypatch: pytest.MonkeyPatch
+def log_another_value(client: mlflow.MlflowClient, model: LoggedModel) -> None:
+    metric = mlflow.entities.Metric("train/loss", 0.5, 1, 9, model_id=model.model_id)
+    client.log_batch(model.source_run_id, metrics=[metric])
+
+
+@pytest.mark.parametrize("disturb", [delete, mark_otherwise, double, log_another_value])
+def test_what_somebody_changes_of_a_model_is_put_right(
+    disturb: Callable[[mlflow.MlflowClient, LoggedModel], None],
+    trained: Checkout,
+    client: mlflow.MlflowClient,
+    whitened: Finished,
+    images: Any,
+    expected: list[int],
 ) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError("the store is gone")
-
-    with monkeypatch.context() as broken:
-        name = "finalize_logged_model" if call == "finalize" else call
-        broken.setattr(place.client, name, fail)
-        with pytest.raises(OSError, match="gone"):
-            place.bring_up_to_date()
-    assert [model.status for model in place.stored()] == ["PENDING"]
-    place.bring_up_to_date()
-    place.only()
+    before = model_of(client, whitened)
+    disturb(client, before)
+    sync(compose(trained.paths), trained.paths)
+    after = model_of(client, whitened)
+    assert (after.status, len(after.metrics)) == ("READY", len(before.metrics))
+    assert mlflow.pyfunc.load_model(after.model_uri).predict(images).tolist() == expected
 
 
-def test_a_model_that_was_deleted_is_made_anew(place: Place) -> None:
-    place.bring_up_to_date()
-    place.client.delete_logged_model(place.only().model_id)
-    place.bring_up_to_date()
-    place.only()
-
-
-def test_a_model_that_is_there_twice_is_left_once(place: Place) -> None:
-    place.bring_up_to_date()
-    where = place.client, place.experiment, place.run
-    bring_model_up_to_date(*where, place.model, place.scores, [])
-    assert len(place.stored()) == 2
-    place.bring_up_to_date()
-    place.only()
-
-
-def test_a_model_with_other_weights_or_numbers_is_replaced(place: Place) -> None:
-    first = place.bring_up_to_date()
-    place.model = place.model._replace(digest="0" * 64)
-    second = place.bring_up_to_date()
-    place.scores = [place.scores[0]._replace(value=0.75)]
-    third = place.bring_up_to_date()
-    assert place.only().model_id == third
-    assert len({first, second, third}) == 3
-
-
-def test_a_user_s_own_model_and_metric_stay(place: Place) -> None:
-    own = place.client.create_logged_model(place.experiment, "own", place.run)
-    first = place.bring_up_to_date()
-    metric = mlflow.entities.Metric("own", 1.0, 1000, 2, model_id=first)
-    place.client.log_batch(place.run, metrics=[metric])
-    assert place.bring_up_to_date() == first
-    assert place.client.get_logged_model(own.model_id).name == "own"
+def test_a_user_s_own_model_and_metric_stay(
+    trained: Checkout, client: mlflow.MlflowClient, whitened: Finished
+) -> None:
+    model, run_id = model_of(client, whitened), run_of(client, whitened)
+    own = client.create_logged_model(experiment_of(client), "own", run_id)
+    metric = mlflow.entities.Metric("own", 1.0, 1000, 2, model_id=model.model_id)
+    client.log_batch(run_id, metrics=[metric])
+    sync(compose(trained.paths), trained.paths)
+    assert model_of(client, whitened).model_id == model.model_id
+    assert client.get_logged_model(own.model_id).name == "own"
 
 
 # --- data sets ---
@@ -415,8 +361,7 @@ def test_data_sets_have_a_schema_a_source_and_a_digest(
     training = inputs["training"]
     schema = json.loads(training.schema)["mlflow_tensorspec"]
     (features,) = json.loads(schema["features"])
-    assert features["tensor-spec"] == {"dtype": "uint8", "shape": [-1, 64]}
-    assert json.loads(training.profile)["features_shape"] == [1337, 64]
+    assert features["tensor-spec"] == {"dtype": "uint8", "shape": [1337, 64]}
     source = mlflow.data.get_source(training)
     assert source.to_dict() == {"uri": "data/raw/digits/train-images-idx3-ubyte"}
     assert training.digest != inputs["validation"].digest
@@ -435,7 +380,7 @@ def described(name: str, *, split: str = "a", labels: str = "b") -> dict[str, An
 @pytest.mark.parametrize("name", MIRRORS)
 def test_the_source_of_a_published_data_set_is_its_mirror(name: str) -> None:
     parts = data_parts(described(name), tested=True)
-    for part, file in zip(parts, ("train", "train", "t10k"), strict=True):
+    for part, file in zip(parts.values(), ("train", "train", "t10k"), strict=True):
         dataset = dataset_input(part).dataset
         source = mlflow.data.get_source(dataset)
         assert source.to_dict() == {"url": f"{MIRRORS[name][0]}/{file}-images-idx3-ubyte.gz"}
@@ -443,7 +388,9 @@ def test_the_source_of_a_published_data_set_is_its_mirror(name: str) -> None:
 
 def test_a_digest_changes_with_what_decides_the_images_and_with_nothing_else() -> None:
     def digests(**changes: str) -> list[str]:
-        return [part.digest for part in data_parts(described("mnist", **changes), tested=True)]
+        return [
+            part.digest for part in data_parts(described("mnist", **changes), tested=True).values()
+        ]
 
     before = digests()
     assert len(set(before)) == 3
