@@ -73,7 +73,7 @@ draw: env ## write the page to draw a digit on, from the runs that are here
 	@python -m pipeline.stages.draw
 
 lecture: env ## draw the lecture's figures, and make its results on MNIST (some ten minutes)
-	@dvc repro lecture studies/dvc.yaml && python -m pipeline.stages.lecture_page
+	@dvc repro lecture studies/dvc.yaml && python -m pipeline.lecture.page
 
 verify: env ## make the committed results again and compare every byte
 	@python -m pipeline.verify $(ARGS)

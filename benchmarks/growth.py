@@ -25,7 +25,7 @@ from matplotlib.ticker import NullLocator
 
 from benchmarks.peers import Job, limit, load, ours
 from benchmarks.sweeps import on_cores, sweep
-from pipeline.results.page import training_flops
+from pipeline.results.report import training_flops
 from pipeline.results.style import BLUE, GREY, ORANGE, save, styled
 
 HIDDEN = (32, 64, 128, 256, 512, 1024, 2048)

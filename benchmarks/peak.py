@@ -22,7 +22,7 @@ from pipeline.engine.code import POINTER, kernel, machine, writing
 from pipeline.engine.descent import COMPILED, Examples, _Parameters, _Step
 from pipeline.engine.examples import ready
 from pipeline.engine.program import Program, _run, laid_out
-from pipeline.results.page import training_flops
+from pipeline.results.report import training_flops
 
 ROUNDS, FMAS, CHAINS = 5, 10_000_000, 12
 WIDTH = machine().vector_bytes // 4

@@ -41,7 +41,6 @@ from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.onehot import one_hot
 from pipeline.records.agreement import (
-    PARTS,
     Level,
     Scores,
     causes,
@@ -55,6 +54,7 @@ from pipeline.records.names import configuration_names
 from pipeline.records.provenance import diff_bytes
 from pipeline.records.record import SEALED, Finished, is_older, read_finished, read_record
 from pipeline.results.evaluation import evaluate
+from pipeline.results.evaluation import scores as scores_of
 from pipeline.stages.download import download
 
 # What a checkout without git consists of.
@@ -265,9 +265,7 @@ def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[
                 part: evaluate(model, pixels, one_hot(labels, classes), config.training.cost)
                 for part, (pixels, labels) in parts.items()
             }
-            scores.append(
-                {part: {"loss": a.loss, "accuracy": a.accuracy} for part, a in answers.items()}
-            )
+            scores.append({part: scores_of(each) for part, each in answers.items()})
     return scores
 
 
@@ -380,12 +378,9 @@ def _locked(checkout: Paths) -> Any:
 def _accuracies(checkout: Paths) -> dict[str, float]:
     """Return every accuracy in the results, by a name that begins with the part of the data."""
     try:
-        metrics = read_json(checkout.metrics)
         accuracies = {
-            f"{part} seed {seed}": float(value)
-            for part in (*PARTS, "test")
-            for seed, value in metrics[part]["accuracy"]["per_seed"].items()
-            if value is not None
+            f"test seed {entry['seed']}": float(entry["accuracy"])
+            for entry in read_json(checkout.tests)
         }
         with checkout.history.open(newline="") as file:
             return accuracies | {

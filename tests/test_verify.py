@@ -377,7 +377,7 @@ FORGERIES: dict[str, Callable[[Path], object]] = {
     "results/history.csv": lambda path: replaced(
         path, "0,2,validation,accuracy,", "0,2,validation,accuracy,1"
     ),
-    "reports/figures/learning_curves.png": lambda path: path.write_bytes(path.read_bytes() + b"!"),
+    "reports/learning_curves.png": lambda path: path.write_bytes(path.read_bytes() + b"!"),
     "reports/summary.md": lambda path: replaced(path, "±", "+"),
 }
 
@@ -413,10 +413,8 @@ def test_a_forged_lock_is_named(how: str, committed: Checkout, tmp_path: Path) -
         for stage in ("evaluate", "report", "track"):
             del content["stages"][stage]
         lock.write_text(yaml.safe_dump(content))
-        metrics = read_json(checkout.paths.metrics)
-        per_seed = metrics["test"]["accuracy"]["per_seed"]
-        metrics["test"]["accuracy"]["per_seed"] = dict.fromkeys(per_seed, 0.999)
-        checkout.paths.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
+        tests = [{**entry, "accuracy": 0.999} for entry in read_json(checkout.paths.tests)]
+        checkout.paths.tests.write_text(json.dumps(tests, indent=2) + "\n")
         expected = Level.DIFFERENT
     git(checkout, "commit", "--quiet", "--all", "--message=forged")
     done = verify(checkout, expected=expected)

@@ -62,8 +62,9 @@ class Paths:
     lecture_figures = Below("reports/lecture")
     studies_figures = Below("reports/studies")
     summary = Below("reports/summary.md")
-    # Pages name the commit they were made at, so DVC does not track them.
     page = Below("reports/index.html")
+    learning_curves = Below("reports/learning_curves.png")  # the figure that git keeps
+    # These pages name the commit they were made at, so DVC does not track them.
     lecture_page = Below("reports/lecture.html")
     draw_page = Below("reports/draw.html")
 

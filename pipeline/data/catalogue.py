@@ -27,7 +27,7 @@ class Dataset:
             nobody has published the hash of what it holds.
         embedded: whether scikit-learn brings it along.
         image_shape: height and width in pixels.
-        classes: how many kinds of label.
+        class_names: for people, by label.
         train_images: in the training file.
         test_images: in the test file.
     """
@@ -38,9 +38,16 @@ class Dataset:
     files: dict[str, str]
     embedded: bool = False
     image_shape: tuple[int, int] = (28, 28)
-    classes: int = 10
+    class_names: tuple[str, ...] = tuple("0123456789")
     train_images: int = 60_000
     test_images: int = 10_000
+
+    noun = "images"  # what examples are called
+
+    @property
+    def classes(self) -> int:
+        """How many kinds of label there are."""
+        return len(self.class_names)
 
     @property
     def features(self) -> int:

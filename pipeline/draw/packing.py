@@ -9,14 +9,12 @@ which whitening meets rare pixels would leave few digits to all others.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.network.dense import Layer, Network, forward
-from pipeline.records.model import Model
 
 LARGEST = np.iinfo(np.int16).max
 DISPUTED = 10  # test images to begin with
@@ -52,16 +50,6 @@ class PackedLayer(NamedTuple):
 def embedded(array: NDArray[Any]) -> str:
     """Return the bytes of an array, little-endian, in base64."""
     return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
-
-
-def folded(model: Model) -> Iterator[Layer]:
-    """Yield the layers of a model in float64, the first one taking raw pixels."""
-    first, *rest = (Layer(W.astype(np.float64), b) for W, b in model.network.layers)
-    fitted = model.preprocessor
-    W = first.W if fitted.matrix is None else first.W @ fitted.matrix.T
-    W = W * fitted.scale
-    yield Layer(W, first.b - W @ np.broadcast_to(fitted.shift, W.shape[1]))
-    yield from rest
 
 
 def packed(layer: Layer) -> PackedLayer:

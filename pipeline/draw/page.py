@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pipeline.base.config import Config
 from pipeline.base.errors import UserError
 from pipeline.data.catalogue import DATASETS
-from pipeline.draw.packing import answers, chosen, embedded, folded, packed, sureness
+from pipeline.draw.packing import answers, chosen, embedded, packed, sureness
 from pipeline.records.model import Model
 from pipeline.results.page import STYLE, render
-from pipeline.results.statistics import summarise_answers
+from pipeline.results.statistics import summarise_right
 
 HERE = Path(__file__).parent
 SCRIPTS = ("network.js", "image.js", "page.js")
@@ -129,7 +129,7 @@ def page(drawn: Drawn) -> str:
     style = STYLE.read_text() + (HERE / "page.css").read_text()
     script = "".join((HERE / part).read_text() for part in SCRIPTS)
     return render(
-        HERE / "page.html.j2",
+        "draw/page.html.j2",
         subject=f"{drawn.config.study}: {drawn.configuration}",
         policy=policy(style, script),
         style=style,
@@ -139,7 +139,7 @@ def page(drawn: Drawn) -> str:
         frame=FRAMES[name],
         dataset=DATASETS[name],
         networks=networks,
-        accuracy=summarise_answers(right).percent(),
+        accuracy=summarise_right(right).percent(),
         failed=[seed for seed in drawn.config.seeds if seed not in drawn.models],
         left_out=list(drawn.models)[len(networks) :],
         images=len(drawn.labels),
@@ -153,7 +153,7 @@ def networks_that_fit(drawn: Drawn) -> Iterator[Network]:
     """Yield networks, packed, in the order of their seeds, while the page is small enough."""
     room = MOST_BYTES - BESIDE
     for seed, model in drawn.models.items():
-        layers = [packed(layer) for layer in folded(model)]
+        layers = [packed(layer) for layer in model.on_pixels()]
         arrays = [layer.embedded() for layer in layers]
         room -= sum(len(text) for layer in arrays for text in layer.values())
         if room < 0:

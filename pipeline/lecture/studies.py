@@ -1,12 +1,12 @@
 """The lecture's results on MNIST, published and ours; and what preprocessing changes.
 
-Convention: accuracies are shares, a value a seed. Nothing is read here: `Setting` is what a
+Convention: accuracies are shares, one value per seed. Nothing is read here: `Setting` is what a
 sweep has left of one configuration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ from pipeline.results.statistics import (
     compare_all,
     cross,
     summarise,
-    summarise_answers,
+    summarise_right,
 )
+
+DATASET = "mnist"
 
 
 @dataclass(frozen=True)
@@ -46,52 +48,53 @@ class Setting:
 
     def values(self) -> dict[str, NDArray[np.float64]]:
         """Return accuracy by part, each of shape (seeds, epochs); test has one epoch, the last."""
-        found = {part: np.array(list(seeds.values())) for part, seeds in self.curves.items()}
-        return {**found, "test": np.array(list(self.test.values()))[:, np.newaxis]}
+        curves = {part: np.array(list(seeds.values())) for part, seeds in self.curves.items()}
+        return {**curves, "test": np.array(list(self.test.values()))[:, np.newaxis]}
 
     def summary(self, part: str) -> Summary:
         """Return the statistics of accuracy after the last epoch."""
         if part == "test":
-            return summarise_answers(self.right)
+            return summarise_right(self.right)
         return summarise({s: values[-1] for s, values in self.curves[part].items()}, share=True)
+
+    def rows(self, *, last: bool) -> Iterator[tuple[int, int, str, float]]:
+        """Yield seed, epoch, part and accuracy; of the last epoch alone if `last`."""
+        epochs = self.experiment["training"]["epochs"]
+        for part, seeds in self.curves.items():
+            for seed, values in seeds.items():
+                for epoch, value in enumerate(values, start=1):
+                    if epoch == epochs or not last:
+                        yield seed, epoch, part, value
+        for seed, value in self.test.items():
+            yield seed, epochs, "test", value
 
 
 def against_five_runs(ours: Setting, published: Sequence[Point]) -> list[tuple[Point, Agreement]]:
     """Return each of the lecture's points beside our seeds; see `statistics.agreement`."""
     values = ours.values()
-    return [
-        (
-            point,
-            agreement(
-                values[point.part][:, point.epoch - 1 if point.part != "test" else 0].tolist(),
-                point.mean,
-                point.sd,
-                RUNS,
-            ),
-        )
-        for point in published
-    ]
+    pairs = []
+    for point in published:
+        after = values[point.part][:, 0 if point.part == "test" else point.epoch - 1]
+        pairs.append((point, agreement(after.tolist(), point.mean, point.sd, RUNS)))
+    return pairs
 
 
-def five_runs_as_dict(ours: Setting, found: Sequence[tuple[Point, Agreement]]) -> dict[str, Any]:
+def five_runs_as_dict(ours: Setting, pairs: Sequence[tuple[Point, Agreement]]) -> dict[str, Any]:
     """Return the comparison as JSON has it."""
     return {
         "experiment": ours.experiment,
         "seeds": list(ours.right),
         "test": ours.summary("test").as_dict(),
-        "agree": sum(each.agrees for _, each in found),
-        "of": len(found),
+        "agree": sum(each.agrees for _, each in pairs),
+        "of": len(pairs),
         "points": [
             {
                 "part": point.part,
                 "epoch": point.epoch,
-                "published": each.published,
                 "published_sd": point.sd,
-                "ours": each.ours,
-                "ci95": list(each.ci95),
-                "agrees": each.agrees,
+                **each.as_dict(),
             }
-            for point, each in found
+            for point, each in pairs
         ],
     }
 
@@ -103,13 +106,9 @@ def against_author(ours: Setting) -> Agreement:
 
 def author_as_dict(ours: Setting) -> dict[str, Any]:
     """Return the same as JSON has it."""
-    found = against_author(ours)
     return {
         "experiment": ours.experiment,
-        "published": found.published,
-        "ours": found.ours,
-        "ci95": list(found.ci95),
-        "agrees": found.agrees,
+        **against_author(ours).as_dict(),
         "test": ours.summary("test").as_dict(),
         "validation": ours.summary("validation").as_dict(),
     }
@@ -121,12 +120,18 @@ def splits_as_dict(settings: Sequence[Setting]) -> dict[str, Any]:
     Args:
         settings: that differ in `split.seed` alone, all with the same seeds.
     """
-    accuracies: dict[str, dict[tuple[int, int], float | None]] = {"validation": {}, "test": {}}
-    for setting in settings:
-        split = setting.experiment["split"]["seed"]
-        for part, runs in accuracies.items():
-            runs |= {(split, s): value for s, value in setting.summary(part).per_seed.items()}
-    return {part: asdict(cross(runs)) for part, runs in accuracies.items()}
+    return {
+        part: asdict(
+            cross(
+                {
+                    (setting.experiment["split"]["seed"], seed): accuracy
+                    for setting in settings
+                    for seed, accuracy in setting.summary(part).per_seed.items()
+                }
+            )
+        )
+        for part in ("validation", "test")
+    }
 
 
 # --- preprocessing -----------------------------------------------------------------------------
@@ -164,27 +169,26 @@ class Preprocessed:
         return float(self.effect["parts"][part]["largest"])
 
 
-def preprocessing_as_dict(found: Sequence[Preprocessed]) -> list[dict[str, Any]]:
+EFFECTS = (
+    *("inputs", "constant_pixels", "null_directions", "weakest_deviation"),
+    "covariance_distance_from_identity",
+)
+
+
+def preprocessing_as_dict(ways: Sequence[Preprocessed]) -> list[dict[str, Any]]:
     """Return every way of preprocessing, each paired by seed with `BASELINE`, on test accuracy."""
-    baseline = next(each.setting.right for each in found if each.name == BASELINE)
-    others = {each.name: each.setting.right for each in found if each.name != BASELINE}
-    pairs = compare_all(others, baseline)
-    rows = []
-    for each in found:
-        row: dict[str, Any] = {
-            "name": each.name,
-            "preprocess": each.setting.experiment["preprocess"],
-            "inputs": each.effect["inputs"],
-            "constant_pixels": each.effect["constant_pixels"],
-            "null_directions": each.effect["null_directions"],
-            "weakest_deviation": each.effect["weakest_deviation"],
-            "largest_input": {part: each.largest(part) for part in ("train", "validation", "test")},
-            "covariance_distance_from_identity": each.effect["covariance_distance_from_identity"],
-            "train": each.setting.summary("train").as_dict(),
-            "validation": each.setting.summary("validation").as_dict(),
-            "test": each.setting.summary("test").as_dict(),
+    right = {way.name: way.setting.right for way in ways}
+    baseline = right.pop(BASELINE)
+    pairs = compare_all(right, baseline)
+    parts = ("train", "validation", "test")
+    return [
+        {
+            "name": way.name,
+            "preprocess": way.setting.experiment["preprocess"],
+            **{name: way.effect[name] for name in EFFECTS},
+            "largest_input": {part: way.largest(part) for part in parts},
+            **{part: way.setting.summary(part).as_dict() for part in parts},
+            **({"against_baseline": pairs[way.name].as_dict()} if way.name in pairs else {}),
         }
-        if each.name in pairs:
-            row["against_baseline"] = pairs[each.name].as_dict()
-        rows.append(row)
-    return rows
+        for way in ways
+    ]

@@ -99,11 +99,11 @@ def _read_tests(path: Path) -> dict[str, Test]:
     tests: dict[str, Test] = {}
     try:
         for entry in read_json(path):
-            scores = {name: entry[name] for name in ("accuracy", "loss")}
+            scores = {k: v for k, v in entry.items() if k not in ("seed", "manifest")}
             if not are_scores(scores):
                 raise TypeError
             tests[str(entry["manifest"])] = scores
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise UserError(f"{path} holds no test results; `dvc repro` makes it again") from None
     return tests
 

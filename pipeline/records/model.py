@@ -35,6 +35,17 @@ class Model(NamedTuple):
         """Return the network's outputs for raw pixels of shape (N, n): shape (N, m)."""
         return outputs(self.pre_activations(pixels), self.network.activations[-1])
 
+    def on_pixels(self) -> tuple[Layer, ...]:
+        """Return the layers in float64, with preprocessing folded into the first one.
+
+        So it takes raw pixels, of which an empty one is 0.
+        """
+        first, *rest = (Layer(W.astype(np.float64), b) for W, b in self.network.layers)
+        fitted = self.preprocessor
+        W = first.W if fitted.matrix is None else first.W @ fitted.matrix.T
+        W = W * fitted.scale
+        return Layer(W, first.b - W @ np.broadcast_to(fitted.shift, W.shape[1])), *rest
+
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the digit that each image most looks like: shape (N,)."""
         return self.pre_activations(pixels).argmax(axis=1)

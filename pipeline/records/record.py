@@ -259,10 +259,10 @@ def _is_epoch(line: Any, number: int) -> bool:
 
 
 def are_scores(value: Any) -> bool:
-    """Tell whether `value` is a loss and an accuracy."""
+    """Tell whether `value` is a loss, an accuracy, and whatever other metrics there are."""
     return (
         isinstance(value, dict)
-        and value.keys() == {"loss", "accuracy"}
+        and value.keys() >= {"loss", "accuracy"}
         and all(isinstance(score, float) for score in value.values())
     )
 

@@ -16,8 +16,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from pipeline.base.command import Words, given
 from pipeline.base.config import compose, from_experiment
 from pipeline.base.console import plain_table, wide_console
@@ -32,22 +30,19 @@ from pipeline.records.gather import gather
 from pipeline.records.identity import Description, grouped, identity
 from pipeline.records.names import Experiment, configuration_names
 from pipeline.records.record import Finished, Unfinished, is_older, read_record
-from pipeline.results import figures, page
-from pipeline.results.crossed import Crossed
+from pipeline.results import figures
+from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import (
     METHODS,
     NEW_IMAGES,
     NEW_SEEDS,
-    Answers,
     Comparison,
+    Right,
     Summary,
     compare_all,
     cross,
     fewest_pairs,
-    percents,
-    points,
-    summarise_answers,
-    these,
+    summarise_right,
 )
 from pipeline.results.style import save
 
@@ -84,8 +79,8 @@ def main() -> None:
         if asked.plan and len(splits) > 1:
             raise UserError(f"--plan: allowed is one split.seed, these are {len(splits)}")
         if len(splits) == 1:
-            answers = _answers(_paired(settings), part, paths)
-            _tell(answers, part, folder, plan=asked.plan)
+            right = _right(_paired(settings), part, paths)
+            _tell(right, part, folder, plan=asked.plan)
         elif len(settings) == 1:
             ((name, runs),) = settings.items()
             _tell_splits(name, runs, part, folder)
@@ -238,21 +233,21 @@ def _finished(runs: Runs) -> set[int]:
     return {seed for (_, seed), record in runs.items() if isinstance(record, Finished)}
 
 
-def _answers(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, Answers]:
+def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, Right]:
     """Return what every seed is right on.
 
     Raises:
         UserError: the settings have other images, so that they cannot be paired by image.
     """
     images: dict[bytes, prepared.Images] = {}
-    answers: dict[str, Answers] = {}
+    right: dict[str, Right] = {}
     for name, runs in settings.items():
         described = _described(next(iter(runs.values())))
         key = canonical_json([described["experiment"][section] for section in ("data", "split")])
         if key not in images:
             images[key] = _images(described, part, paths)
         pixels, labels = images[key]
-        answers[name] = {
+        right[name] = {
             seed: record.model().predict(pixels) == labels if isinstance(record, Finished) else None
             for (_, seed), record in runs.items()
         }
@@ -261,7 +256,7 @@ def _answers(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str,
             f"the configurations have different {part} images: allowed are those with the same, "
             "since they are paired by seed and image"
         )
-    return answers
+    return right
 
 
 def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
@@ -276,126 +271,95 @@ def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
     return prepared.Images(*(each[indices.validation] for each in images))
 
 
-# --- what they say ---
+# --- what they say -----------------------------------------------------------------------------
 
 
-def _tell(answers: dict[str, Answers], part: str, folder: Path, *, plan: bool) -> None:
+def _tell(right: dict[str, Right], part: str, folder: Path, *, plan: bool) -> None:
     """Print the mean of each configuration, its difference from the first, and what is needed."""
-    (first, baseline), *others = answers.items()
+    (first, baseline), *others = right.items()
     pairs = compare_all(dict(others), baseline)
-    summaries = {name: summarise_answers(by_seed) for name, by_seed in answers.items()}
-    console = wide_console()
-    _print_means(summaries, part, console)
-    rows: list[list[object]] = []
-    for name, summary in summaries.items():
-        row: list[object] = [name, summary.n, summary.declared, summary.mean, summary.sd]
-        row += [*(summary.ci95 or (None, None)), *(summary.ci95_new_images or (None, None))]
-        if name in pairs:
-            pair = pairs[name]
-            same, new = pair.effects.intervals() if pair.effects else ((None, None), (None, None))
-            row += [len(pair.seeds), pair.mean_difference, *same, *new, pair.p_value, pair.p_holm]
-            row += [pair.superiority.share, *pair.superiority.ci95, pair.verdict]
-        rows.append(row + [None] * (len(COLUMNS) - len(row)))
-    write_csv(folder / "comparison.csv", COLUMNS, rows)
+    summaries = {name: summarise_right(by_seed) for name, by_seed in right.items()}
+    effects = {name: known.effects for name, known in summaries.items()}
+    effects |= {f"{name}, difference": pair.effects for name, pair in pairs.items()}
+    rows = [_row(name, known, pairs.get(name)) for name, known in summaries.items()]
+    write_csv(folder / "comparison.csv", COLUMNS, [map(row.get, COLUMNS) for row in rows])
     if pairs:
-        _print_pairs(pairs, first, console)
         label = f"{part} accuracy minus that of\n{first}, in percentage points"
         save(figures.forest(pairs, label), folder / "comparison.png")
-    if plan:
-        effects = {name: s.effects for name, s in summaries.items()}
-        effects |= {f"{name}, difference": pair.effects for name, pair in pairs.items()}
-        _print_plan({name: each for name, each in effects.items() if each}, console)
-    print(folder)
+    _print(
+        "results/comparison.txt.j2",
+        folder=folder,
+        part=part,
+        images=max((each.columns for each in effects.values() if each), default=None),
+        summaries=summaries,
+        first=first,
+        pairs=pairs,
+        fewest=fewest_pairs(len(pairs) or 1),
+        differences=DIFFERENCES,
+        needed={
+            name: [
+                seeds_needed(each, pair.effects.deviation, len(pair.seeds), len(pairs))
+                for each in DIFFERENCES
+            ]
+            for name, pair in pairs.items()
+            if pair.effects
+        },
+        planned=PLANNED,
+        plans={
+            name: [each.half_widths(n) for n in PLANNED]
+            for name, each in effects.items()
+            if each and plan
+        },
+    )
 
 
-LIMITS = (
-    "ci95_new_seeds_low",
-    "ci95_new_seeds_high",
-    "ci95_new_images_low",
-    "ci95_new_images_high",
-)
+ENDS = [f"ci95_new_{what}_{end}" for what in ("seeds", "images") for end in ("low", "high")]
 COLUMNS = [
-    *("configuration", "n", "declared", "mean", "sd", *LIMITS),
-    *("pairs", "difference", *(f"difference_{limit}" for limit in LIMITS), "p", "p_holm"),
+    *("configuration", "n", "declared", "mean", "sd", *ENDS),
+    *("pairs", "difference", *(f"difference_{end}" for end in ENDS), "p", "p_holm"),
     *("p_larger", "p_larger_low", "p_larger_high", "verdict"),
 ]
 
 
-def _print(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = plain_table(*header)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    console.print()
-
-
-def _print_means(summaries: Mapping[str, Summary], part: str, console: Console) -> None:
-    images = max((s.effects.columns for s in summaries.values() if s.effects), default=None)
-    question = NEW_SEEDS if images is None else these(images, part)
-    rows = []
-    for name, s in summaries.items():
-        mean = "none finished" if s.mean is None else f"{100 * s.mean:.2f} %"
-        limits = (percents(each) if each else "" for each in (s.ci95, s.ci95_new_images))
-        rows.append([name, f"{s.n} of {s.declared}", mean, *limits])
-    header = ["configuration", "seeds", f"{part} accuracy", question, NEW_IMAGES]
-    _print(console, header, rows)
-    console.print(f"{METHODS}.\n", soft_wrap=True)
-
-
-def _print_pairs(pairs: Mapping[str, Comparison], first: str, console: Console) -> None:
-    fewest = fewest_pairs(len(pairs))
-    differences, needed = [], []
-    for name, pair in pairs.items():
-        verdict = pair.verdict
-        if len(pair.seeds) < fewest:
-            verdict += f" ({len(pair.seeds)} of at least {fewest})"
-        limits = pair.effects.intervals() if pair.effects else ()
-        share, (low, high) = pair.superiority
-        differences.append(
-            [
-                *(name, f"{100 * pair.mean_difference:+.2f}"),
-                *([points(each) for each in limits] or ["", ""]),
-                *(f"{pair.p_value:.3g}", f"{pair.p_holm:.3g}"),
-                *(f"{share:.2f} ({low:.2f} to {high:.2f})", verdict),
-            ]
-        )
+def _row(name: str, known: Summary, pair: Comparison | None) -> dict[str, object]:
+    row: dict[str, object] = {"configuration": name, "n": known.n, "declared": known.declared}
+    row |= {"mean": known.mean, "sd": known.sd}
+    row |= zip(ENDS, [*(known.ci95 or ()), *(known.ci95_new_images or ())], strict=False)
+    if pair:
+        row |= {"pairs": len(pair.seeds), "difference": pair.mean_difference, "p": pair.p_value}
+        row |= {"p_holm": pair.p_holm, "p_larger": pair.superiority.share, "verdict": pair.verdict}
+        row |= zip(("p_larger_low", "p_larger_high"), pair.superiority.ci95, strict=True)
         if pair.effects:
-            sd, n = pair.effects.deviation, len(pair.seeds)
-            numbers = (page.seeds_needed(d, sd, n, len(pairs)) for d in page.DIFFERENCES)
-            needed.append([name, *numbers])
-    header = ["configuration", "difference", NEW_SEEDS, NEW_IMAGES, "p", "p (Holm)", "P(larger)"]
-    _print(console, [*header, "verdict"], differences)
+            same, new = pair.effects.intervals()
+            row |= zip((f"difference_{end}" for end in ENDS), (*same, *new), strict=True)
+    return row
+
+
+def _print(template: str, **values: object) -> None:
+    """Print a template, in which `table` makes a table of a header and rows."""
+    console = wide_console()
+
+    def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        made = plain_table(*header)
+        for row in rows:
+            made.add_row(*row)
+        with console.capture() as captured:
+            console.print(made)
+        return captured.get()
+
     console.print(
-        f"Differences, in percentage points, are from {first}, paired by seed and image; exact "
-        f"sign-flip test, adjusted by Holm for {len(pairs)} comparison"
-        f"{'s' if len(pairs) > 1 else ''}; P(larger): over seeds, "
-        "ties half, with the exact binomial interval of those without ties (X. Bouthillier et al., "
-        "2021, call a setting better from 0.75 on).\n",
+        render(
+            template,
+            table=table,
+            METHODS=METHODS,
+            NEW_SEEDS=NEW_SEEDS,
+            NEW_IMAGES=NEW_IMAGES,
+            **values,
+        ),
         soft_wrap=True,
+        highlight=False,
+        markup=False,
     )
-    if needed:
-        _print(console, ["seeds needed for", *(f"{100 * d:.2f}" for d in page.DIFFERENCES)], needed)
-        console.print(
-            "So many seeds show a difference of so many percentage points with power 0.8, if "
-            "differences vary as these do; in brackets at the 95 % limits of their deviation.\n",
-            soft_wrap=True,
-        )
-
-
-def _print_plan(effects: Mapping[str, Crossed], console: Console) -> None:
-    rows = [
-        [name, *map(_widths, map(each.half_widths, page.PLANNED))] for name, each in effects.items()
-    ]
-    _print(console, ["with so many seeds", *map(str, page.PLANNED)], rows)
-    console.print(
-        f"Half the widths of both 95 % intervals, in percentage points: {NEW_SEEDS} / "
-        f"{NEW_IMAGES}.\n",
-        soft_wrap=True,
-    )
-
-
-def _widths(halves: tuple[float, float]) -> str:
-    return " / ".join(f"{100 * half:.2f}" for half in halves)
 
 
 def _tell_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
@@ -409,10 +373,6 @@ def _tell_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
         raise UserError(f"{name}: split.seed varies, the split does not; allowed is `stratified`")
     accuracies = {run: _accuracy(record, part) for run, record in runs.items()}
     effects = cross(accuracies)
-    table = page.splits_table(effects, part)
-    print(f"{name}: {part} accuracy {100 * effects.mean:.2f} %\n\n{table.caption}\n")
-    _print(wide_console(), table.header, table.rows)
-    print(f"{page.splits_interval(effects, part)}\n{folder}")
     write_csv(
         folder / "comparison.csv",
         ["source", "number", "variance"],
@@ -424,6 +384,7 @@ def _tell_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
     )
     finished = {run: value for run, value in accuracies.items() if value is not None}
     save(figures.splits(finished), folder / "comparison.png")
+    _print("results/splits.txt.j2", folder=folder, name=name, part=part, effects=effects)
 
 
 def _accuracy(record: Finished | Unfinished, part: str) -> float | None:

@@ -74,6 +74,11 @@ class Crossed:
         same, both = ((self.mean - half, self.mean + half) for half in self.half_widths())
         return same, both
 
+    def share_intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return both intervals of a share, cut at 0 and 1, since no share lies beyond."""
+        same, both = ((max(low, 0.0), min(high, 1.0)) for low, high in self.intervals())
+        return same, both
+
     def parts(self, rows: int | None = None) -> tuple[float, float, float]:
         """Return the parts of the mean's variance: row / n, column / N, rest / (nN).
 
@@ -82,6 +87,13 @@ class Crossed:
         """
         n = self.rows if rows is None else rows
         return self.row / n, self.column / self.columns, self.rest / (n * self.columns)
+
+    def shares(self) -> tuple[float, float, float]:
+        """Return `parts` as shares of their sum; an estimate below zero counts as zero."""
+        parts = [max(part, 0.0) for part in self.parts()]
+        whole = sum(parts) or 1.0
+        row, column, rest = (part / whole for part in parts)
+        return row, column, rest
 
 
 def crossed(values: NDArray[Any]) -> Crossed:

@@ -1,41 +1,63 @@
-"""The test images, once, with every seed's model.
+"""What trained networks make of the test images, and the metrics that are taken of it.
 
 Convention: a seed that failed has None wherever its numbers would stand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.errors import UserError
 from pipeline.engine.descent import mean_cost, outputs
 from pipeline.records.model import Model
+from pipeline.records.record import Finished, Test
+from pipeline.results.statistics import Right, Summary, effects_of, summarise
+
+Labels = NDArray[np.integer[Any]]
 
 
 class Answers(NamedTuple):
-    """What one model makes of the test images.
+    """What one model makes of images.
 
     Attributes:
-        accuracy: share of images whose largest output is the right one.
+        labels: the true classes, shape (N,).
+        predicted: the classes of the largest outputs, shape (N,).
+        outputs: of the last layer, shape (N, m).
         loss: mean cost.
-        predicted: the class of the largest output, shape (N,).
-        margin: largest output minus the second largest, shape (N,).
-        confidence: largest output, shape (N,).
     """
 
-    accuracy: float
-    loss: float
+    labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
-    margin: NDArray[np.floating[Any]]
-    confidence: NDArray[np.floating[Any]]
+    outputs: NDArray[np.floating[Any]]
+    loss: float
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each answer is right, shape (N,)."""
+        return self.predicted == self.labels
+
+    @property
+    def confidence(self) -> NDArray[np.floating[Any]]:
+        """The largest output, shape (N,)."""
+        return self.outputs.max(axis=1)
+
+    @property
+    def margin(self) -> NDArray[np.floating[Any]]:
+        """The largest output minus the second largest, shape (N,)."""
+        ordered = np.sort(self.outputs, axis=1)
+        return ordered[:, -1] - ordered[:, -2]
 
 
 def evaluate(
     model: Model, pixels: NDArray[np.uint8], one_hot: NDArray[np.uint8], cost: str
 ) -> Answers:
-    """Evaluate a model on raw test images.
+    """Return what a model makes of raw images.
 
     Args:
         model: preprocessor and network.
@@ -45,19 +67,150 @@ def evaluate(
     """
     H_bar = model.pre_activations(pixels)
     activation = model.network.activations[-1]
-    ordered = np.sort(outputs(H_bar, activation), axis=1)
-    predicted = H_bar.argmax(axis=1)
-    return Answers(
-        accuracy=float(np.mean(predicted == one_hot.argmax(axis=1))),
-        loss=mean_cost(H_bar, one_hot, cost, activation),
-        predicted=predicted,
-        margin=ordered[:, -1] - ordered[:, -2],
-        confidence=ordered[:, -1],
+    loss = mean_cost(H_bar, one_hot, cost, activation)
+    # Not of the outputs: of two that are rounded to 1 the larger one could not be told.
+    return Answers(one_hot.argmax(axis=1), H_bar.argmax(axis=1), outputs(H_bar, activation), loss)
+
+
+# --- metrics -----------------------------------------------------------------------------------
+
+
+class Metric(NamedTuple):
+    """A number that is taken of a model's answers.
+
+    Attributes:
+        of: takes it.
+        is_share: whether it lies between 0 and 1, is shown in percent, and is the better the
+            larger it is; such a metric is one of DVC's.
+    """
+
+    of: Callable[[Answers], float]
+    is_share: bool = True
+
+
+def accuracy(answers: Answers) -> float:
+    """Return the share of right answers."""
+    return float(np.mean(answers.right))
+
+
+# Every metric of the test images: what is added here is evaluated, recorded, and shown by DVC, the
+# report and MLflow. `BY_EPOCH` are those that training takes of its own and the validation images.
+BY_EPOCH = ("accuracy", "loss")
+METRICS = {
+    "accuracy": Metric(accuracy),
+    "loss": Metric(lambda answers: answers.loss, is_share=False),
+}
+
+
+def scores(answers: Answers) -> dict[str, float]:
+    """Return every metric of a model's answers."""
+    return {name: metric.of(answers) for name, metric in METRICS.items()}
+
+
+Summaries = dict[str, dict[str, Summary]]
+"""Statistics over seeds, by part of the data and metric."""
+
+
+def summaries(
+    records: Mapping[int, Finished | None], tests: Mapping[int, Test | None], right: Right
+) -> Summaries:
+    """Return the statistics over seeds: after the last epoch, and on the test images.
+
+    Args:
+        records: of every declared seed.
+        tests: their metrics on the test images.
+        right: which test images each finished seed is right on.
+    """
+    parts: dict[str, Mapping[int, Test | None]] = {
+        part: {
+            seed: record.history[-1][part] if record else None for seed, record in records.items()
+        }
+        for part in ("train", "validation")
+    }
+    found = {
+        part: {
+            name: summarise(
+                {seed: known.get(name) if known else None for seed, known in seeds.items()},
+                share=metric.is_share,
+            )
+            for name, metric in METRICS.items()
+            if name in BY_EPOCH or part == "test"
+        }
+        for part, seeds in {**parts, "test": tests}.items()
+    }
+    found["test"]["accuracy"] = summarise(
+        {seed: known["accuracy"] if known else None for seed, known in tests.items()},
+        share=True,
+        effects=effects_of(right),
     )
+    return found
+
+
+def dvc_metrics(found: Summaries) -> dict[str, dict[str, float | None]]:
+    """Return what DVC shows of an experiment, in percent: little, so that it fits a screen.
+
+    Means of shares; of accuracy also the standard deviation, the limits of the 95 % interval for
+    these images and new seeds, and n.
+    """
+
+    def percent(value: float | None) -> float | None:
+        return None if value is None else round(100 * value, 4)
+
+    shown = {}
+    for part in ("test", "validation"):
+        known = found[part]["accuracy"]
+        low, high = known.ci95 or (None, None)
+        shown[part] = {
+            "accuracy": percent(known.mean),
+            "sd": percent(known.sd),
+            "low": percent(low),
+            "high": percent(high),
+            "n": known.n,
+            **{
+                name: percent(summary.mean)
+                for name, summary in found[part].items()
+                if METRICS[name].is_share and name != "accuracy"
+            },
+        }
+    return shown
+
+
+# --- classes -----------------------------------------------------------------------------------
+
+
+def confusion(labels: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
+    """Return how often each class (row) was taken for each (column): shape (m, m)."""
+    pairs = labels.astype(np.int64) * classes + predicted
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+class ClassScores(NamedTuple):
+    """Precision, recall, F1 and number of images of each class, each of shape (m,)."""
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    support: NDArray[np.int64]
+
+
+def class_scores(counts: NDArray[np.integer[Any]]) -> ClassScores:
+    """Return the scores of each class from a confusion matrix.
+
+    A score that would divide by zero is 0; a class without images has none, nan.
+    """
+    right, support, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    precision, recall, f1 = (
+        np.where(support > 0, hits / np.maximum(of, 1), np.nan)
+        for hits, of in ((right, answered), (right, support), (2 * right, answered + support))
+    )
+    return ClassScores(precision, recall, f1, support)
+
+
+# --- confidence --------------------------------------------------------------------------------
 
 
 class Calibration(NamedTuple):
-    """How often a network is right where it is so and so sure.
+    """How often a network is right where it has so much confidence.
 
     Attributes:
         confidence: mean of each bin that holds an image, shape (k,).
@@ -87,3 +240,57 @@ def calibration(
     mean, share = (total[filled] / counts[filled] for total in sums)
     error = float(np.sum(counts[filled] * np.abs(mean - share)) / len(confidence))
     return Calibration(mean, share, error)
+
+
+# --- predictions -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Every finished seed's answers to the test images.
+
+    Attributes:
+        seeds: those that finished.
+        actual: true classes, shape (N,).
+        predicted: shape (seeds, N).
+        margin: largest output minus the second largest, shape (seeds, N).
+        confidence: largest output, shape (seeds, N).
+    """
+
+    seeds: list[int]
+    actual: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    margin: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each answer is right, shape (seeds, N)."""
+        return self.predicted == self.actual
+
+    def confusions(self, classes: int) -> NDArray[np.int64]:
+        """Return the confusion matrix of each seed, shape (seeds, m, m)."""
+        return np.stack([confusion(self.actual, row, classes) for row in self.predicted])
+
+
+PREDICTION_COLUMNS = ["seed", "image", "actual", "predicted", "margin", "confidence"]
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Return what the evaluate stage wrote of single images.
+
+    Raises:
+        UserError: a value is not finite, or a seed lacks an image that another one has.
+    """
+    table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    if not np.isfinite(table).all():
+        raise UserError(f"{path}: a value is not finite; `dvc repro --force evaluate` makes it")
+    seeds = list(dict.fromkeys(table[:, 0].astype(int).tolist()))
+    images = np.arange(len(table) // len(seeds))
+    if not np.array_equal(table[:, :2], [(seed, image) for seed in seeds for image in images]):
+        raise UserError(
+            f"{path}: not every seed answers every image; `dvc repro --force evaluate` makes it"
+        )
+    by_seed = table.reshape(len(seeds), -1, table.shape[1])
+    actual, predicted = by_seed[..., 2].astype(np.int64), by_seed[..., 3].astype(np.int64)
+    return Predictions(seeds, actual[0], predicted, by_seed[..., 4], by_seed[..., 5])

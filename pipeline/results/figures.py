@@ -5,7 +5,7 @@ Convention: each function takes data and returns a figure; saving is `style.save
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summa
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 
 Accuracies = Mapping[str, Summary]
+MOST_TICKS, MOST_LETTERS = 50, 60  # below a figure
 PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
@@ -60,9 +61,10 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
         axes.set(xlabel="epoch", ylabel="accuracy", title=title)
         legend = axes.legend(loc="lower right", fontsize=8, title_fontsize=8, alignment="left")
         if test.n > 1:
-            told = "95 % intervals of the mean:\n"
-            told += f"bands, thick bar: {NEW_SEEDS}\nthin bar: {NEW_IMAGES}\n"
-            legend.set_title(f"{told}(thin lines: each seed)")
+            legend.set_title(
+                f"95 % intervals of the mean:\nbands, thick bar: {NEW_SEEDS}\n"
+                f"thin bar: {NEW_IMAGES}\n(thin lines: each seed)"
+            )
         return figure
 
 
@@ -116,10 +118,11 @@ def seed_dots(accuracies: Accuracies) -> Figure:
         return figure
 
 
-def confusion(counts: NDArray[np.float64]) -> Figure:
+def confusion(counts: NDArray[np.float64], names: Sequence[str]) -> Figure:
     """Draw how often each class was taken for each: shape (m, m), mean over seeds."""
     with styled():
-        figure = Figure(figsize=(5.6, 5), layout="constrained")
+        side = max(7.0, 0.42 * len(counts))
+        figure = Figure(figsize=(side, 0.88 * side), layout="constrained")
         axes = figure.add_subplot()
         wrong = counts - np.diag(np.diag(counts))
         axes.imshow(wrong, cmap="Blues", vmin=0)
@@ -136,15 +139,21 @@ def confusion(counts: NDArray[np.float64]) -> Figure:
                     fontsize=8,
                     color="white" if dark else GREY if row == column else "black",
                 )
-        classes = range(len(counts))
-        axes.set_xticks(classes)
-        axes.set_yticks(classes)
+        _name_ticks(axes, names)
+        axes.set_yticks(range(len(names)), names)
         axes.grid(visible=False)
-        axes.set(xlabel="answer", ylabel="true class", title="test images, mean over seeds")
+        axes.set(xlabel="answer", ylabel="true class", title="test set, mean over seeds")
         return figure
 
 
-def class_scores(f1: NDArray[np.float64]) -> Figure:
+def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Write class names below a figure, upright where they would collide, some where too many."""
+    step = -(-len(names) // MOST_TICKS)
+    upright = 90 if sum(map(len, names)) > MOST_LETTERS else 0
+    axes.set_xticks(range(0, len(names), step), names[::step], rotation=upright)
+
+
+def class_scores(f1: NDArray[np.float64], names: Sequence[str]) -> Figure:
     """Draw the F1 score of each class: shape (seeds, classes)."""
     with styled():
         figure = Figure(figsize=(7, 3), layout="constrained")
@@ -153,7 +162,7 @@ def class_scores(f1: NDArray[np.float64]) -> Figure:
         for values in f1:
             axes.plot(classes, values, "o", color=BLUE, alpha=0.45, markersize=4)
         axes.plot(classes, f1.mean(axis=0), "_", color=ORANGE, markersize=18, markeredgewidth=2)
-        axes.set_xticks(classes)
+        _name_ticks(axes, names)
         axes.set(xlabel="class", ylabel="F1", title="dots: each seed; bars: mean")
         return figure
 
@@ -168,13 +177,15 @@ def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
         return figure
 
 
-def reliability(calibrations: Mapping[int, Calibration]) -> Figure:
-    """Draw how often answers are right against how sure the networks were of them."""
+def reliability(calibrations: Sequence[Calibration]) -> Figure:
+    """Draw how often answers are right against how confident the networks were of them."""
     with styled():
-        figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+        figure = Figure(figsize=(7, 5), layout="constrained")
         axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as sure as right")
-        for number, found in enumerate(calibrations.values()):
+        axes.plot(
+            [0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as confident as right"
+        )
+        for number, found in enumerate(calibrations):
             axes.plot(
                 found.confidence,
                 found.accuracy,
@@ -192,7 +203,7 @@ def reliability(calibrations: Mapping[int, Calibration]) -> Figure:
         return figure
 
 
-def first_layer(weights: NDArray[np.float64]) -> Figure:
+def first_layer(weights: NDArray[np.floating[Any]]) -> Figure:
     """Draw weights of the first layer over the pixels: shape (k, height, width)."""
     with styled():
         figure, axes, _ = _tiled(weights, above=0.0, empty=np.nan)
@@ -236,12 +247,13 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
         figure = Figure(figsize=(7, 2.8), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, values, title, colour in (
-            (panels[0], before.ravel(), "pixels / 255", BLUE),
+            (panels[0], before.ravel(), "inputs / 255", BLUE),
             (panels[1], after.ravel(), method, AMBER),
         ):
             axes.hist(values, bins=60, color=colour, log=True)
-            told = f"mean {values.mean():.3g}, sd {values.std():.3g}"
-            axes.set(title=f"{title}: {told}", xlabel="value", ylabel="count")
+            mean = 0.0 if abs(values.mean()) < 1e-9 else values.mean()
+            moments = f"mean {mean:.3g}, sd {values.std():.3g}"
+            axes.set(title=f"{title}: {moments}", xlabel="value", ylabel="count")
         return figure
 
 
@@ -291,7 +303,7 @@ def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
             left.plot(range(len(names)), values, "o-", linewidth=0.8, markersize=4, alpha=0.7)
         left.set_xticks(range(len(names)), [str(name) for name in names])
         left.yaxis.set_major_formatter(PercentFormatter(1.0))
-        left.set(xlabel="split.seed", ylabel="accuracy", title="a line per seed")
+        left.set(xlabel="split.seed", ylabel="accuracy", title="one line per seed")
         deviations = np.sqrt(np.maximum([effects.row, effects.column, effects.rest], 0.0))
         right.barh(range(3), 100 * deviations, color=[BLUE, ORANGE, AMBER])
         right.set_yticks(range(3), ["split", "seed", "both"])

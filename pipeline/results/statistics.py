@@ -9,10 +9,9 @@ bootstrap in 0.834. `pipeline.results.crossed` answers the second.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +67,23 @@ class Summary:
     @property
     def ci95_new_images(self) -> Interval | None:
         """The interval of the mean for new images and new seeds."""
-        return None if self.effects is None else as_share(self.effects.intervals()[1])
+        return None if self.effects is None else self.effects.share_intervals()[1]
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Summary:
+        """Return the summary of which `as_dict` gave `stored`."""
+        effects = None
+        if "variance" in stored:
+            variances = (stored["variance"][name] for name in ("seed", "image", "rest"))
+            effects = Crossed(stored["n"], stored["images"], stored["mean"], *variances)
+        limits = stored["ci95_new_seeds"]
+        return cls(
+            **{name: stored[name] for name in ("n", "mean", "sd", "min", "max")},
+            declared=len(stored["per_seed"]),
+            ci95=None if limits is None else (limits[0], limits[1]),
+            per_seed={int(seed): value for seed, value in stored["per_seed"].items()},
+            effects=effects,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON has it; failed seeds are listed if there are any."""
@@ -92,36 +107,51 @@ class Summary:
         failed = [seed for seed, value in self.per_seed.items() if value is None]
         return {**values, "failed": failed} if failed else values
 
+    @property
+    def count(self) -> str:
+        """How many seeds have a value, such as `5` or `4 of 5`."""
+        return str(self.n) if self.n == self.declared else f"{self.n} of {self.declared}"
+
+    def short(self) -> str:
+        """Return mean and standard deviation of a share, in percent."""
+        if self.mean is None:
+            return "none finished"
+        spread = "" if self.sd is None else f" ± {100 * self.sd:.2f}"
+        return f"{100 * self.mean:.2f}{spread} %"
+
     def percent(self) -> str:
         """Return the summary of a share as a person writes it, in percent."""
         if self.mean is None:
             return f"no value: 0 of {self.declared} seeds finished"
-        count = f"n = {self.n}" if self.n == self.declared else f"n = {self.n} of {self.declared}"
         if self.sd is None or self.ci95 is None:
-            return f"{100 * self.mean:.2f} % ({count} seed, so no interval)"
+            return f"{self.short()} (n = {self.count} seed, so no interval)"
         question = NEW_SEEDS if self.effects is None else these(self.effects.columns, "test")
         intervals = [f"{question}: {percents(self.ci95)}"]
         if self.ci95_new_images is not None:
             intervals.append(f"{NEW_IMAGES}: {percents(self.ci95_new_images)}")
         word = "intervals" if len(intervals) > 1 else "interval"
         return (
-            f"{100 * self.mean:.2f} ± {100 * self.sd:.2f} % (mean ± standard deviation, {count} "
-            f"seeds; 95 % {word} of the mean: {'; '.join(intervals)})"
+            f"{self.short()} (mean ± standard deviation, n = {self.count} seeds; 95 % {word} of "
+            f"the mean: {'; '.join(intervals)})"
         )
 
 
-def percents(limits: Interval) -> str:
+def percents(limits: Interval | None) -> str:
     """Return an interval of a share as a person writes it, in percent."""
-    if limits[0] == limits[1]:
-        return "– (all values are equal)"
-    return "{:.2f} to {:.2f} %".format(*(100 * limit for limit in limits))
+    return _limits(limits, "{:.2f} to {:.2f} %", "values")
 
 
-def points(limits: Interval) -> str:
+def points(limits: Interval | None) -> str:
     """Return an interval of a difference as a person writes it, in percentage points."""
+    return _limits(limits, "{:+.2f} to {:+.2f}", "differences")
+
+
+def _limits(limits: Interval | None, form: str, of: str) -> str:
+    if limits is None:
+        return "–"
     if limits[0] == limits[1]:
-        return "– (all differences are equal)"
-    return "{:+.2f} to {:+.2f}".format(*(100 * limit for limit in limits))
+        return f"– (all {of} are equal)"
+    return form.format(*(100 * limit for limit in limits))
 
 
 def summarise(
@@ -158,21 +188,22 @@ def summarise(
     )
 
 
-Answers = Mapping[int, NDArray[np.bool_] | None]
+Right = Mapping[int, NDArray[np.bool_] | None]
 """By seed, which images the network is right on, shape (N,); None for a seed that failed."""
 
 
-def summarise_answers(answers: Answers) -> Summary:
+def summarise_right(right: Right) -> Summary:
     """Return the statistics of accuracy, with the effects of seeds and images on it."""
-    return summarise(
-        {seed: None if right is None else float(right.mean()) for seed, right in answers.items()},
-        share=True,
-        effects=_effects([right for right in answers.values() if right is not None]),
-    )
+    shares = {seed: None if each is None else float(each.mean()) for seed, each in right.items()}
+    return summarise(shares, share=True, effects=effects_of(right))
+
+
+def effects_of(right: Right) -> Crossed | None:
+    """Return the effects of seeds and images; None where there are too few to tell them apart."""
+    return _effects([each for each in right.values() if each is not None])
 
 
 def _effects(values: Sequence[NDArray[Any]]) -> Crossed | None:
-    """Return the effects of seeds and images; None where there are too few to tell them apart."""
     table = np.array(values)
     return crossed(table) if min(table.shape) > 1 else None
 
@@ -262,28 +293,29 @@ class Comparison:
         return "larger" if self.mean_difference > 0 else "smaller"
 
 
-def compare(first: Answers, second: Answers) -> Comparison:
+def compare(first: Right, second: Right) -> Comparison:
     """Compare two settings by the seeds that finished in both, as the only comparison.
 
     Raises:
         UserError: there is no such seed, or the images are not the same.
     """
-    ours, theirs = (
-        {seed: answers for seed, answers in each.items() if answers is not None}
-        for each in (first, second)
-    )
-    seeds = tuple(sorted(ours.keys() & theirs.keys()))
+    pairs_by_seed = {
+        seed: (ours, theirs)
+        for seed, ours in sorted(first.items())
+        if ours is not None and (theirs := second.get(seed)) is not None
+    }
+    seeds = tuple(pairs_by_seed)
     if not seeds:
         raise UserError("no seed finished in both settings, so they cannot be paired")
-    if len({len(answers) for answers in (*ours.values(), *theirs.values())}) > 1:
+    if len({len(each) for pair in pairs_by_seed.values() for each in pair}) > 1:
         raise UserError("the settings answered different images, so they cannot be paired")
-    pairs = [np.subtract(ours[seed], theirs[seed], dtype=np.float64) for seed in seeds]
+    pairs = [np.subtract(*pair, dtype=np.float64) for pair in pairs_by_seed.values()]
     differences = tuple(float(pair.mean()) for pair in pairs)
     p = sign_flip(differences)
     return Comparison(seeds, differences, _effects(pairs), p, superiority(differences), 1, p)
 
 
-def compare_all(settings: Mapping[str, Answers], baseline: Answers) -> dict[str, Comparison]:
+def compare_all(settings: Mapping[str, Right], baseline: Right) -> dict[str, Comparison]:
     """Compare each setting with a baseline, and adjust for their number.
 
     Raises:
@@ -382,24 +414,23 @@ def sign_flip(differences: Sequence[float]) -> float:
     among them.
     """
     values = np.asarray(differences, np.float64)
-    n = len(values)
-    seen = abs(values.sum())
     # Sums that are equal but for rounding count as equal.
-    enough = seen - 1e-12 * float(np.abs(values).sum())
-    if n <= MOST_ENUMERATED:
-        halves = [
-            np.array(list(itertools.product((-1.0, 1.0), repeat=len(part)))) @ part
-            for part in (values[: n // 2], values[n // 2 :])
-        ]
-        sums = np.abs(halves[0][:, np.newaxis] + halves[1])
-        return float(np.mean(sums >= enough))
-    rng = np.random.default_rng(0)
-    draws = 10**6
-    count = 1
-    for _ in range(draws // 10**4):
-        signs = rng.integers(0, 2, (10**4, n)) * 2.0 - 1.0
-        count += int(np.count_nonzero(np.abs(signs @ values) >= enough))
-    return count / (draws + 1)
+    enough = abs(values.sum()) - 1e-12 * float(np.abs(values).sum())
+    if len(values) <= MOST_ENUMERATED:
+        sums = np.zeros(1)
+        for value in values:
+            sums = np.concatenate([sums - value, sums + value])
+        return float(np.mean(np.abs(sums) >= enough))
+    rng, batches, size = np.random.default_rng(0), 100, 10**4
+    count = sum(
+        int(
+            np.count_nonzero(
+                np.abs(rng.choice([-1.0, 1.0], (size, len(values))) @ values) >= enough
+            )
+        )
+        for _ in range(batches)
+    )
+    return (count + 1) / (batches * size + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -430,6 +461,10 @@ class Agreement:
     def agrees(self) -> bool:
         """Tell whether our mean lies in the interval."""
         return self.ci95[0] <= self.ours <= self.ci95[1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON has it."""
+        return {**asdict(self), "ci95": list(self.ci95), "agrees": self.agrees}
 
 
 def agreement(

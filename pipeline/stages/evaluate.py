@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
@@ -15,119 +13,82 @@ from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
 from pipeline.records.gather import declared
-from pipeline.records.record import Finished, History
-from pipeline.results.classes import class_scores, confusion
+from pipeline.records.record import Finished
+from pipeline.results import evaluation
 from pipeline.results.evaluation import Answers
-from pipeline.results.evaluation import evaluate as evaluate_model
-from pipeline.results.statistics import summarise, summarise_answers
+
+Row = tuple[object, ...]
 
 
 def evaluate(config: Config, paths: Paths) -> None:
-    """Write metrics, histories, class scores, confusions and predictions."""
-    images = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
+    """Write metrics, every seed's test results, histories, class scores and predictions."""
+    pixels = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
     one_hot = prepared.test_one_hot(config, paths)
-    labels = one_hot.argmax(axis=1)
     records = declared(config, paths)
-    histories = {seed: record.history if record else [] for seed, record in records.items()}
-    results = {
-        seed: evaluate_model(record.model(), images, one_hot, config.training.cost)
-        if record
-        else None
+    answers = {
+        seed: evaluation.evaluate(record.model(), pixels, one_hot, config.training.cost)
         for seed, record in records.items()
+        if record
     }
-    write_json(paths.metrics, metrics(config, histories, results, labels))
-    write_json(paths.tests, tests(records, results))
-    write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], long(histories))
-    found = {seed: result for seed, result in results.items() if result is not None}
-    classes = DATASETS[config.data.name].classes
+    scores = {seed: evaluation.scores(each) for seed, each in answers.items()}
+    summaries = evaluation.summaries(
+        records,
+        {seed: scores.get(seed) for seed in records},
+        {seed: each.right for seed, each in answers.items()},
+    )
+    write_json(paths.metrics, evaluation.dvc_metrics(summaries))
+    write_json(paths.tests, list(tests(records, scores)))
+    write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], history(records))
+    names = DATASETS[config.data.name].class_names
+    confusions = {
+        seed: evaluation.confusion(each.labels, each.predicted, len(names))
+        for seed, each in answers.items()
+    }
     write_csv(
         paths.classes,
         ["seed", "class", "precision", "recall", "f1", "support"],
         (
-            (seed, number, *score)
-            for seed, result in found.items()
-            for number, score in enumerate(class_scores(labels, result.predicted, classes))
+            (seed, *row)
+            for seed, counts in confusions.items()
+            for row in zip(names, *evaluation.class_scores(counts), strict=True)
         ),
     )
     write_csv(
         paths.confusion,
         ["seed", "actual", "predicted", "count"],
         (
-            (seed, actual, predicted, count)
-            for seed, result in found.items()
-            for (actual, predicted), count in np.ndenumerate(
-                confusion(labels, result.predicted, classes)
-            )
+            (seed, names[actual], names[predicted], count)
+            for seed, counts in confusions.items()
+            for (actual, predicted), count in np.ndenumerate(counts)
         ),
     )
-    write_csv(
-        paths.predictions,
-        ["seed", "image", "actual", "predicted", "margin", "confidence"],
-        (
-            (seed, image, *row)
-            for seed, result in found.items()
-            for image, row in enumerate(
-                zip(labels, result.predicted, result.margin, result.confidence, strict=True)
-            )
-        ),
-    )
-
-
-def metrics(
-    config: Config,
-    histories: dict[int, History],
-    results: dict[int, Answers | None],
-    labels: NDArray[np.integer[Any]],
-) -> dict[str, object]:
-    """Return statistics over seeds: training and validation of the last epoch, and test.
-
-    Args:
-        config: declares the seeds.
-        histories: by seed; empty of one that failed.
-        results: by seed; None of one that failed.
-        labels: of the test images, shape (N,).
-    """
-    found: dict[str, object] = {"seeds": list(config.seeds)}
-    for part in ("train", "validation"):
-        found[part] = {
-            metric: summarise(
-                {seed: h[-1][part][metric] if h else None for seed, h in histories.items()},
-                share=metric == "accuracy",
-            ).as_dict()
-            for metric in ("accuracy", "loss")
-        }
-    right = {seed: r.predicted == labels if r else None for seed, r in results.items()}
-    losses = {seed: r.loss if r else None for seed, r in results.items()}
-    found["test"] = {
-        "accuracy": summarise_answers(right).as_dict(),
-        "loss": summarise(losses).as_dict(),
-    }
-    return found
+    write_csv(paths.predictions, evaluation.PREDICTION_COLUMNS, predictions(answers))
 
 
 def tests(
-    records: dict[int, Finished | None], results: dict[int, Answers | None]
-) -> list[dict[str, object]]:
-    """Return every seed's test results, with the manifest of the record that they belong to."""
-    return [
-        {
-            "seed": seed,
-            "manifest": record.manifest,
-            "accuracy": result.accuracy,
-            "loss": result.loss,
-        }
-        for seed, record in records.items()
-        if record is not None and (result := results[seed]) is not None
-    ]
+    records: dict[int, Finished | None], scores: dict[int, dict[str, float]]
+) -> Iterator[dict[str, object]]:
+    """Yield every seed's test results, with the manifest of the record that they belong to."""
+    for seed, record in records.items():
+        if record:
+            yield {"seed": seed, "manifest": record.manifest, **scores[seed]}
 
 
-def long(histories: dict[int, History]) -> Iterator[tuple[object, ...]]:
-    """Yield a row per seed, epoch, split and metric."""
-    for seed, history in histories.items():
-        for entry in history:
+def history(records: dict[int, Finished | None]) -> Iterator[Row]:
+    """Yield a row for every seed, epoch, part of the data and metric."""
+    for seed, record in records.items():
+        for epoch in record.history if record else ():
             for part in ("train", "validation"):
-                for metric, value in entry[part].items():
-                    yield seed, entry["epoch"], part, metric, value
+                for metric, value in epoch[part].items():
+                    yield seed, epoch["epoch"], part, metric, value
+
+
+def predictions(answers: dict[int, Answers]) -> Iterator[Row]:
+    """Yield a row for every seed and test image."""
+    for seed, each in answers.items():
+        columns = (each.labels, each.predicted, each.margin, each.confidence)
+        for image, row in enumerate(zip(*columns, strict=True)):
+            yield seed, image, *row
 
 
 if __name__ == "__main__":

@@ -10,76 +10,79 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, read_json, write_bytes
 from pipeline.base.paths import Paths
 from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
-from pipeline.records.provenance import made_by
 from pipeline.records.record import Finished, read_record
-from pipeline.results import tables
-from pipeline.results.report import Experiment, draw, page
+from pipeline.results.evaluation import read_predictions, summaries
+from pipeline.results.report import Experiment, draw, page, summary
 from pipeline.results.style import png
 
-PARTS, METRICS = ("train", "validation", "test"), ("accuracy", "loss")
 SAMPLE = 2000  # training images in the figure of preprocessing
 
 
 def report(config: Config, paths: Paths) -> None:
     """Draw every figure, and write the page and the text."""
-    records = [record for record in declared(config, paths).values() if record]
-    if not records:
+    records = declared(config, paths)
+    finished = [record for record in records.values() if record]
+    if not finished:
         raise UserError(f"{paths.runs}: no declared seed finished, so there is nothing to show")
     shown = read(config, paths, records)
     pictures = {name: png(figure) for name, figure in draw(shown).items()}
     for name, content in pictures.items():
         write_bytes(paths.figures / f"{name}.png", content)
-    made = page(shown, pictures, made_by(paths.root))
-    write_bytes(paths.page, made.html().encode())
-    write_bytes(paths.summary, made.markdown().encode())
+    write_bytes(paths.learning_curves, pictures["learning_curves"])
+    write_bytes(paths.page, page(shown, pictures).encode())
+    write_bytes(paths.summary, summary(shown).encode())
+    tell_tried_before(config, paths, finished)
 
 
-def read(config: Config, paths: Paths, records: list[Finished]) -> Experiment:
+def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> Experiment:
     """Return what the stages before have left."""
     (name,) = configuration_names([experiment(config)])
     images = prepared.training_file(paths, config.data.name)
     train = prepared.split_for(config, paths, images.labels).train
+    predictions = read_predictions(paths.predictions)
+    tests = {seed: record.test if record else None for seed, record in records.items()}
+    if predictions.seeds != [seed for seed, test in tests.items() if test]:
+        raise UserError(f"{paths.predictions} is of other seeds; `dvc repro evaluate` makes it")
     return Experiment(
         config=config,
-        configuration=name,
-        summaries={
-            part: {metric: tables.read_summary(paths.metrics, part, metric) for metric in METRICS}
-            for part in PARTS
-        },
-        curves=tables.read_curves(paths.history, "accuracy"),
-        predictions=tables.read_predictions(paths.predictions),
-        confusion=tables.read_confusion(paths.confusion),
-        f1=tables.read_class_scores(paths.classes)["f1"],
+        name=name,
+        dataset=DATASETS[config.data.name],
+        records=[record for record in records.values() if record],
+        summaries=summaries(
+            records,
+            tests,
+            dict(zip(predictions.seeds, predictions.right, strict=True)),
+        ),
+        predictions=predictions,
         preprocess=read_json(paths.preprocess_summary),
+        split=read_json(paths.split_summary),
         test_pixels=prepared.test_file(paths, config.data.name).pixels[: config.split.test],
         sample=images.pixels[train[:SAMPLE]],
-        model=records[0].model(),
-        split=read_json(paths.split_summary),
-        descriptions=[record.description for record in records],
-        manifests={record.seed: record.manifest for record in records},
-        origins=[record.origin for record in records],
-        tried_before=tried_before(config, paths, records),
     )
 
 
-def tried_before(config: Config, paths: Paths, records: list[Finished]) -> int | None:
-    """Return how many other configurations of the study were trained before these records.
+def tell_tried_before(config: Config, paths: Paths, records: list[Finished]) -> None:
+    """Print how many other configurations of the study were trained before these records.
 
-    None if it is not recorded when these were trained.
+    It depends on what was trained here, so it is told beside the report and is no part of it.
     """
     started = [record.origin["started"] for record in records if "started" in record.origin]
     if not started:
-        return None
+        return
     tried = {
         canonical_json(state.description["experiment"])
         for state in map(read_record, paths.records.glob("*"))
         if state.description is not None
         and config.study in state.origin.get("studies", [])
         and state.origin.get("started", math.inf) < min(started)
-    }
-    return len(tried - {canonical_json(records[0].description["experiment"])})
+    } - {canonical_json(records[0].description["experiment"])}
+    print(
+        f"{len(tried)} other configurations of the study {config.study!r} were trained here, and "
+        "seen on the validation images, before this one"
+    )
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.errors import UserError
-from pipeline.base.files import canonical_json, read_json, write_csv, write_json
+from pipeline.base.files import read_json, write_csv, write_json
 from pipeline.base.paths import Paths
 from pipeline.data import prepared
 from pipeline.data.effect import effect
@@ -20,6 +19,7 @@ from pipeline.data.preprocessing import fit
 from pipeline.lecture import figures
 from pipeline.lecture.published import FIVE_RUNS, RUNS
 from pipeline.lecture.studies import (
+    DATASET,
     Preprocessed,
     Setting,
     against_five_runs,
@@ -29,61 +29,57 @@ from pipeline.lecture.studies import (
     preprocessing_as_dict,
     splits_as_dict,
 )
+from pipeline.records.identity import grouped
 from pipeline.records.record import Finished, read_finished
 from pipeline.results.figures import splits as splits_figure
 from pipeline.results.style import save
-
-DATASET = "mnist"
 
 
 def studies(config: Config, paths: Paths) -> None:
     """Write the comparisons, the runs behind them, and three figures."""
     (ours,), (author,) = settings(paths, "five_runs"), settings(paths, "author")
-    ways = [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
-    splits = settings(paths, "splits")
-    found = preprocessed(config, paths, ways)
+    ways = preprocessed(
+        config, paths, [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
+    )
+    splits = {each.experiment["split"]["seed"]: each for each in settings(paths, "splits")}
     points = against_five_runs(ours, FIVE_RUNS)
-    rows = preprocessing_as_dict(found)
     write_json(
         paths.studies,
         {
             "cosine": read_json(paths.cosine),
             "five_runs": five_runs_as_dict(ours, points),
             "author": author_as_dict(author),
-            "preprocessing": rows,
-            "splits": splits_as_dict(splits),
+            "preprocessing": preprocessing_as_dict(ways),
+            "splits": splits_as_dict(list(splits.values())),
         },
     )
+    runs = [
+        ("five runs", "lecture", ours.rows(last=False)),
+        ("author", "author", author.rows(last=False)),
+        *(("preprocessing", way.name, way.setting.rows(last=True)) for way in ways),
+        *(("splits", f"split {seed}", each.rows(last=True)) for seed, each in splits.items()),
+    ]
     write_csv(
         paths.studies_runs,
         ["study", "configuration", "seed", "epoch", "split", "accuracy"],
-        [
-            *long("five runs", "lecture", ours),
-            *long("author", "author", author),
-            *(row for way in found for row in last("preprocessing", way.name, way.setting)),
-            *(row for split in splits for row in last("splits", _name(split), split)),
-        ],
+        ((study, name, *row) for study, name, rows in runs for row in rows),
     )
     drawn = {
         "five_runs": figures.five_runs([point for point, _ in points], ours.values(), RUNS),
         "preprocessing": figures.study(
-            {way.name: way.setting.values()["test"][:, 0] for way in found},
-            {way.name: (way.largest("train"), way.largest("test")) for way in found},
+            {way.name: way.setting.values()["test"][:, 0] for way in ways},
+            {way.name: (way.largest("train"), way.largest("test")) for way in ways},
         ),
         "splits": splits_figure(
             {
-                (setting.experiment["split"]["seed"], seed): accuracy
-                for setting in splits
-                for seed, accuracy in setting.test.items()
+                (split, seed): accuracy
+                for split, each in splits.items()
+                for seed, accuracy in each.test.items()
             }
         ),
     }
     for name, figure in drawn.items():
         save(figure, paths.studies_figures / f"{name}.png")
-
-
-def _name(split: Setting) -> str:
-    return f"split {split.experiment['split']['seed']}"
 
 
 def settings(paths: Paths, sweep: str) -> list[Setting]:
@@ -95,27 +91,27 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
     table = paths.sweeps / sweep / "runs.csv"
     if not table.exists():
         raise UserError(f"{table} is missing; `make lecture` runs the sweep that leaves it")
-    by_experiment: dict[bytes, list[Finished]] = {}
     with table.open(newline="") as file:
-        for row in csv.DictReader(file):
-            record = read_finished(paths.records / row["record"])
-            key = canonical_json(record.description["experiment"])
-            by_experiment.setdefault(key, []).append(record)
+        folders = [paths.records / row["record"] for row in csv.DictReader(file)]
+    groups = grouped(map(read_finished, folders), lambda each: each.description["experiment"])
     test = prepared.test_file(paths, DATASET)
-    return [_setting(records, test) for records in by_experiment.values()]
+    return [_setting(records, test) for records in groups.values()]
 
 
 def _setting(records: list[Finished], test: prepared.Images) -> Setting:
-    curves: dict[str, dict[int, list[float]]] = {"train": {}, "validation": {}}
-    experiment, right = records[0].description["experiment"], {}
+    experiment = records[0].description["experiment"]
     pixels, labels = (each[: experiment["split"]["test"]] for each in test)
     for record in records:
-        for part, seeds in curves.items():
-            seeds[record.seed] = [epoch[part]["accuracy"] for epoch in record.history]
         if record.test is None:
             raise UserError(f"{record.folder}: the sweep has to be run with test=true")
-        right[record.seed] = record.model().predict(pixels) == labels
-    return Setting(experiment, curves, right)
+    return Setting(
+        experiment,
+        curves={
+            part: {each.seed: [e[part]["accuracy"] for e in each.history] for each in records}
+            for part in ("train", "validation")
+        },
+        right={each.seed: each.model().predict(pixels) == labels for each in records},
+    )
 
 
 def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Preprocessed]:
@@ -133,22 +129,6 @@ def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Prep
         for way in ways
         for chosen in (way.experiment["preprocess"],)
     ]
-
-
-def long(study: str, name: str, setting: Setting) -> Iterator[tuple[object, ...]]:
-    """Yield a row per seed, epoch and split; test images were read after the last epoch alone."""
-    for part, seeds in setting.curves.items():
-        for seed, values in seeds.items():
-            for epoch, value in enumerate(values, start=1):
-                yield study, name, seed, epoch, part, value
-    for seed, value in setting.test.items():
-        yield study, name, seed, setting.experiment["training"]["epochs"], "test", value
-
-
-def last(study: str, name: str, setting: Setting) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of the last epoch alone."""
-    epochs = setting.experiment["training"]["epochs"]
-    return (row for row in long(study, name, setting) if row[3] == epochs)
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ from pipeline.records.record import (
     is_older,
     read_record,
 )
-from pipeline.results.evaluation import evaluate
-from pipeline.results.statistics import Summary, summarise
+from pipeline.results.evaluation import evaluate, scores
+from pipeline.results.statistics import NEW_SEEDS, Summary, percents, summarise
 from pipeline.sweep.engines import refuse_engine
 from pipeline.sweep.guard import alone, follow_dvc, killed_by_kernel, no_orphans
 from pipeline.sweep.job import description_of, reuse
@@ -356,7 +356,7 @@ def _evaluated(ended: Sequence[Ended]) -> list[Ended]:
             pixels = test_file(paths, job.config.data.name).pixels[: job.config.split.test]
             one_hot = test_one_hot(job.config, paths)
             answers = evaluate(state.model(), pixels, one_hot, job.config.training.cost)
-            add_test(state, {"accuracy": answers.accuracy, "loss": answers.loss})
+            add_test(state, scores(answers))
     return [Ended(job, read_record(job.record.folder)) for job, _ in ended]
 
 
@@ -364,18 +364,19 @@ def _write_tables(sweep: Sweep, ended: Sequence[Ended]) -> None:
     parts = {"validation": attrgetter("validation_accuracy")}
     if any(job.config.test for job, _ in ended):
         parts["test"] = attrgetter("test_accuracy")
-    heads = [head for part in parts for head in (f"{part} accuracy", "95 % interval (t)")]
+    heads = [head for part in parts for head in (f"{part} accuracy", f"95 %, {NEW_SEEDS}")]
     table = plain_table("configuration", "seeds", *heads)
     rows: list[list[object]] = []
     for members in grouped(ended, lambda each: experiment(each.job.config)).values():
         name = members[0].job.configuration
         summaries = [
-            summarise({_seed(member.job): of(member) for member in members})
+            summarise({_seed(member.job): of(member) for member in members}, share=True)
             for of in parts.values()
         ]
         n = summaries[0].n
         rows.append([name, n, len(members), *(cell for s in summaries for cell in _cells(s))])
-        table.add_row(name, f"{n} of {len(members)}", *(t for s in summaries for t in _texts(s)))
+        texts = (text for s in summaries for text in (s.short(), percents(s.ci95)))
+        table.add_row(name, f"{n} of {len(members)}", *texts)
     columns = ("mean", "sd", "ci95_low", "ci95_high")
     header = [f"{part}_accuracy_{column}" for part in parts for column in columns]
     write_csv(sweep.folder / "summary.csv", ["configuration", "n", "declared", *header], rows)
@@ -398,20 +399,6 @@ def _write_tables(sweep: Sweep, ended: Sequence[Ended]) -> None:
 
 def _cells(summary: Summary) -> list[object]:
     return [summary.mean, summary.sd, *(summary.ci95 or (None, None))]
-
-
-def _texts(summary: Summary) -> list[str]:
-    if summary.mean is None:
-        return ["none finished", ""]
-    spread = "" if summary.sd is None else f" ± {100 * summary.sd:.2f}"
-    limits = ""
-    if summary.sd == 0:
-        limits = "all the same"
-    elif summary.ci95 is not None:
-        low, high = summary.ci95
-        limits = f"[{100 * low:.2f}, {100 * high:.2f}] %"
-        limits += ", beyond 0 to 100 %" if low < 0 or high > 1 else ""
-    return [f"{100 * summary.mean:.2f}{spread} %", limits]
 
 
 def _seed(job: Job) -> int:

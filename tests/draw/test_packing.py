@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.base.errors import UserError
-from pipeline.draw.packing import LARGEST, answers, chosen, folded, packed, sureness
+from pipeline.draw.packing import LARGEST, answers, chosen, packed, sureness
 from pipeline.draw.page import page
 from pipeline.network.dense import Layer, Network, forward
 from tests.conftest import NOT_LIVE, Checkout
@@ -26,7 +26,7 @@ def test_folding_the_preprocessor_changes_no_output(name: str) -> None:
     pixels, _ = digits()
     about = drawn(*PREPROCESS[name], "training=float64", "network.biases=normal")
     for model in about.models.values():
-        network = Network(tuple(folded(model)), model.network.activations)
+        network = Network(model.on_pixels(), model.network.activations)
         expected = forward(model.network, model.preprocessor.apply(pixels)).pre_activations[-1]
         found = forward(network, pixels.astype(np.float64)).pre_activations[-1]
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
@@ -35,7 +35,7 @@ def test_folding_the_preprocessor_changes_no_output(name: str) -> None:
 @pytest.mark.parametrize("name", PREPROCESS)
 def test_every_weight_is_kept_to_half_a_step_of_its_scale(name: str) -> None:
     for model in drawn(*PREPROCESS[name]).models.values():
-        for layer in folded(model):
+        for layer in model.on_pixels():
             small = packed(layer)
             step = small.per_neuron[:, np.newaxis] * small.per_input
             error = np.abs(small.unpacked().W - layer.W)
@@ -78,7 +78,7 @@ def test_the_page_says_how_many_answers_packing_changed() -> None:
     alike = Network((*network.layers[:-1], Layer(W, last.b)), network.activations)
     about.models = {**about.models, 1: about.models[1]._replace(network=alike)}
     again = answers(
-        [packed(layer) for layer in folded(about.models[1])], alike.activations, about.pixels
+        [packed(layer) for layer in about.models[1].on_pixels()], alike.activations, about.pixels
     )
     count = int(np.sum(again != about.models[1].predict(about.pixels)))
     assert count > 0

@@ -12,10 +12,10 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
 from pipeline.base.paths import find_root
-from pipeline.draw.packing import folded, packed
+from pipeline.draw.packing import packed
 from pipeline.draw.page import page
 from pipeline.network.dense import Network, backward, forward
-from pipeline.results.tables import read_predictions
+from pipeline.results.evaluation import read_predictions
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of
 from tests.draw.pages import (
@@ -240,7 +240,8 @@ def test_any_network_answers_and_is_explained(name: str, browser: Chrome, tmp_pa
     assert log(browser, "browser") == []
     for number, model in enumerate(about.models.values()):
         explained(browser, number, Network(
-            tuple(packed(layer).unpacked() for layer in folded(model)), model.network.activations
+            tuple(packed(layer).unpacked() for layer in model.on_pixels()),
+            model.network.activations,
         ), about.pixels[:3].astype(np.float64))  # fmt: skip
 
 

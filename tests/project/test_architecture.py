@@ -32,7 +32,7 @@ OWN = {
     "records": {"records", "engine", "data", "network"},
     "results": {"results", "records", "engine", "data", "network"},
     "draw": {"draw", "results", "records", "data", "network"},
-    "lecture": {"lecture", "results", "data", "network"},
+    "lecture": {"lecture", "results", "records", "data", "network"},
     "sweep": {"sweep", "results", "records", "engine", "data", "network", "tracking"},
     "tracking": {"tracking", "results", "records", "data", "network"},
     "stages": {"stages", "sweep", "tracking", "lecture", "draw", "results", "records", "data"},

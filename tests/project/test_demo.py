@@ -46,10 +46,10 @@ def test_the_demo_runs_without_git_home_or_network_and_touches_nothing_else(
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "test accuracy on scikit-learn's digits: 9" in done.stdout
+        assert "Test accuracy on scikit-learn's 8x8 digits: 9" in done.stdout
     assert hashes(root) == before
     demo = Paths(root / "demo")
-    assert read_json(demo.metrics)["test"]["accuracy"]["n"] == 5
+    assert read_json(demo.metrics)["test"]["n"] == 5
     assert demo.page.exists()
     assert demo.store.exists()
 

@@ -12,15 +12,14 @@ import pytest
 
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
-from pipeline.lecture.page import DEMONSTRATIONS, STUDIES
 from pipeline.results.crossed import Crossed
-from pipeline.results.page import splits_table
-from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, percents, points
-from pipeline.results.tables import parse_summary
+from pipeline.results.page import deviation, percent
+from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Summary, percents, points
 
 PARTS = ("test", "validation")
 PATHS = Paths(find_root())
 TEXT = (PATHS.root / "docs" / "lecture.md").read_text()
+TEMPLATE = PATHS.root / "pipeline" / "lecture" / "page.html.j2"
 RESULTS = read_json(PATHS.studies)
 ROWS = [
     [cell.strip().strip("`") for cell in line.strip("|").split("|")]
@@ -77,17 +76,16 @@ def test_everything_named_in_the_code_is_there() -> None:
 
 def test_every_figure_has_its_slide() -> None:
     named = set(re.findall(r"\| `(\w+)` \|$", TEXT, re.MULTILINE))
-    assert named == {*DEMONSTRATIONS, "five_runs"}
-    assert set(STUDIES) == {path.stem for path in PATHS.studies_figures.glob("*.png")}
+    demonstrations = {path.stem for path in PATHS.lecture_figures.glob("*.png")}
+    assert named == {*demonstrations, "five_runs"}
+    studies = {path.stem for path in PATHS.studies_figures.glob("*.png")}
+    shown = set(re.findall(r"pictures\.(\w+)", TEMPLATE.read_text()))
+    assert shown == demonstrations | studies
     for path in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT):
         assert (PATHS.root / "docs" / path).exists(), path
 
 
 # --- tables: the committed results ---
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.2f} %"
 
 
 def cosine() -> list[list[str]]:
@@ -124,7 +122,7 @@ def five_runs() -> list[list[str]]:
 
 def author() -> list[list[str]]:
     found = RESULTS["author"]
-    test = parse_summary(found["test"], share=True)
+    test = Summary.from_dict(found["test"])
     header = ["test accuracy", "published", "ours", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"]
     return [
         [*header, "where ours should lie", "verdict"],
@@ -142,9 +140,9 @@ def author() -> list[list[str]]:
 
 def splits() -> list[list[str]]:
     rows = [["source", "on test images", "on validation images"]]
-    tables = [splits_table(Crossed(**RESULTS["splits"][part]), part) for part in PARTS]
-    for name, *cells in zip(("split", "seed", "both"), *(t.rows for t in tables), strict=True):
-        rows.append([name, *(cell[1] for cell in cells)])
+    both = [Crossed(**RESULTS["splits"][part]) for part in PARTS]
+    for name, source in (("split", "row"), ("seed", "column"), ("both", "rest")):
+        rows.append([name, *(deviation(getattr(each, source)) for each in both)])
     return rows
 
 

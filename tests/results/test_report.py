@@ -1,24 +1,29 @@
 """The report's page, in a real browser: complete, offline, readable by everybody."""
 
+import csv
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.base.files import read_json, read_yaml, sha256
 from pipeline.data import prepared
 from pipeline.records.record import Record
 from pipeline.results.crossed import crossed
-from pipeline.results.evaluation import calibration
+from pipeline.results.evaluation import (
+    calibration,
+    class_scores,
+    confusion,
+    read_predictions,
+)
 from pipeline.results.figures import learning_curves
-from pipeline.results.page import training_flops
-from pipeline.results.statistics import as_share, summarise
-from pipeline.results.tables import read_class_scores, read_predictions, read_summary
+from pipeline.results.report import training_flops
+from pipeline.results.statistics import summarise, summarise_right
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of
 
@@ -97,7 +102,8 @@ def test_one_seed_has_no_interval_and_says_so(reported: Checkout, tmp_path: Path
     text = checkout.paths.summary.read_text()
     assert "n = 1 seed, so no interval" in text
     assert "One seed says nothing about other seeds, so there is no interval." in text
-    assert "variance" not in read_json(checkout.paths.metrics)["test"]["accuracy"]
+    assert "What these seeds can say" in checkout.paths.page.read_text()
+    assert read_json(checkout.paths.metrics)["test"]["sd"] is None
 
 
 def test_two_seeds_say_how_wide_their_interval_is(reported: Checkout, tmp_path: Path) -> None:
@@ -111,17 +117,33 @@ def test_two_seeds_say_how_wide_their_interval_is(reported: Checkout, tmp_path: 
 
 
 def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None:
-    found = read_predictions(reported.paths.predictions)
-    expected = crossed(found.predicted == found.actual)
-    summary = read_summary(reported.paths.metrics, "test", "accuracy")
-    assert summary.mean is not None
+    predictions = read_predictions(reported.paths.predictions)
+    expected = crossed(predictions.right)
+    summary = summarise_right(dict(zip(predictions.seeds, predictions.right, strict=True)))
     assert summary.mean == pytest.approx(expected.mean)
-    assert summary.effects == replace(expected, mean=summary.mean)
-    assert summary.ci95 == pytest.approx(as_share(expected.intervals()[0]))
-    assert summary.ci95_new_images == pytest.approx(as_share(expected.intervals()[1]))
+    same, new = expected.share_intervals()
+    assert summary.ci95 == pytest.approx(same)
     text = reported.paths.summary.read_text()
-    assert f"these {len(found.actual)} test images, new seeds: " in text
-    assert "new images and new seeds: " in text
+    assert f"Test accuracy on scikit-learn's 8x8 digits: {summary.percent()}\n" in text
+    assert f"these {len(predictions.actual)} test images, new seeds: " in text
+    assert f"new images and new seeds: {100 * new[0]:.2f} to {100 * new[1]:.2f} %" in text
+    metrics = read_json(reported.paths.metrics)
+    assert metrics["test"] == {
+        "accuracy": round(100 * expected.mean, 4),
+        "sd": pytest.approx(100 * predictions.right.mean(axis=1).std(ddof=1), abs=1e-4),
+        "low": pytest.approx(100 * same[0], abs=1e-4),
+        "high": pytest.approx(100 * same[1], abs=1e-4),
+        "n": 5,
+    }
+    assert metrics["validation"].keys() == metrics["test"].keys()
+
+
+def test_predictions_of_other_seeds_are_refused(reported: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(reported.paths.root, tmp_path)
+    checkout.declare(seeds=[0, 1])
+    done = checkout.run("pipeline.stages.report", check=False)
+    assert done.returncode == 2
+    assert "predictions.csv is of other seeds; `dvc repro evaluate` makes it" in done.stderr
 
 
 @pytest.mark.slow
@@ -133,11 +155,13 @@ def test_a_class_without_test_images_has_no_score(reported: Checkout, tmp_path: 
     assert missing
     checkout.declare(split={"test": some})
     checkout.run("dvc", "repro", "report")
-    scores = read_class_scores(checkout.paths.classes)
-    for name, values in scores.items():
-        assert np.flatnonzero(np.isnan(values).all(axis=0)).tolist() == missing, name
+    with checkout.paths.classes.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in ("precision", "recall", "f1"):
+        without = {int(row["class"]) for row in rows if row[name] == "nan"}
+        assert sorted(without) == missing, name
     page = checkout.paths.page.read_text()
-    assert f"No test image is of class {missing[0]}, so it has no scores." in page
+    assert f"No test images are of class {missing[0]}, so it has no scores." in page
     assert "nan" not in checkout.paths.summary.read_text()
 
 
@@ -164,7 +188,7 @@ def test_damaged_predictions_are_told(
 
 
 @pytest.mark.slow
-def test_the_page_says_how_many_configurations_were_tried_before(
+def test_the_report_says_how_many_configurations_were_tried_before(
     reported: Checkout, tmp_path: Path
 ) -> None:
     """Two others, of two seeds each, are trained first; the one after does not count."""
@@ -175,10 +199,9 @@ def test_the_page_says_how_many_configurations_were_tried_before(
     checkout.declare(training={"learning_rate": 0.05, "epochs": 1})
     checkout.run("dvc", "repro", "report")
     checkout.train("training.epochs=1", "seed=0", "training.learning_rate=0.03")
-    checkout.run("pipeline.stages.report")
-    page = checkout.paths.page.read_text().replace("&#39;", "'")
+    done = checkout.run("pipeline.stages.report")
     # And the fixture's own, of three epochs.
-    assert f"Records here: 3 other configurations of the study '{study}' were trained" in page
+    assert f"3 other configurations of the study '{study}' were trained here" in done.stdout
 
 
 def test_no_band_leaves_the_shares() -> None:
@@ -207,6 +230,21 @@ def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkou
 def test_the_arithmetic_of_a_training_worked_by_hand() -> None:
     """2-3-1: forward 2·2·3 + 2·3·1 = 18; weights again 18; inputs of the second layer 6."""
     assert training_flops([2, 3, 1], train=10, evaluated=4, epochs=2) == 2 * (10 * 42 + 4 * 18)
+
+
+def test_scores_of_classes_are_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 5, 200), rng.integers(0, 6, 200)
+    labels[labels == 3] = 4  # a class without images
+    counts = confusion(labels, predicted, 7)
+    np.testing.assert_array_equal(counts, confusion_matrix(labels, predicted, labels=range(7)))
+    expected = precision_recall_fscore_support(
+        labels, predicted, labels=range(7), zero_division=0.0
+    )
+    found = class_scores(counts)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours[found.support > 0], theirs[found.support > 0])
+    assert np.isnan(np.array(found[:3])[:, found.support == 0]).all()
 
 
 def test_calibration_worked_by_hand() -> None:

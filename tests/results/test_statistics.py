@@ -15,6 +15,7 @@ from scipy import stats
 from pipeline.base.errors import UserError
 from pipeline.results.crossed import crossed
 from pipeline.results.statistics import (
+    Summary,
     agreement,
     compare,
     compare_all,
@@ -27,7 +28,6 @@ from pipeline.results.statistics import (
     summarise,
     superiority,
 )
-from pipeline.results.tables import parse_summary
 
 VALUES = {0: 0.98, 1: 0.97, 2: 0.985, 3: 0.981, 4: 0.979}
 
@@ -125,7 +125,7 @@ def test_a_summary_with_images_says_both_intervals() -> None:
         (found.ci95_new_images, "new images and new seeds"),
     ):
         assert f"{question}: {100 * limits[0]:.2f} to {100 * limits[1]:.2f} %" in found.percent()
-    assert parse_summary(json.loads(json.dumps(found.as_dict())), share=True) == found
+    assert Summary.from_dict(json.loads(json.dumps(found.as_dict()))) == found
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])

@@ -154,7 +154,7 @@ def test_a_swept_experiment_trains_with_the_seeds_that_are_named(ask: Ask) -> No
 
 @pytest.mark.slow
 def test_help_is_told_by_every_stage(checkout: Checkout) -> None:
-    for stage in ("train", "evaluate", "compare", "track"):
+    for stage in ("train", "evaluate", "track"):
         assert "usage: " in checkout.run(f"pipeline.stages.{stage}", "--help").stdout
     done = checkout.run("pipeline.stages.evaluate", "--nix", check=False)
     assert done.returncode == 2
@@ -192,9 +192,11 @@ def test_reused_seeds_are_told_apart_and_no_job_leaves_a_folder(checkout: Checko
     assert names == ["multirun.yaml", "runs.csv", "summary.csv"]
 
 
-def test_identical_values_and_intervals_beyond_all_are_called_so(checkout: Checkout) -> None:
+def test_identical_values_are_called_so_and_no_interval_leaves_the_shares(
+    checkout: Checkout,
+) -> None:
     told = checkout.train("training.learning_rate=1e-6", *TINY[:2], "seed=0,1").stdout
-    assert "all the same" in told or "beyond 0 to 100 %" in told
+    assert "all values are equal" in told or "0.00 to" in told
 
 
 # --- the cause ---------------------------------------------------------------------------------
@@ -353,7 +355,7 @@ def test_a_narrow_place_cuts_nothing(checkout: Checkout) -> None:
     words = ("pipeline.stages.train", *TINY, "seed=0", "training.learning_rate=0.1,0.2")
     done = checkout.run(*words, env={"COLUMNS": "40", "NO_COLOR": "1"})
     assert "…" not in done.stdout
-    assert "95 % interval (t)" in done.stdout
+    assert "95 %, these images, new seeds" in done.stdout
 
 
 @pytest.mark.slow
