@@ -36,15 +36,14 @@ from pipeline.records.record import (
     is_older,
     read_record,
 )
+from pipeline.results.evaluation import METRICS as TAKEN
 from pipeline.results.statistics import Summary, summarise
 from pipeline.tracking.datasets import CONTEXTS, DataPart, data_parts
 
 PARTS = ("train", "validation")
 # Every metric that a run of ours can have; others are a user's own.
 METRICS = {"epoch/learning_rate", "epoch/seconds"} | {
-    f"{part}/{name}"
-    for part in CONTEXTS
-    for name in ("accuracy", "loss", "sd", "ci95_low", "ci95_high", "n")
+    f"{part}/{name}" for part in CONTEXTS for name in (*TAKEN, "sd", "ci95_low", "ci95_high", "n")
 }
 FINAL = {"FINISHED", "FAILED", "KILLED"}
 # Of a record's files; its model is MLflow's.
@@ -245,8 +244,9 @@ def _status(record: State) -> tuple[str, str]:
 
 def _points(part: str, scores: Mapping[str, float], step: int, time: int) -> list[Point]:
     return [
-        Point(f"{part}/{name}", percent(value) if name == "accuracy" else value, step, time)
+        Point(f"{part}/{name}", percent(value) if TAKEN[name].is_share else value, step, time)
         for name, value in scores.items()
+        if name in TAKEN  # code that was here before may have taken others
     ]
 
 
