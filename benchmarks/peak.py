@@ -85,10 +85,9 @@ def main() -> None:
     training = job.config.training
     examples: Examples = ready(job.config, job.prepared).train
     network, batches = job.network(0), list(job.batches(0, 1))
-    settings = {"cost": training.cost, "momentum": 0.0}
 
     def epoch() -> None:
-        COMPILED.epoch(network, None, examples, batches, learning_rate=0.1, **settings)
+        COMPILED.epoch(network, None, examples, batches, training, 0.1)
         COMPILED.score(network, examples, training.cost)
 
     epoch()  # compiles
@@ -101,9 +100,7 @@ def main() -> None:
     print(f"{operations / limit / took:.0%} |")
     now = _Parameters(network.layers, examples.inputs)
     step = _Step(
-        *(now, None, network.activations, examples, laid_out(examples.Y), job.batch),
-        cost=training.cost,
-        momentum=0.0,
+        *(now, None, network.activations, examples, laid_out(examples.Y), job.batch, training),
     )
     kernels_of_a_step(step, batches)
 

@@ -122,7 +122,8 @@ def blocks(count: int) -> list[slice]:
 
 def ours(job: Job) -> Callable[[], float]:
     """Return the job as `pipeline.sweep.job` does it, without its files."""
-    settings, examples = job.config.training, ready(job.config, job.prepared)
+    training = replace(job.config.training, epochs=job.epochs)
+    examples = ready(job.config, job.prepared)
 
     def run() -> float:
         accuracy = 0.0
@@ -131,12 +132,9 @@ def ours(job: Job) -> Callable[[], float]:
                 Start(0, job.network(seed), None),
                 examples.train,
                 examples.validation,
-                descent=COMPILED,
+                training,
                 seed=seed,
-                cost=settings.cost,
-                epochs=job.epochs,
-                batch_size=job.batch,
-                learning_rate=job.rate,
+                descent=COMPILED,
             ):
                 accuracy = epoch.validation.accuracy
         return accuracy
@@ -230,7 +228,7 @@ def sample_by_sample(job: Job) -> float:
         for index in reversed(range(len(W))):
             step = (delta @ inputs[index].transpose(0, 2, 1)).mean(axis=0)
             if index:
-                error = f[index - 1].derivative(pre[index - 1]) * (W[index].T @ delta)
+                error = f[index - 1].derivative(inputs[index]) * (W[index].T @ delta)
             W[index] -= job.rate * step
             b[index] -= job.rate * delta.mean(axis=0)
             delta = error

@@ -14,6 +14,7 @@ from pipeline.data.preprocessing import fit
 from pipeline.engine.descent import Examples, epoch, score
 from pipeline.engine.inputs import RARE, inputs_of
 from pipeline.network.dense import Network, initialise
+from tests.settings import architecture, training
 
 IMAGES, BATCH, SIZES = 5000, 100, (784, 256, 128, 10)
 RNG = np.random.default_rng(0)
@@ -26,16 +27,9 @@ Y = np.eye(SIZES[-1], dtype=np.uint8)[LABELS]
 
 @pytest.fixture
 def network() -> Network:
-    return initialise(
-        SIZES,
-        np.random.default_rng(0),
-        activation="relu",
-        output="sigmoid",
-        weights="he_normal",
-        weight_limit=0.0,
-        biases="zeros",
-        dtype=np.float32,
-    )
+    inputs, *hidden, outputs = SIZES
+    rng = np.random.default_rng(0)
+    return initialise(architecture(*hidden), inputs, outputs, rng, np.float32)
 
 
 @pytest.fixture
@@ -47,8 +41,7 @@ def examples() -> Examples:
 
 def test_fifty_steps(benchmark: Any, network: Network, examples: Examples) -> None:
     batches = np.random.default_rng(1).permutation(IMAGES).reshape(-1, BATCH)
-    settings = {"cost": "cross_entropy", "learning_rate": 1e-6, "momentum": 0.0}
-    benchmark(epoch, network, None, examples, batches, **settings)
+    benchmark(epoch, network, None, examples, batches, training(), 1e-6)
 
 
 def test_evaluation_of_five_thousand_images(

@@ -16,33 +16,31 @@ import ast
 import dataclasses
 import importlib
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from exercises.grader import FOLDER, complaint_about, in_words
 from pipeline.base.config import Config, compose
 from pipeline.base.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256
-from pipeline.base.masking import masked
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import own_name, python
 from pipeline.data.prepared import Images, prepare
+from pipeline.engine.examples import Ready
 from pipeline.network.dense import Layer, Network
 from pipeline.network.evaluation import Examples, score
-from pipeline.network.training import Descent, Diverged, Start, train
+from pipeline.network.settings import Training
+from pipeline.network.training import Descent
 from pipeline.records.code import code_digest, syntax
 from pipeline.records.environment import numeric_environment, one_blas_thread
 from pipeline.records.identity import Description, identity
-from pipeline.records.model import Model
 from pipeline.records.provenance import provenance
-from pipeline.records.record import Finished, Record, epoch_entry, read_finished, read_record
+from pipeline.records.record import Finished, Record, read_finished
 from pipeline.stages.download import download
-from pipeline.sweep.job import description_of, first_network, record_of, train_seed
+from pipeline.sweep.job import description_of, fill, record_of, train_seed
 
 STUDY = "exercises"
 # What exercise 10 computes the gradients of, and exercise 5 descends by.
@@ -51,6 +49,7 @@ ALLOWED = {
     ("network", "output"): "sigmoid",
     ("training", "cost"): "cross_entropy",
     ("training", "momentum"): 0.0,
+    ("training", "weight_decay"): 0.0,
 }
 
 
@@ -128,57 +127,34 @@ def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finishe
             work.
     """
     described = _description_of_yours(config, paths)
-    record = Record(paths.records / identity(described))
-    record.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(record.folder / ".lock"):
-        record.tidy()
-        state = read_record(record.folder)
-        if isinstance(state, Finished):
-            return state
-        origin = {"studies": [STUDY], "started": time.time(), **origin, "pages": _pages()}
-        record.begin(described)
-        record.save_origin(origin)
-        try:
-            _train(config, paths, record, origin)
-        except Exception as error:
-            known = isinstance(error, (Diverged, UserError))
-            reason = masked(str(error) if known else in_words(error))
-            record.fail(reason)
-            raise TrainingFailed(reason) from error
-        return read_finished(record.folder)
-
-
-def _train(config: Config, paths: Paths, record: Record, origin: dict[str, Any]) -> None:
-    prepared, settings, seed = prepare(config, paths), config.training, config.seed
-    assert seed is not None
-
-    def examples(images: Images, one_hot: np.ndarray) -> Examples:
-        X = prepared.preprocessor.apply(images.pixels, settings.dtype)
-        return Examples(X, one_hot.astype(settings.dtype), images.labels)
-
-    training = examples(prepared.train, prepared.train_one_hot)
-    network = first_network(config, training.X.shape[1])
-    history: list[dict[str, Any]] = []
-    timing, clock = [], time.perf_counter()
-    for epoch in train(
-        Start(0, network, None),
-        training,
-        examples(prepared.validation, prepared.validation_one_hot),
+    state = fill(
+        Record(paths.records / identity(described)),
+        described,
+        config,
+        {**origin, "pages": _pages()},
+        read=lambda: examples(config, paths),
         descent=Descent(_epoch, score),
-        seed=seed,
-        cost=settings.cost,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        schedule=settings.schedule,
-    ):
-        network = epoch.network
-        history = [*history, epoch_entry(epoch, history)]
-        seconds, clock = time.perf_counter() - clock, time.perf_counter()
-        timing.append({"epoch": epoch.number, "seconds": seconds, "ended": time.time()})
-        print(f"epoch {epoch.number} of {settings.epochs}: {_accuracies(history[-1])}", flush=True)
-    ended = {**origin, "epochs": timing, "ended": time.time()}
-    record.finish(Model(prepared.preprocessor, network), history, ended)
+        explain=lambda error: str(error) if isinstance(error, UserError) else in_words(error),
+        report=lambda entry: print(
+            f"epoch {entry['epoch']} of {config.training.epochs}: {_accuracies(entry)}", flush=True
+        ),
+    )
+    if isinstance(state, Finished):
+        return state
+    raise TrainingFailed(state.failure)
+
+
+def examples(config: Config, paths: Paths) -> Ready:
+    """Return images and labels as the readable network takes them."""
+    prepared, dtype = prepare(config, paths), config.training.dtype
+
+    def of(images: Images, one_hot: np.ndarray) -> Examples:
+        X = prepared.preprocessor.apply(images.pixels, dtype)
+        return Examples(X, one_hot.astype(dtype), images.labels)
+
+    train = of(prepared.train, prepared.train_one_hot)
+    validation = of(prepared.validation, prepared.validation_one_hot)
+    return Ready(train, validation, train.X.shape[1], prepared.preprocessor)
 
 
 def _epoch(
@@ -186,9 +162,8 @@ def _epoch(
     velocity: object,
     examples: Examples,
     batches: Iterable[np.ndarray],
-    *,
+    training: Training,
     learning_rate: float,
-    **_: object,
 ) -> tuple[Network, tuple[Layer, ...]]:
     """Take the steps of an epoch by the student's functions, as `pipeline.network.descent` does."""
     gradients = importlib.import_module("exercises.network").gradients

@@ -2,14 +2,8 @@
 //
 // Convention: pixels are whole numbers from 0 to 255 and preprocessing is part of the first layer,
 // so that an empty pixel is a 0 everywhere here. Weights have a row per input, a column per neuron.
+// ACTIVATIONS, f and f' as a function of f's value, come from pipeline/network/activations.py.
 "use strict";
-
-// f, and f' as a function of f's value.
-const ACTIVATIONS = {
-  relu: { value: (x) => Math.max(x, 0), slope: (h) => (h > 0 ? 1 : 0) },
-  sigmoid: { value: (x) => 1 / (1 + Math.exp(-x)), slope: (h) => h * (1 - h) },
-  identity: { value: (x) => x, slope: () => 1 },
-};
 
 function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));

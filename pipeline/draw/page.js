@@ -13,8 +13,6 @@ const images = data.images.map((about, n) => ({
   ...about,
   pixels: pixelsOfAll.subarray(n * frame.size ** 2, (n + 1) * frame.size ** 2),
 }));
-// Hidden layers without a bend, or with one at 0 alone, are linear between bends.
-const exact = !data.activations.slice(0, -1).includes("sigmoid");
 const NEAREST = 8; // test images shown below the drawing
 const EMPTY = "Nothing is drawn yet. Draw a digit on the paper, or begin with a test image.";
 const DOT =
@@ -348,8 +346,6 @@ digit.addEventListener("change", show);
 
 // --- begin ---
 
-byId("exact").hidden = !exact;
-byId("approximate").hidden = exact;
 byId("examples").append(...data.examples.map((n) => imageButton(images[n], images[n].label)));
 byId("unavailable").hidden = true;
 byId("page").hidden = false;

@@ -20,6 +20,7 @@ from pipeline.base.config import Config
 from pipeline.base.errors import UserError
 from pipeline.data.catalogue import DATASETS
 from pipeline.draw.packing import answers, chosen, embedded, packed, sureness
+from pipeline.network.activations import ACTIVATIONS
 from pipeline.records.model import Model
 from pipeline.results.page import STYLE, render
 from pipeline.results.statistics import summarise_right
@@ -127,7 +128,10 @@ def page(drawn: Drawn) -> str:
     right = {each.seed: each.predicted == drawn.labels for each in networks}
     examples, wrong = chosen(drawn.labels, np.stack([each.predicted for each in networks]))
     style = STYLE.read_text() + (HERE / "page.css").read_text()
-    script = "".join((HERE / part).read_text() for part in SCRIPTS)
+    script = activations_script() + "".join((HERE / part).read_text() for part in SCRIPTS)
+    hidden, output = (ACTIVATIONS[networks[0].activations[layer]] for layer in (0, -1))
+    x = np.array([[-1.0, 1.0, 2.0]])
+    slopes = hidden.derivative(hidden.function(x))[0]
     return render(
         "draw/page.html.j2",
         subject=f"{drawn.config.study}: {drawn.configuration}",
@@ -137,6 +141,10 @@ def page(drawn: Drawn) -> str:
         data=data(drawn, networks, examples, wrong[:WRONG]),
         paper=PAPER,
         frame=FRAMES[name],
+        # Without a bend, or with one at 0 alone, layers are linear between bends.
+        bends=slopes[1] != slopes[2],
+        signed=hidden.function(x)[0, 0] < 0,
+        probabilities=np.isclose(output.function(x).sum(), 1),
         dataset=DATASETS[name],
         networks=networks,
         accuracy=summarise_right(right).percent(),
@@ -147,6 +155,16 @@ def page(drawn: Drawn) -> str:
         most_wrong=WRONG,
         provenance=drawn.provenance,
     )
+
+
+def activations_script() -> str:
+    """Return the activation functions and their derivatives in JavaScript."""
+    functions = ", ".join(
+        f"{name}: {{ value: (x, _, row) => {f.javascript}, "
+        f"slope: (h) => {f.javascript_derivative or 'NaN'} }}"
+        for name, f in ACTIVATIONS.items()
+    )
+    return f'"use strict";\nconst ACTIVATIONS = {{ {functions} }};\n'
 
 
 def networks_that_fit(drawn: Drawn) -> Iterator[Network]:

@@ -31,7 +31,7 @@ are products of (pixel − shift) · scale with its matrix.
 
 **Errors.** At the last layer G = δH_bar · s, where s = −ε / b, with b the size of the batch, is
 computed in float64 and then rounded. In the layer before a layer with weights W and error G, the
-error is f'(H_bar) · (G W), where G W is a product from +0.
+error is f' · (G W), where f' is the derivative's formula of H, and G W is a product from +0.
 
 **Steps.** S is a chain over the batch's samples, in their order, from +0. Then W ← W + S, or with
 momentum V ← μ V, V ← V + S, W ← W + V, each operation rounded. Steps of biases are the same with
@@ -40,13 +40,18 @@ of two terms, where S_z has inputs e·z and S_1 inputs 1. Entries of rare pixels
 momentum to V, after V ← μ V) sample by sample, each by one fused multiply-add. In a training whose
 batches are larger than 1,000 no pixel is rare, nor is one in validation, test and prediction.
 
+**Weight decay.** κ = −ε λ is computed in float64 and then rounded. A step S of W starts from κ W
+instead of +0, and S_c from κ (c − b). κ (z b + U), of which z b + U is a fused multiply-add, is
+added to U (with momentum to V, after V ← μ V) before the entries.
+
 **Formulas** of activations and costs are `network`'s, operation by operation as they stand there.
-max(x, y) is x where x > y or either is NaN, else y: so a ReLU keeps NaN, and turns −0 into +0. exp
-and ln(1 + x) are defined in `formulas`.
+max(x, y) is x where x > y or either is NaN, else y: so a ReLU keeps NaN, and turns −0 into +0. A
+row's maximum begins with −∞ and its sum with +0, and go from output to output. exp, tanh, ln(x) and
+ln(1 + x) are defined in `formulas`.
 
 **Costs** of outputs are converted to float64 and added one by one, by sample, then by output; one
 division by the number of samples ends it. Of equal outputs the first is the answer.
 """
 
 # Part of a run's identity: raise it with every change of this specification that changes a bit.
-VERSION = 1
+VERSION = 2

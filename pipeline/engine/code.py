@@ -184,9 +184,15 @@ class Code:
         other = self.whole(second) if isinstance(second, int) else second
         return self.builder.mul(first, other)
 
+    def vectors(self, columns: ir.Value) -> ir.Value:
+        """Return how many vectors hold so many columns."""
+        rounded = self.builder.add(columns, self.whole(self.width - 1))
+        return self.builder.sdiv(rounded, self.whole(self.width))
+
     def room(self, count: int) -> ir.Value:
         """Return the address of memory for some vectors, kept until the function returns."""
-        typed = self.builder.alloca(ir.ArrayType(self.vector, count))
+        with self.builder.goto_entry_block():  # once, whatever loop asks for it
+            typed = self.builder.alloca(ir.ArrayType(self.vector, count))
         return self.builder.inttoptr(self.builder.ptrtoint(typed, INT), POINTER)
 
     def prefetch(self, address: ir.Value) -> None:

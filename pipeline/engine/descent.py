@@ -33,6 +33,7 @@ from pipeline.engine.inputs import Indices, Inputs, add_transposed_times, times
 from pipeline.engine.program import Matrix, Program, laid_out, matrix, vectors
 from pipeline.network.dense import Layer, Network
 from pipeline.network.evaluation import Score
+from pipeline.network.settings import Training
 from pipeline.network.training import Descent
 
 # Rows that are evaluated at once: so few that a layer's inputs and weights stay in the cache. No
@@ -95,8 +96,7 @@ class _Forward:
         program: the program; a step adds its own calls.
         index: which inputs, shape (rows,); filled before the program runs.
         E: the first layer's inputs, shape (rows, f + 2).
-        H_bar: each layer's pre-activations, shape (rows, m).
-        H: each layer's outputs, without the last layer's.
+        H: each layer's outputs, shape (rows, m), but of the last layer H_bar.
     """
 
     def __init__(
@@ -111,31 +111,24 @@ class _Forward:
         self.program = program = Program(dtype)
         self._index = np.zeros(rows + kernels.AHEAD, np.int64)
         self.index = self._index[:rows]
-        widths = [near.shape[1], *(W.shape[1] for W in parameters.W)]
         self.E = matrix((rows, len(near)), dtype)
-        self.H_bar = [matrix((rows, width), dtype) for width in widths]
-        self.H = [matrix((rows, width), dtype) for width in widths[:-1]]
+        widths = [near.shape[1], *(W.shape[1] for W in parameters.W)]
+        self.H = [matrix((rows, width), dtype) for width in widths]
         if labels is not None:
             program.call(kernels.fetch, (), rows, self.index, *inputs.sparse, labels)
         inputs.gather(program, rows, self._index, self.E)
         start = near[-1:]
         if len(inputs.rare):
-            times(program, inputs, rows, self.index, parameters.U, self.H_bar[0], start)
-            start = self.H_bar[0]
-        self._layer(0, self.E[:, :-1], near[:-1], start, activations)
-        for number, (W, b) in enumerate(zip(parameters.W, parameters.b, strict=True), start=1):
-            self._layer(number, self.H[number - 1], W, b, activations)
-
-    def _layer(
-        self, number: int, X: Matrix, W: Matrix, start: Matrix, activations: tuple[str, ...]
-    ) -> None:
-        H_bar = self.H_bar[number]
-        if number == len(self.H):
-            self.program.product(X, W, H_bar, "store", start=start)
-        else:
-            name = activations[number]
-            H = self.H[number]
-            self.program.product(X, W, H, "activate", name, start=start, D=H_bar)
+            times(program, inputs, rows, self.index, parameters.U, self.H[0], start)
+            start = self.H[0]
+        layers = [
+            (self.E[:, :-1], near[:-1], start),
+            *zip(self.H, parameters.W, parameters.b, strict=False),
+        ]
+        last = ("store",)
+        for (X, W, b), H, name in zip(layers, self.H, activations, strict=True):
+            epilogue = last if H is self.H[-1] else ("activate", name)
+            program.product(X, W, H, *epilogue, start=b)
 
     def run(self, index: Indices) -> None:
         """Run it for the inputs at `index`."""
@@ -154,72 +147,86 @@ class _Step:
         examples: Examples,
         labels: Matrix,
         rows: int,
-        *,
-        cost: str,
-        momentum: float,
+        training: Training,
     ) -> None:
         inputs = examples.inputs
         self._forward = forward = _Forward(now, activations, inputs, rows, labels)
         self._program, dtype = forward.program, inputs.dtype
         self._now, self._velocity, self._rows = now, velocity, rows
-        self._factor = np.zeros(1, dtype)
-        self._momentum = np.full(1, momentum, dtype)
+        self._training = training
+        self._factor, self._decay = np.zeros(1, dtype), np.zeros(1, dtype)
+        self._momentum = np.full(1, training.momentum, dtype)
         self._ones = np.broadcast_to(np.ones(1, dtype), (1, rows))
-        G = forward.H_bar  # overwritten, element by element: what stays in the cache is fast
-        elementwise(
-            self._program,
-            (kernels.error, cost, activations[-1]),
-            *(forward.H_bar[-1], forward.index, labels, G[-1], self._factor),
-        )
-        for number in range(len(now.W), 0, -1):
-            W, X = now.W[number - 1], forward.H[number - 1]
-            Wt = matrix(W.T.shape, dtype)
+        G = forward.H[-1]  # overwritten, element by element: what stays in the cache is fast
+        formula = (kernels.error, training.cost, activations[-1])
+        elementwise(self._program, formula, G, forward.index, labels, G, self._factor)
+        for number in range(len(now.W) - 1, -1, -1):
+            W, H = now.W[number], forward.H[number]
+            Wt, before = matrix(W.T.shape, dtype), matrix(H.shape, dtype)
             transpose(self._program, W, Wt)  # before this layer's weights move
-            self._program.product(
-                *(G[number], Wt, G[number - 1], "derive", activations[number - 1]),
-                D=forward.H_bar[number - 1],
-            )
-            V = None if velocity is None else velocity.W[number - 1]
-            self._move(X.T, G[number], W, V)
-            V = None if velocity is None else velocity.b[number - 1]
-            self._move(self._ones, G[number], now.b[number - 1], V)
-        self._first_layer(inputs, G[0])
+            self._program.product(G, Wt, before, "derive", activations[number], D=H)
+            V_W, V_b = (velocity.W[number], velocity.b[number]) if velocity else (None, None)
+            self._move(H.T, G, W, V_W, self._decayed(W))
+            self._move(self._ones, G, now.b[number], V_b)
+            G = before
+        self._first_layer(inputs, G)
 
-    def _move(self, A: Matrix, G: Matrix, C: Matrix, V: Matrix | None) -> None:
-        """Add the step A G to parameters C, by way of their velocity V if there is one."""
+    def _move(
+        self, A: Matrix, G: Matrix, C: Matrix, V: Matrix | None, start: Matrix | None = None
+    ) -> None:
+        """Add the step, start + A G, to parameters C, by way of their velocity V if they have."""
         if V is None:
-            self._program.product(A, G, C, "add")
+            self._program.product(A, G, C, "add", start=start)
         else:
-            self._program.product(A, G, C, "add with momentum", D=V, scalar=self._momentum)
+            epilogue = "add with momentum"
+            self._program.product(A, G, C, epilogue, start=start, D=V, scalar=self._momentum)
+
+    def _decayed(
+        self, W: Matrix, A: Matrix | None = None, B: Matrix | None = None
+    ) -> Matrix | None:
+        """Return what will hold κ (W + A B), or κ W; None if weights do not decay."""
+        if not self._training.weight_decay:
+            return None
+        scaled = matrix(W.shape, W.dtype)
+        A, B = (W[:, :0], W[:0]) if A is None or B is None else (A, B)
+        self._program.product(A, B, scaled, "scale", start=W, scalar=self._decay)
+        return scaled
 
     def _first_layer(self, inputs: Inputs, G: Matrix) -> None:
         E, now, V = self._forward.E, self._now, self._velocity
-        f, dtype = len(inputs.frequent), inputs.dtype
-        moving = None if V is None else V.near
-        self._move(E[:, :f].T, G, now.near[:f], None if moving is None else moving[:f])
-        sums = matrix((2, G.shape[1]), dtype)  # Σ g (e·z) and Σ g
-        self._program.product(E[:, f:].T, G, sums, "store")
+        f, dtype, program = len(inputs.frequent), inputs.dtype, self._program
+        near, moving = now.near, None if V is None else V.near
+        z, sums = laid_out(inputs.z[:, np.newaxis]), matrix((2, G.shape[1]), dtype)
+        # Before b moves: κ times the rare weights, which are U + z b, and times c − b.
+        decayed_U = self._decayed(now.U, z, near[f : f + 1])
+        difference = np.array([[0, 0], [-1, 1]], dtype)
+        decayed_c = self._decayed(matrix(sums.shape, dtype), difference, near[f:])
+        self._move(
+            *(E[:, :f].T, G, near[:f], None if moving is None else moving[:f]),
+            self._decayed(near[:f]),
+        )
+        program.product(E[:, f:].T, G, sums, "store")  # Σ g (e·z) and Σ g
         square = matrix((1, 1), dtype)
-        program = Program(dtype)
-        z = laid_out(inputs.z[:, np.newaxis])
-        program.product(z.T, z, square, "store", start=laid_out(np.ones((1, 1), dtype)))
-        program.run()
+        once = Program(dtype)
+        once.product(z.T, z, square, "store", start=laid_out(np.ones((1, 1), dtype)))
+        once.run()
         mix = np.array([[0, 1], [1, square[0, 0]]], dtype)
-        self._move(mix, sums, now.near[f:], None if moving is None else moving[f:])
+        self._move(mix, sums, near[f:], None if moving is None else moving[f:], decayed_c)
         if not len(inputs.rare):
             return
         moved = now.U if V is None else V.U
         if V is not None:
-            self._program.product(
-                moved[:, :0], G[:0], moved, "scale", start=moved, scalar=self._momentum
-            )
-        add_transposed_times(self._program, inputs, self._rows, self._forward.index, G, moved)
+            program.product(moved[:, :0], G[:0], moved, "scale", start=moved, scalar=self._momentum)
+        if decayed_U is not None:
+            program.product(moved[:, :0], G[:0], moved, "add", start=decayed_U)
+        add_transposed_times(program, inputs, self._rows, self._forward.index, G, moved)
         if V is not None:
-            self._program.product(moved[:, :0], G[:0], now.U, "add", start=moved)
+            program.product(moved[:, :0], G[:0], now.U, "add", start=moved)
 
     def run(self, index: Indices, learning_rate: float) -> None:
         """Take the step on the examples at `index`."""
         self._factor[0] = -learning_rate / self._rows
+        self._decay[0] = -learning_rate * self._training.weight_decay
         self._forward.run(index)
 
 
@@ -228,26 +235,20 @@ def epoch(
     velocity: tuple[Layer, ...] | None,
     examples: Examples,
     batches: Iterable[Indices],
-    *,
-    cost: str,
+    training: Training,
     learning_rate: float,
-    momentum: float,
 ) -> tuple[Network, tuple[Layer, ...]]:
     """Take a step along the gradients of each batch; see `network.descent.epoch`."""
     now, labels = _Parameters(network.layers, examples.inputs), laid_out(examples.Y, np.uint8)
     moving = None
-    if momentum:
+    if training.momentum:
         zeros = tuple(Layer(0 * layer.W, 0 * layer.b) for layer in network.layers)
         moving = _Parameters(velocity or zeros, examples.inputs)
     steps: dict[int, _Step] = {}
     for batch in batches:
         rows = len(batch)
         if rows not in steps:
-            steps[rows] = _Step(
-                *(now, moving, network.activations, examples, labels, rows),
-                cost=cost,
-                momentum=momentum,
-            )
+            steps[rows] = _Step(now, moving, network.activations, examples, labels, rows, training)
         steps[rows].run(batch, learning_rate)
     moved = Network(now.layers(), network.activations)
     return moved, () if moving is None else moving.layers()
@@ -263,7 +264,7 @@ def pre_activations(network: Network, inputs: Inputs) -> Matrix:
         if rows not in passes:
             passes[rows] = _Forward(parameters, network.activations, inputs, rows)
         passes[rows].run(np.arange(start, start + rows))
-        H_bar[start : start + rows] = passes[rows].H_bar[-1]
+        H_bar[start : start + rows] = passes[rows].H[-1]
     return H_bar
 
 
@@ -306,13 +307,13 @@ def elementwise(
     scalar: NDArray[Any] | None = None,
 ) -> None:
     """Add to a program: C = a formula of `kernels` of H and the labels Y at `index`."""
-    rows, count = len(H), vectors(H.shape[1], program.dtype)
+    rows, columns = H.shape
     assert H.dtype == C.dtype == program.dtype
     assert Y.dtype == np.uint8
     program.call(
         kernels.elementwise,
         formula,
-        *(rows, count, H, index, Y, C, program.zero if scalar is None else scalar),
+        *(rows, columns, H, index, Y, C, program.zero if scalar is None else scalar),
     )
 
 

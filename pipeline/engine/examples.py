@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,18 @@ from pipeline.engine.inputs import LARGEST_SPARSE_BATCH, RARE, inputs_of
 
 
 class Ready(NamedTuple):
-    """Examples, ready to be read in batches, and how their pixels became inputs."""
+    """Examples as a descent reads them, and how their pixels became inputs.
 
-    train: Examples
-    validation: Examples
+    Attributes:
+        train: what gradients are taken of.
+        validation: what is evaluated.
+        inputs: features of each.
+        preprocessor: pixels to inputs.
+    """
+
+    train: Any
+    validation: Any
+    inputs: int
     preprocessor: AffineMap
 
 
@@ -50,11 +58,9 @@ def ready(config: Config, prepared: Prepared) -> Ready:
         inputs = inputs_of(prepared.preprocessor, images.pixels, dtype, rare=rare)
         return Examples(inputs, one_hot, images.labels)
 
-    return Ready(
-        of(prepared.train, prepared.train_one_hot, _rare(config)),
-        of(prepared.validation, prepared.validation_one_hot, 0.0),
-        prepared.preprocessor,
-    )
+    train = of(prepared.train, prepared.train_one_hot, _rare(config))
+    validation = of(prepared.validation, prepared.validation_one_hot, 0.0)
+    return Ready(train, validation, train.inputs.shape[1], prepared.preprocessor)
 
 
 def _rare(config: Config) -> float:

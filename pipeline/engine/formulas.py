@@ -1,4 +1,4 @@
-"""The formulas of `network`, compiled as they stand, and exp and ln(1 + x).
+"""The formulas of `network`, compiled as they stand, and exp, tanh and logarithms.
 
 A formula such as `sigmoid` is called with `Numbers` in place of an array. Each NumPy operation that
 it uses then writes the instruction that does the same to a vector. So every activation and cost is
@@ -8,8 +8,9 @@ NotImplementedError.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from math import factorial, log
+from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,63 @@ from llvmlite import ir
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from pipeline.engine.code import Code
+
+
+class Row(NDArrayOperatorsMixin):
+    """A row of numbers, which `at` reads or computes vector by vector.
+
+    Its maximum and its sum are loops, which are written at once; all else is written by `at`.
+
+    Args:
+        code: the function that is being written.
+        columns: how many numbers.
+        at: returns the vector that begins some vectors on.
+    """
+
+    def __init__(self, code: Code, columns: ir.Value, at: Callable[[ir.Value], Numbers]) -> None:
+        self.code, self.columns, self.at, self.dtype = code, columns, at, code.dtype
+
+    def astype(self, dtype: np.dtype[Any]) -> Row:
+        """See `Numbers`."""
+        return self._each(lambda numbers: numbers.astype(dtype), self)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Row:
+        return self._each(ufunc, *inputs)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Row:
+        if function is np.max:
+            return self._along(np.maximum, -np.inf)
+        if function is np.sum:
+            return self._along(np.add, 0.0)
+        return self._each(function, *inputs)
+
+    def _each(self, function: Callable[..., Any], *inputs: Any) -> Row:
+        def at(j: ir.Value) -> Numbers:
+            numbers = function(*(each.at(j) if isinstance(each, Row) else each for each in inputs))
+            assert isinstance(numbers, Numbers)
+            return numbers
+
+        return Row(self.code, self.columns, at)
+
+    def _along(self, operation: np.ufunc, start: float) -> Row:
+        """Return `operation(... operation(operation(start, x_0), x_1) ...)` in all places."""
+        code, size = self.code, self.code.dtype.itemsize
+        place = code.room(1)
+
+        def vector(j: ir.Value, total: ir.Value) -> list[ir.Value]:
+            code.store(self.at(j).value, place)
+            left = code.builder.sub(self.columns, code.scale(j, code.width))
+            full = code.builder.icmp_signed(">", left, code.whole(code.width))
+            count = code.builder.select(full, code.whole(code.width), left)
+
+            def number(k: ir.Value, total: ir.Value) -> list[ir.Value]:
+                x = code.spread(code.load(code.at(place, code.scale(k, size)), code.number))
+                return [operation(Numbers(code, total), Numbers(code, x)).value]
+
+            return code.loop(count, number, [total])
+
+        (total,) = code.loop(code.vectors(self.columns), vector, [code.all(start)])
+        return Row(code, self.columns, lambda j: Numbers(code, total))
 
 
 class Numbers(NDArrayOperatorsMixin):
@@ -135,34 +193,77 @@ _FORMATS = {
 }
 
 
-def exp(x: Numbers) -> Numbers:
-    """Return e^x = 2^n e^r, where n is a whole number and r = x − n ln 2, |r| ≤ ½ ln 2."""
+def _reduced(x: Numbers) -> tuple[ir.Value, Numbers]:
+    """Return n, whole numbers, and r with x = n ln 2 + r, |r| ≤ ½ ln 2."""
     code, form = x.code, _FORMATS[x.dtype.itemsize]
-    builder, integer = code.builder, ir.VectorType(form.integer, code.width)
-    low, high = _numbers(code, form.smallest, form.largest)
-    x = where(x < low, low, where(x > high, high, x))  # NaN stays
     # Added to 1.5 · 2^fraction, a number is rounded to a whole one, which its last bits hold.
     (shifter,) = _numbers(code, 1.5 * 2.0**form.fraction)
-    shifted = x * (1 / log(2)) + shifter
+    shifted = x * (1 / math.log(2)) + shifter
     n = shifted - shifter
     r = x
     for part in form.ln2:
         (ln2,) = _numbers(code, part)
         r = fma(-n, ln2, r)
+    integer = ir.VectorType(form.integer, code.width)
+    bits = [code.builder.bitcast(each.value, integer) for each in (shifted, shifter)]
+    return code.builder.sub(*bits), r
+
+
+def _integers(x: Numbers, value: int) -> ir.Constant:
+    kind = ir.VectorType(_FORMATS[x.dtype.itemsize].integer, x.code.width)
+    return ir.Constant(kind, [value] * x.code.width)
+
+
+def _power_of_two(x: Numbers, n: ir.Value) -> Numbers:
+    """Return 2^n for whole numbers n of the format of x whose power is a normal number."""
+    code, form = x.code, _FORMATS[x.dtype.itemsize]
+    biased = code.builder.add(n, _integers(x, form.bias))
+    bits = code.builder.shl(biased, _integers(x, form.fraction))
+    return Numbers(code, code.builder.bitcast(bits, code.vector))
+
+
+def _between(low: float, x: Numbers, high: float) -> Numbers:
+    lowest, highest = _numbers(x.code, low, high)
+    return where(x < lowest, lowest, where(x > highest, highest, x))  # NaN stays
+
+
+def exp(x: Numbers) -> Numbers:
+    """Return e^x = 2^n e^r, where n is a whole number and r = x − n ln 2, |r| ≤ ½ ln 2."""
+    form = _FORMATS[x.dtype.itemsize]
+    n, r = _reduced(_between(form.smallest, x, form.largest))
     power = _polynomial(r, [1 / factorial(k) for k in range(form.exp_degree + 1)])
-    bits = [builder.bitcast(each.value, integer) for each in (shifted, shifter)]
-    whole = builder.sub(*bits)  # n
-
-    def integers(value: int) -> ir.Constant:
-        return ir.Constant(integer, [value] * code.width)
-
     # 2^n in two factors: a single one would overflow, or underflow, before the result does.
-    half = builder.ashr(whole, integers(1))
-    for exponent in (half, builder.sub(whole, half)):
-        biased = builder.add(exponent, integers(form.bias))
-        factor = builder.bitcast(builder.shl(biased, integers(form.fraction)), code.vector)
-        power = power * Numbers(code, factor)
-    return power
+    half = x.code.builder.ashr(n, _integers(x, 1))
+    return power * _power_of_two(x, half) * _power_of_two(x, x.code.builder.sub(n, half))
+
+
+def tanh(x: Numbers) -> Numbers:
+    """Return the hyperbolic tangent, t / (t + 2) with the sign of x, where t = e^(2 |x|) − 1.
+
+    With 2 |x| = n ln 2 + r, t = 2^n (e^r − 1) + (2^n − 1), in which no digits are lost. From
+    |x| = 20 on, the result is 1 in both formats.
+    """
+    n, r = _reduced(2 * _between(0.0, np.abs(x), 20.0))
+    degree = _FORMATS[x.dtype.itemsize].exp_degree
+    series = r * _polynomial(r, [1 / factorial(k) for k in range(1, degree + 1)])
+    scale = _power_of_two(x, n)
+    t = fma(scale, series, scale - 1)
+    return where(x < 0, -t, t) / (t + 2)
+
+
+def log(x: Numbers) -> Numbers:
+    """Return ln(x) = n ln 2 + ln(1 + f) for x = 2^n (1 + f) ≥ 1, and NaN for smaller numbers."""
+    code, form = x.code, _FORMATS[x.dtype.itemsize]
+    bits = code.builder.bitcast(x.value, ir.VectorType(form.integer, code.width))
+    n = code.builder.sub(
+        code.builder.lshr(bits, _integers(x, form.fraction)), _integers(x, form.bias)
+    )
+    whole = Numbers(code, code.builder.sitofp(n, code.vector))
+    total = log1p(x / _power_of_two(x, n) - 1)
+    for part in reversed(form.ln2):
+        total = fma(whole, _numbers(code, part)[0], total)
+    infinity, nan = _numbers(code, np.inf, np.nan)
+    return where(x < infinity, where(x >= 1, total, nan), x)  # NaN and infinity stay
 
 
 def log1p(x: Numbers) -> Numbers:
@@ -190,5 +291,7 @@ _OPERATIONS: dict[str, Callable[..., Numbers]] = {
     "greater_equal": _comparison(">="),
     "less": _comparison("<"),
     "exp": exp,
+    "tanh": tanh,
+    "log": log,
     "log1p": log1p,
 }

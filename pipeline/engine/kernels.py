@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 
 from pipeline.engine.code import BYTE, INT, LINE, POINTER, Code, Rows, machine, writing
-from pipeline.engine.formulas import Numbers
+from pipeline.engine.formulas import Numbers, Row
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS
 
@@ -162,8 +162,7 @@ def _write(value: Numbers, place: V) -> None:
     value.code.store(value.value, place)
 
 
-def _scalar(total: Numbers, place: V) -> Numbers:
-    code = total.code
+def _scalar(code: Code, place: V) -> Numbers:
     return Numbers(code, code.spread(code.load(place, code.number)))
 
 
@@ -179,24 +178,23 @@ def _add(total: Numbers, c: V, d: V, s: V) -> None:
 
 def _add_with_momentum(total: Numbers, c: V, d: V, s: V) -> None:
     """D = s D; D = D + sum; C = C + D."""
-    velocity = _scalar(total, s) * _read(total.code, d) + total
+    velocity = _scalar(total.code, s) * _read(total.code, d) + total
     _write(velocity, d)
     _write(_read(total.code, c) + velocity, c)
 
 
 def _scale(total: Numbers, c: V, d: V, s: V) -> None:
     """C = s sum."""
-    _write(_scalar(total, s) * total, c)
+    _write(_scalar(total.code, s) * total, c)
 
 
 def _activate(total: Numbers, c: V, d: V, s: V, name: str) -> None:
-    """D = sum, the pre-activation; C = f(sum)."""
-    _write(total, d)
+    """C = f(sum)."""
     _write(ACTIVATIONS[name].function(total), c)  # type: ignore[arg-type]
 
 
 def _derive(total: Numbers, c: V, d: V, s: V, name: str) -> None:
-    """C = f'(D) · sum, equation (8); D is the pre-activation."""
+    """C = f' · sum, equation (8); f' is one of D = f(H_bar)."""
     slope = ACTIVATIONS[name].derivative(_read(total.code, d))  # type: ignore[arg-type]
     _write(slope * total, c)
 
@@ -216,35 +214,42 @@ EPILOGUES: dict[str, Callable[..., None]] = {
 
 @written("iimpmmp")
 def elementwise(
-    code: Code, rows: V, vectors: V, H: Rows, index: V, Y: Rows, C: Rows, s: V,
-    formula: Callable[..., Numbers], *options: str,
+    code: Code, rows: V, columns: V, H: Rows, index: V, Y: Rows, C: Rows, s: V,
+    formula: Callable[..., Row], *options: str,
 ) -> None:  # fmt: skip
     """Write: C = a formula of H, of labels Y (bytes, by an index of rows) and of a number s."""
+    size = machine().vector_bytes
 
-    def each(i: V, j: V) -> None:
-        offset = code.scale(j, machine().vector_bytes)
-        values = _read(code, code.row(H, i, offset))
-        y = code.row(Y, _entry(code, index, i), code.scale(j, code.width))
-        result = formula(values, _bytes(code, y), _scalar(values, s), *options)
-        _write(result, code.row(C, i, offset))
+    def each_row(i: V) -> None:
+        y = code.row(Y, _entry(code, index, i))
+        parts: tuple[Callable[[V], Numbers], ...] = (
+            lambda j: _read(code, code.row(H, i, code.scale(j, size))),
+            lambda j: _bytes(code, code.at(y, code.scale(j, code.width))),
+            lambda j: _scalar(code, s),
+        )
+        result = formula(*(Row(code, columns, part) for part in parts), *options)
+        code.loop(
+            code.vectors(columns),
+            lambda j: _write(result.at(j), code.row(C, i, code.scale(j, size))),
+        )
 
-    code.loops(rows, vectors, each)
+    code.loop(rows, each_row)
 
 
-def error(H: Numbers, Y: Numbers, s: Numbers, cost: str, activation: str) -> Numbers:
+def error(H: Row, Y: Row, s: Row, cost: str, activation: str) -> Any:
     """Return s times the cost's gradient at the last pre-activation."""
     gradient = COSTS[cost].gradient(H, Y, ACTIVATIONS[activation])  # type: ignore[arg-type]
     return gradient * s
 
 
-def value(H: Numbers, Y: Numbers, s: Numbers, cost: str, activation: str) -> Numbers:
+def value(H: Row, Y: Row, s: Row, cost: str, activation: str) -> Any:
     """Return the cost of every output."""
-    return COSTS[cost].value(H, Y, ACTIVATIONS[activation])  # type: ignore[arg-type,return-value]
+    return COSTS[cost].value(H, Y, ACTIVATIONS[activation])  # type: ignore[arg-type]
 
 
-def output(H: Numbers, Y: Numbers, s: Numbers, activation: str) -> Numbers:
+def output(H: Row, Y: Row, s: Row, activation: str) -> Any:
     """Return f(H)."""
-    return ACTIVATIONS[activation].function(H)  # type: ignore[arg-type,return-value]
+    return ACTIVATIONS[activation].function(H)  # type: ignore[arg-type]
 
 
 def _bytes(code: Code, place: V) -> Numbers:

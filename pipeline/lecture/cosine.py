@@ -16,6 +16,7 @@ from pipeline.network.activations import Array
 from pipeline.network.dense import Network, cost_and_gradients, forward, initialise
 from pipeline.network.descent import descend
 from pipeline.network.randomness import generator
+from pipeline.network.settings import Architecture
 from pipeline.results.statistics import summarise
 
 # The slide's.
@@ -49,15 +50,15 @@ def network(seed: int, hidden: int) -> Network:
         seed: of the weights.
         hidden: m, the number of hidden neurons.
     """
-    return initialise(
-        (N, hidden, N),
-        generator(seed, "initialisation"),
+    architecture = Architecture(
+        hidden=[hidden],
         activation="sigmoid",
         output="identity",
         weights="uniform",
         weight_limit=WEIGHT_LIMIT,
         biases="zeros",
     )
+    return initialise(architecture, N, N, generator(seed, "initialisation"))
 
 
 class Denoised(NamedTuple):

@@ -13,9 +13,18 @@ from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import cross_entropy_gradient
 from pipeline.network.dense import backward, forward, initialise
 from pipeline.network.randomness import generator
+from pipeline.network.settings import Architecture
 
 DIGITS = 8  # as many as the lecture's first figure shows
-HIDDEN = (256, 128)  # of the network whose gradients are drawn
+# Whose gradients are drawn.
+NETWORK = Architecture(
+    hidden=[256, 128],
+    activation="relu",
+    output="sigmoid",
+    weights="he_normal",
+    weight_limit=1.0,
+    biases="zeros",
+)
 LAYER_SHAPES = ((16, 16), (16, 8), (10, 1))
 
 
@@ -44,15 +53,7 @@ def of_digits(
         shape: height and width of an image.
     """
     encoded = one_hot(labels, 10)
-    network = initialise(
-        (pixels.shape[1], *HIDDEN, 10),
-        generator(0, "initialisation"),
-        activation="relu",
-        output="sigmoid",
-        weights="he_normal",
-        weight_limit=0.0,
-        biases="zeros",
-    )
+    network = initialise(NETWORK, pixels.shape[1], 10, generator(0, "initialisation"))
     X = rescaling(PIXEL_UNIT).apply(pixels[:1])
     passed = forward(network, X)
     delta = cross_entropy_gradient(

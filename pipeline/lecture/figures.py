@@ -41,10 +41,11 @@ def activations() -> Figure:
 
 def derivatives() -> Figure:
     """Draw their derivatives, (13) and (14)."""
+    sigmoid, relu = ACTIVATIONS["sigmoid"], ACTIVATIONS["relu"]
     return _two_functions(
         [
-            ("σ'(x) = σ(x) (1 − σ(x)), (13)", ACTIVATIONS["sigmoid"].derivative),
-            ("ReLU'(x) = H(x), (14)", ACTIVATIONS["relu"].derivative),
+            ("σ'(x) = σ(x) (1 − σ(x)), (13)", lambda x: sigmoid.derivative(sigmoid.function(x))),
+            ("ReLU'(x) = H(x), (14)", lambda x: relu.derivative(relu.function(x))),
         ],
         "slope",
     )

@@ -1,6 +1,7 @@
 """Activation functions f and their derivatives f', each beside the other.
 
-Convention: both take the pre-activation H_bar of any shape and return an array of that shape.
+Convention: f takes the pre-activation H_bar, f' takes the output H = f(H_bar); both are of shape
+(b, m), as is what they return. What is computed here, the engine compiles as it stands.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ def sigmoid(H_bar: Array) -> Array:
     return np.where(H_bar >= 0, 1, decay) / (1 + decay)
 
 
-def sigmoid_derivative(H_bar: Array) -> Array:
+def sigmoid_derivative(H: Array) -> Array:
     """Return σ'(x) = σ(x) (1 − σ(x)), equation (13)."""
-    return sigmoid(H_bar) * sigmoid(-H_bar)  # 1 − σ(x) = σ(−x), without cancellation
+    return H * (1 - H)
 
 
 def relu(H_bar: Array) -> Array:
@@ -30,9 +31,19 @@ def relu(H_bar: Array) -> Array:
     return np.maximum(H_bar, 0)
 
 
-def relu_derivative(H_bar: Array) -> Array:
+def relu_derivative(H: Array) -> Array:
     """Return ReLU'(x) = H(x), equation (14): the Heaviside step, here with H(0) = 0."""
-    return (H_bar > 0).astype(H_bar.dtype)
+    return (H > 0).astype(H.dtype)
+
+
+def tanh(H_bar: Array) -> Array:
+    """Return the hyperbolic tangent, (e^x − e^−x) / (e^x + e^−x)."""
+    return np.tanh(H_bar)
+
+
+def tanh_derivative(H: Array) -> Array:
+    """Return tanh'(x) = 1 − tanh²(x): Bishop, Pattern Recognition, 2006, equation (5.59)."""
+    return 1 - H * H
 
 
 def identity(H_bar: Array) -> Array:
@@ -40,20 +51,45 @@ def identity(H_bar: Array) -> Array:
     return H_bar
 
 
-def identity_derivative(H_bar: Array) -> Array:
+def identity_derivative(H: Array) -> Array:
     """Return 1."""
-    return np.ones_like(H_bar)
+    return np.ones_like(H)
+
+
+def softmax(H_bar: Array) -> Array:
+    """Return e^(x_k) / Σ_j e^(x_j), row by row: Bishop, 2006, equation (4.104)."""
+    powers = np.exp(H_bar - np.max(H_bar, axis=-1, keepdims=True))  # 1 at most: no overflow
+    return powers / np.sum(powers, axis=-1, keepdims=True)
+
+
+def none(H: Array) -> Array:
+    """Raise: an output that depends on its whole row has no such derivative."""
+    raise NotImplementedError
 
 
 class Activation(NamedTuple):
-    """A function f and its derivative f', both of the pre-activation."""
+    """An activation function.
+
+    Attributes:
+        function: f, of the pre-activation.
+        derivative: f', of the output; `none` if f can only be the last layer's.
+        javascript: f in JavaScript, of a pre-activation `x` or of all of its layer's, `row`.
+        javascript_derivative: f' in JavaScript, of an output `h`.
+    """
 
     function: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
+    javascript: str
+    javascript_derivative: str = ""
 
 
 ACTIVATIONS = {
-    "relu": Activation(relu, relu_derivative),
-    "sigmoid": Activation(sigmoid, sigmoid_derivative),
-    "identity": Activation(identity, identity_derivative),
+    "relu": Activation(relu, relu_derivative, "Math.max(x, 0)", "h > 0 ? 1 : 0"),
+    "sigmoid": Activation(sigmoid, sigmoid_derivative, "1 / (1 + Math.exp(-x))", "h * (1 - h)"),
+    "tanh": Activation(tanh, tanh_derivative, "Math.tanh(x)", "1 - h * h"),
+    "identity": Activation(identity, identity_derivative, "x", "1"),
+    "softmax": Activation(softmax, none, "1 / row.reduce((sum, y) => sum + Math.exp(y - x), 0)"),
 }
+
+# Those of single numbers, which hidden layers and the squared error need.
+SINGLE = {name: f for name, f in ACTIVATIONS.items() if f.derivative is not none}

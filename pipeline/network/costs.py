@@ -8,12 +8,12 @@ last layer, labels Y and the last layer's activation, and are of shape (b, m) as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.network.activations import ACTIVATIONS, Activation, Array, sigmoid
+from pipeline.network.activations import SINGLE, Activation, Array, sigmoid, softmax
 
 
 def squared_error(H_bar: Array, Y: Array, activation: Activation) -> Array:
@@ -24,7 +24,8 @@ def squared_error(H_bar: Array, Y: Array, activation: Activation) -> Array:
 
 def squared_error_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
     """Return f'(h_bar) ⊙ Δ with Δ = h − y, equations (4) and (8)."""
-    return activation.derivative(H_bar) * (activation.function(H_bar) - Y)
+    H = activation.function(H_bar)
+    return activation.derivative(H) * (H - Y)
 
 
 def cross_entropy_of_outputs(O: Array, Y: Array) -> Array:  # noqa: E741 - the slide's symbol
@@ -54,6 +55,21 @@ def cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Ar
     return sigmoid(H_bar) - Y
 
 
+def categorical_cross_entropy(H_bar: Array, Y: Array, activation: Activation) -> Array:
+    """Return −y_k ln o_k of outputs o = softmax(H_bar): Bishop, 2006, equation (4.108).
+
+    With m = max_j x_j, −ln o_k = ln Σ_j e^(x_j − m) − (x_k − m), which stays finite when an output
+    rounds to 0.
+    """
+    shifted = H_bar - np.max(H_bar, axis=-1, keepdims=True)
+    return Y * (np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True)) - shifted)
+
+
+def categorical_cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
+    """Return softmax(h_bar) − y: Bishop, 2006, equation (4.109)."""
+    return softmax(H_bar) - Y
+
+
 class Cost(NamedTuple):
     """A cost function.
 
@@ -65,7 +81,7 @@ class Cost(NamedTuple):
 
     value: Callable[[Array, Array, Activation], Array]
     gradient: Callable[[Array, Array, Activation], Array]
-    outputs: tuple[str, ...]
+    outputs: Collection[str]
 
 
 def mean_cost(H_bar: Array, Y: Array, cost: str, activation: Activation) -> float:
@@ -75,6 +91,9 @@ def mean_cost(H_bar: Array, Y: Array, cost: str, activation: Activation) -> floa
 
 
 COSTS = {
-    "cross_entropy": Cost(cross_entropy, cross_entropy_gradient, ("sigmoid",)),
-    "squared_error": Cost(squared_error, squared_error_gradient, tuple(ACTIVATIONS)),
+    "cross_entropy": Cost(cross_entropy, cross_entropy_gradient, ["sigmoid"]),
+    "squared_error": Cost(squared_error, squared_error_gradient, SINGLE),
+    "categorical_cross_entropy": Cost(
+        categorical_cross_entropy, categorical_cross_entropy_gradient, ["softmax"]
+    ),
 }

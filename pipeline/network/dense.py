@@ -7,15 +7,15 @@ hold it to this module.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from pipeline.network.activations import ACTIVATIONS, Array
+from pipeline.network.activations import ACTIVATIONS, SINGLE, Array
 from pipeline.network.costs import COSTS, mean_cost
 from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
+from pipeline.network.settings import Architecture
 
 
 class Layer(NamedTuple):
@@ -57,35 +57,29 @@ class Backward(NamedTuple):
 
 
 def initialise(
-    sizes: Sequence[int],
+    architecture: Architecture,
+    inputs: int,
+    outputs: int,
     rng: np.random.Generator,
-    *,
-    activation: str,
-    output: str,
-    weights: str,
-    weight_limit: float,
-    biases: str,
     dtype: DTypeLike = np.float64,
 ) -> Network:
     """Return a network with random weights.
 
     Args:
-        sizes: numbers of inputs, of neurons in each hidden layer, and of outputs.
+        architecture: its hidden layers and activations, and what parameters are drawn from.
+        inputs: how many numbers go in.
+        outputs: how many come out.
         rng: drawn from layer by layer, weights before biases, whatever `dtype` is.
-        activation: of the hidden layers; a name in `ACTIVATIONS`.
-        output: activation of the last layer.
-        weights: a name in `WEIGHT_INITIALISERS`.
-        weight_limit: a of "uniform" weights U[−a, a].
-        biases: a name in `BIAS_INITIALISERS`.
         dtype: of all parameters.
     """
-    draw_W, draw_b = WEIGHT_INITIALISERS[weights], BIAS_INITIALISERS[biases]
+    draw_W = WEIGHT_INITIALISERS[architecture.weights]
+    draw_b = BIAS_INITIALISERS[architecture.biases]
     layers = []
-    for n, m in itertools.pairwise(sizes):
-        W = draw_W(m, n, rng, weight_limit).astype(dtype)
+    for n, m in itertools.pairwise([inputs, *architecture.hidden, outputs]):
+        W = draw_W(m, n, rng, architecture.weight_limit).astype(dtype)
         layers.append(Layer(W, draw_b(m, n, rng).astype(dtype)))
-    hidden = (activation,) * (len(layers) - 1)
-    return Network(tuple(layers), (*hidden, output))
+    hidden = (architecture.activation,) * len(architecture.hidden)
+    return Network(tuple(layers), (*hidden, architecture.output))
 
 
 def dense(layer: Layer, X: Array) -> Array:
@@ -140,8 +134,8 @@ def backward(network: Network, passed: Forward, delta: Array) -> Backward:
         gradients.append(gradient)
         deltas.append(delta)
         if index:
-            f = ACTIVATIONS[network.activations[index - 1]]
-            delta = f.derivative(passed.pre_activations[index - 1]) * delta_X  # (8)
+            derivative = SINGLE[network.activations[index - 1]].derivative
+            delta = derivative(passed.inputs[index]) * delta_X  # (8)
     return Backward(tuple(reversed(gradients)), deltas[::-1], delta_X)
 
 

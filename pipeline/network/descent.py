@@ -1,41 +1,31 @@
-"""Gradient descent (17), plain and with momentum, and the schedules of its step size.
-
-Convention: epochs are counted from 1; a schedule's factor multiplies the first step size.
-"""
+"""Gradient descent (17): plain, with momentum, with weight decay."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.network.dense import Layer, Network, cost_and_gradients
 from pipeline.network.evaluation import Examples
+from pipeline.network.settings import Training
 
 
-def constant(epoch: int, epochs: int) -> float:
-    """Return 1."""
-    return 1.0
+def decayed(
+    network: Network, gradients: tuple[Layer, ...], weight_decay: float
+) -> tuple[Layer, ...]:
+    """Return the gradients of the cost + λ/2 Σ W², which are δW + λ W and δb.
 
+    Goodfellow, Bengio, Courville, Deep Learning, 2016, equation (7.3). Biases do not decay.
 
-def halving(epoch: int, epochs: int) -> float:
-    """Return 2^−(epoch − 1): the step size halves after each epoch."""
-    return 0.5 ** (epoch - 1)
-
-
-def cosine(epoch: int, epochs: int) -> float:
-    """Return ½ (1 + cos(π (epoch − 1) / epochs)): Loshchilov and Hutter, SGDR, 2017, (5)."""
-    # Rounded, since mathematical libraries differ in a cosine's last digit.
-    return round(0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)), 12)
-
-
-SCHEDULES: dict[str, Callable[[int, int], float]] = {
-    "constant": constant,
-    "halving": halving,
-    "cosine": cosine,
-}
+    Args:
+        network: the network.
+        gradients: of the cost, one `Layer` a layer.
+        weight_decay: λ ≥ 0.
+    """
+    pairs = zip(network.layers, gradients, strict=True)
+    return tuple(Layer(g.W + weight_decay * layer.W, g.b) for layer, g in pairs)
 
 
 def descend(
@@ -77,10 +67,8 @@ def epoch(
     velocity: tuple[Layer, ...] | None,
     examples: Examples,
     batches: Iterable[NDArray[np.int64]],
-    *,
-    cost: str,
+    training: Training,
     learning_rate: float,
-    momentum: float,
 ) -> tuple[Network, tuple[Layer, ...]]:
     """Take a step along the gradients of each batch.
 
@@ -89,20 +77,21 @@ def epoch(
         velocity: V of the step before; None or nothing is zero.
         examples: what gradients are taken of.
         batches: which of them, in which order; as many as there are taken.
-        cost: a name in `pipeline.network.costs.COSTS`.
-        learning_rate: ε.
-        momentum: μ.
+        training: cost, momentum and weight decay.
+        learning_rate: ε of this epoch.
 
     Returns:
         The network at its end, and its velocity: nothing if there is no momentum.
     """
     for batch in batches:
-        _, gradients = cost_and_gradients(network, examples.X[batch], examples.Y[batch], cost)
+        _, gradients = cost_and_gradients(
+            network, examples.X[batch], examples.Y[batch], training.cost
+        )
         network, velocity = descend(
             network,
-            gradients,
+            decayed(network, gradients, training.weight_decay),
             learning_rate=learning_rate,
-            momentum=momentum,
+            momentum=training.momentum,
             velocity=velocity,
         )
-    return network, (velocity or ()) if momentum else ()
+    return network, (velocity or ()) if training.momentum else ()

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.activations import ACTIVATIONS, SINGLE
 from pipeline.network.costs import COSTS
-from pipeline.network.descent import SCHEDULES
 from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
+from pipeline.network.schedules import SCHEDULES
 
 
 class Range(NamedTuple):
@@ -89,10 +89,19 @@ def several(entries: Metadata, example: list[Any], *, once: bool = False) -> Met
 
 @dataclass(kw_only=True)
 class Architecture:
-    """A dense network (2), and what its first weights are drawn from."""
+    """A dense network (2), and what its first weights are drawn from.
+
+    Attributes:
+        hidden: neurons of each hidden layer.
+        activation: f of the hidden layers.
+        output: f of the last layer.
+        weights: what W is drawn from.
+        weight_limit: a of "uniform" weights U[−a, a].
+        biases: what b is drawn from.
+    """
 
     hidden: list[int] = field(metadata=several(whole(1, 10**6), [256, 128]))
-    activation: str = field(metadata=one_of(ACTIVATIONS))
+    activation: str = field(metadata=one_of(SINGLE))
     output: str = field(metadata=one_of(ACTIVATIONS))
     weights: str = field(metadata=one_of(WEIGHT_INITIALISERS))
     weight_limit: float = field(metadata=number(above=0.0, highest=1e6))
@@ -101,7 +110,18 @@ class Architecture:
 
 @dataclass(kw_only=True)
 class Training:
-    """Gradient descent (17) on a cost, (3) or (18)."""
+    """Gradient descent (17) on a cost, (3) or (18).
+
+    Attributes:
+        cost: what is descended.
+        epochs: in all.
+        batch_size: samples a step; an epoch's last step takes what is left.
+        learning_rate: the first step size ε of (17).
+        schedule: what becomes of it.
+        momentum: μ.
+        weight_decay: λ of the weights' λ/2 Σ W².
+        dtype: of all numbers.
+    """
 
     cost: str = field(metadata=one_of(COSTS))
     epochs: int = field(metadata=whole(1, 10**6))
@@ -109,4 +129,5 @@ class Training:
     learning_rate: float = field(metadata=number(above=0.0, highest=1e6))
     schedule: str = field(default="constant", metadata=one_of(SCHEDULES))
     momentum: float = field(default=0.0, metadata=number(lowest=0.0, below=1.0))
+    weight_decay: float = field(default=0.0, metadata=number(lowest=0.0, highest=1e6))
     dtype: str = field(metadata=one_of(("float32", "float64")))

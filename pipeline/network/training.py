@@ -11,7 +11,7 @@ is idle, as when a sweep's last seed trains alone, that makes training up to a f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from pipeline.network import descent as readable
 from pipeline.network.dense import Layer, Network
-from pipeline.network.descent import SCHEDULES
 from pipeline.network.evaluation import Score, score
 from pipeline.network.randomness import generator
+from pipeline.network.schedules import SCHEDULES
+from pipeline.network.settings import Training
 
 
 class Labelled(Protocol):
@@ -45,7 +46,10 @@ class Descent(NamedTuple, Generic[E]):
         score: measures a network, as `pipeline.network.evaluation.score` does.
     """
 
-    epoch: Callable[..., tuple[Network, tuple[Layer, ...]]]
+    epoch: Callable[
+        [Network, tuple[Layer, ...] | None, E, Iterable[NDArray[np.int64]], Training, float],
+        tuple[Network, tuple[Layer, ...]],
+    ]
     score: Callable[[Network, E, str], Score]
 
 
@@ -79,15 +83,10 @@ def train(
     start: Start,
     train_examples: E,
     validation_examples: E,
+    training: Training,
     *,
-    descent: Descent[E],
     seed: int,
-    cost: str,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    schedule: str = "constant",
-    momentum: float = 0.0,
+    descent: Descent[E],
 ) -> Iterator[Epoch]:
     """Descend along the gradients, epoch by epoch.
 
@@ -95,14 +94,9 @@ def train(
         start: the first network with epoch 0, or a later epoch's to go on from.
         train_examples: what gradients are taken of.
         validation_examples: evaluated after every epoch, never learned from.
-        descent: how it is computed: `READABLE`, or `pipeline.engine.descent.COMPILED`.
+        training: the settings; epochs are counted in all, those before `start` included.
         seed: the order of every epoch is drawn from `generator(seed, "order", epoch)`.
-        cost: a name in `pipeline.network.costs.COSTS`.
-        epochs: in all, those before `start` included.
-        batch_size: samples a step; an epoch's last step takes what is left.
-        learning_rate: the first step size ε of (17).
-        schedule: a name in `pipeline.network.descent.SCHEDULES`.
-        momentum: μ, 0 ≤ μ < 1.
+        descent: how it is computed: `READABLE`, or `pipeline.engine.descent.COMPILED`.
 
     Yields:
         The state after each epoch.
@@ -111,23 +105,21 @@ def train(
         Diverged: the loss after an epoch is not finite; names epoch and step size.
     """
     closed = Event()
+    epochs, cost = training.epochs, training.cost
 
     def batches(number: int) -> Iterator[NDArray[np.int64]]:
         count = len(train_examples.labels)
         order = generator(seed, "order", number).permutation(count)
-        for begin in range(0, count, batch_size):
+        for begin in range(0, count, training.batch_size):
             if closed.is_set():
                 return
-            yield order[begin : begin + batch_size]
+            yield order[begin : begin + training.batch_size]
 
     def descend(number: int, network: Network, velocity: tuple[Layer, ...] | None) -> _Descended:
-        step_size = learning_rate * SCHEDULES[schedule](number, epochs)
+        step_size = training.learning_rate * SCHEDULES[training.schedule](number, epochs)
         with _overflowing():
             moved = descent.epoch(
-                *(network, velocity, train_examples, batches(number)),
-                cost=cost,
-                learning_rate=step_size,
-                momentum=momentum,
+                network, velocity, train_examples, batches(number), training, step_size
             )
         return _Descended(number, step_size, *moved)
 

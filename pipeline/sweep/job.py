@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from filelock import FileLock
 
 from pipeline.base.config import Config
@@ -21,10 +20,10 @@ from pipeline.base.paths import Paths
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.prepared import preparation
 from pipeline.engine.descent import COMPILED
-from pipeline.engine.examples import examples
+from pipeline.engine.examples import Ready, examples
 from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
-from pipeline.network.training import Diverged, Start, train
+from pipeline.network.training import Descent, Diverged, Start, train
 from pipeline.records.environment import one_blas_thread
 from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model
@@ -32,6 +31,7 @@ from pipeline.records.record import (
     Finished,
     History,
     Record,
+    Unfinished,
     add_origin,
     epoch_entry,
     read_record,
@@ -65,29 +65,63 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
         in the record: a failing seed raises nothing, so that the others go on.
     """
     with one_blas_thread():
-        record = record_of(config, paths)
-        record.folder.mkdir(parents=True, exist_ok=True)
-        # A worker of a sweep just killed may need a moment to notice.
-        with FileLock(record.folder / ".lock"):
-            record.tidy()
-            state = read_record(record.folder)
-            if isinstance(state, Finished):
-                reuse(state, config.study)
-                return state.validation_accuracy
-            resumed = record.resume()
-            before = state.origin if resumed else {}
-            origin = _origin(config, provenance, before, len(resumed[1]) if resumed else 0)
-            record.begin(description_of(config, paths))
+        described = description_of(config, paths)
+        state = fill(
+            *(Record(paths.records / identity(described)), described, config, provenance),
+            read=lambda: examples(config, paths),
+            descent=COMPILED,
+        )
+    return state.validation_accuracy if isinstance(state, Finished) else None
+
+
+def fill(
+    record: Record,
+    described: Description,
+    config: Config,
+    provenance: Mapping[str, Any],
+    *,
+    read: Callable[[], Ready],
+    descent: Descent[Any],
+    explain: Callable[[Exception], str] = describe,
+    report: Callable[[dict[str, Any]], object] = lambda _: None,
+) -> Finished | Unfinished:
+    """Train from a record's last epoch on, unless it is complete, and write down each epoch.
+
+    Args:
+        record: whose folder has the description's identity for a name.
+        described: what determines the result.
+        config: with a seed.
+        provenance: see `train_seed`.
+        read: returns the data, which a complete record does not need.
+        descent: how the training is computed.
+        explain: says of an error in a line what is wrong.
+        report: takes each epoch's line of the history.
+
+    Returns:
+        The record's state; if the training failed, it says why.
+    """
+    record.folder.mkdir(parents=True, exist_ok=True)
+    # A worker of a sweep just killed may need a moment to notice.
+    with FileLock(record.folder / ".lock"):
+        record.tidy()
+        state = read_record(record.folder)
+        if isinstance(state, Finished):
+            reuse(state, config.study)
+            return state
+        start, history = record.resume() or (None, [])
+        origin = _origin(config, provenance, state.origin if start else {}, len(history))
+        record.begin(described)
+        record.save_origin(origin)
+        try:
+            for entry in _train(record, config, origin, read(), descent, start, history):
+                report(entry)
+        except Diverged as error:
+            record.fail(str(error))
+        except Exception as error:  # told by the launching process, once all seeds are done
+            record.fail(masked(explain(error)))
+            origin["traceback"] = masked(traceback.format_exc())
             record.save_origin(origin)
-            try:
-                return _train(config, paths, record, origin, resumed)
-            except Diverged as error:
-                record.fail(str(error))
-            except Exception as error:  # told by the launching process, once all seeds are done
-                record.fail(masked(describe(error)))
-                origin["traceback"] = masked(traceback.format_exc())
-                record.save_origin(origin)
-            return None
+        return read_record(record.folder)
 
 
 def reuse(record: Finished, study: str) -> None:
@@ -99,42 +133,32 @@ def reuse(record: Finished, study: str) -> None:
 
 
 def _train(
-    config: Config,
-    paths: Paths,
     record: Record,
+    config: Config,
     origin: dict[str, Any],
-    resumed: tuple[Start, History] | None,
-) -> float:
-    ready = examples(config, paths)
-    settings, seed = config.training, config.seed
-    assert seed is not None
-    _, inputs = ready.train.inputs.shape
-    start, history = resumed or (Start(0, first_network(config, inputs), None), [])
-    network = start.network
-    clock = time.perf_counter()
+    ready: Ready,
+    descent: Descent[Any],
+    start: Start | None,
+    history: History,
+) -> Iterator[dict[str, Any]]:
+    """Yield each epoch's line of the history, once it is written."""
+    assert config.seed is not None
+    start = start or Start(0, first_network(config, ready.inputs), None)
+    network, clock = start.network, time.perf_counter()
     for epoch in train(
-        start,
-        ready.train,
-        ready.validation,
-        descent=COMPILED,
-        seed=seed,
-        cost=settings.cost,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        schedule=settings.schedule,
-        momentum=settings.momentum,
+        *(start, ready.train, ready.validation, config.training),
+        seed=config.seed,
+        descent=descent,
     ):
         network = epoch.network
         history = [*history, epoch_entry(epoch, history)]
-        now = time.perf_counter()
-        timing = {"epoch": epoch.number, "seconds": now - clock, "ended": time.time()}
-        clock = now
+        seconds, clock = time.perf_counter() - clock, time.perf_counter()
+        timing = {"epoch": epoch.number, "seconds": seconds, "ended": time.time()}
         origin["epochs"] = [*origin["epochs"], timing]
         record.save_origin(origin)
-        record.save_epoch(epoch, history, momentum=settings.momentum > 0)
+        record.save_epoch(epoch, history, momentum=config.training.momentum > 0)
+        yield history[-1]
     record.finish(Model(ready.preprocessor, network), history, {**origin, "ended": time.time()})
-    return float(history[-1]["validation"]["accuracy"])
 
 
 def first_network(config: Config, inputs: int) -> Network:
@@ -149,14 +173,11 @@ def first_network(config: Config, inputs: int) -> Network:
     """
     assert config.seed is not None
     return initialise(
-        [inputs, *config.network.hidden, DATASETS[config.data.name].classes],
+        config.network,
+        inputs,
+        DATASETS[config.data.name].classes,
         generator(config.seed, "initialisation"),
-        activation=config.network.activation,
-        output=config.network.output,
-        weights=config.network.weights,
-        weight_limit=config.network.weight_limit,
-        biases=config.network.biases,
-        dtype=np.dtype(config.training.dtype),
+        config.training.dtype,
     )
 
 

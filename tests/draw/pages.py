@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,13 @@ from selenium.webdriver import ActionChains, Chrome
 
 from pipeline.base.config import Config, compose
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS
+from pipeline.data.catalogue import TEST_IMAGES, TEST_LABELS
 from pipeline.data.embedded import embedded_files
 from pipeline.data.idx import parse_images, parse_labels
 from pipeline.data.prepared import make_preprocessor
 from pipeline.draw.page import Drawn
-from pipeline.network.dense import initialise
-from pipeline.network.randomness import generator
 from pipeline.records.model import Model
+from pipeline.sweep.job import first_network
 
 Points = list[tuple[float, float]]
 
@@ -136,18 +136,7 @@ def untrained(config: Config, seed: int, pixels: NDArray[np.uint8]) -> Model:
     """Return a model with a seed's first weights, its preprocessor fitted to `pixels`."""
     fitted = make_preprocessor(config, pixels).map
     inputs = fitted.apply(pixels[:1]).shape[1]
-    chosen = config.network
-    network = initialise(
-        [inputs, *chosen.hidden, DATASETS[config.data.name].classes],
-        generator(seed, "initialisation"),
-        activation=chosen.activation,
-        output=chosen.output,
-        weights=chosen.weights,
-        weight_limit=chosen.weight_limit,
-        biases=chosen.biases,
-        dtype=config.training.dtype,
-    )
-    return Model(fitted, network)
+    return Model(fitted, first_network(replace(config, seed=seed), inputs))
 
 
 def saved(html: str, folder: Path) -> Path:

@@ -215,12 +215,15 @@ def test_the_policy_lets_nothing_out(
 
 # --- any network that can be trained ---
 
+SQUARED = ["training.cost=squared_error"]
 NETWORKS = {
     "relu": ["preprocess=per_feature"],
     "sigmoid": ["network.activation=sigmoid", "preprocess=whiten"],
     "identity": ["network.activation=identity", "network.hidden=[7]"],
-    "squared_error": ["training.cost=squared_error", "network.output=identity", "preprocess=raw"],
-    "relu_outputs": ["training.cost=squared_error", "network.output=relu", "preprocess=zca"],
+    "squared_error": [*SQUARED, "network.output=identity", "preprocess=raw"],
+    "relu_outputs": [*SQUARED, "network.output=relu", "preprocess=zca"],
+    "tanh": ["network.activation=tanh", *SQUARED, "network.output=tanh"],
+    "softmax": ["training.cost=categorical_cross_entropy", "network.output=softmax"],
     "deep": ["network.hidden=[5,9,1,12]", "training=float64"],
 }
 
@@ -233,9 +236,8 @@ def test_any_network_answers_and_is_explained(name: str, browser: Chrome, tmp_pa
     np.testing.assert_array_equal(page_answers(browser, about.pixels), recorded)
     draw(browser, 2)
     assert text(browser, "winner") in "0123456789?"
-    bends = about.config.network.activation == "sigmoid"
-    assert browser.find_element("id", "approximate").is_displayed() == bends
-    assert browser.find_element("id", "exact").is_displayed() != bends
+    bends = about.config.network.activation in ("sigmoid", "tanh")
+    assert ("approximation" if bends else "exact") in text(browser, "parts")
     assert problems(browser) == []
     assert log(browser, "browser") == []
     for number, model in enumerate(about.models.values()):

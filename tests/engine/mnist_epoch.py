@@ -4,6 +4,7 @@ Run as a program, with the folder of MNIST's files and an empty one.
 """
 
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,18 +24,15 @@ def main(files: Path, folder: Path) -> None:
     config, paths = compose(Paths(find_root()), ["seed=0"]), Paths(folder)
     paths.raw("mnist").parent.mkdir(parents=True)
     paths.raw("mnist").symlink_to(files)
-    examples, training = ready(config, prepare(config, paths)), config.training
+    examples = ready(config, prepare(config, paths))
     epoch = next(
         train(
-            Start(0, first_network(config, examples.train.inputs.shape[1]), None),
+            Start(0, first_network(config, examples.inputs), None),
             examples.train,
             examples.validation,
-            descent=COMPILED,
+            replace(config.training, epochs=1),
             seed=0,
-            cost=training.cost,
-            epochs=1,
-            batch_size=training.batch_size,
-            learning_rate=training.learning_rate,
+            descent=COMPILED,
         )
     )
     digest = sha256(np.array([*epoch.train, *epoch.validation]).tobytes())

@@ -21,11 +21,12 @@ from pipeline.engine.inputs import RARE, ArrayInputs, Inputs, inputs_of
 from pipeline.engine.program import laid_out
 from pipeline.network import descent as readable
 from pipeline.network import evaluation
-from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.activations import SINGLE
 from pipeline.network.dense import Layer, Network, forward, initialise
-from pipeline.network.descent import SCHEDULES
+from pipeline.network.schedules import SCHEDULES
 from pipeline.network.training import READABLE, Diverged, Start, train
 from tests.network.test_dense import COMBINATIONS, small_network
+from tests.settings import architecture, training
 
 MAPS: dict[str, dict[str, str]] = {
     "raw": {"method": "raw"},
@@ -86,15 +87,17 @@ def batches(count: int, size: int) -> list[np.ndarray]:
     return [order[start : start + size] for start in range(0, count, size)]
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(("momentum", "decay"), [(0.0, 0.0), (0.0, 0.5), (0.9, 0.0), (0.9, 0.5)])
 @pytest.mark.parametrize(("hidden", "output", "cost"), COMBINATIONS)
-def test_an_epoch_is_the_readable_one(hidden: str, output: str, cost: str, momentum: float) -> None:
+def test_an_epoch_is_the_readable_one(
+    hidden: str, output: str, cost: str, momentum: float, decay: float
+) -> None:
     """Float64, 7 steps, the last one short."""
     fast, slow = arrays(20)
     network = small_network(hidden, output)
-    settings: dict[str, Any] = {"cost": cost, "learning_rate": 0.05, "momentum": momentum}
-    ours = epoch(network, None, fast, batches(20, 3), **settings)
-    theirs = readable.epoch(network, None, slow, batches(20, 3), **settings)
+    settings = training(cost=cost, momentum=momentum, weight_decay=decay), 0.05
+    ours = epoch(network, None, fast, batches(20, 3), *settings)
+    theirs = readable.epoch(network, None, slow, batches(20, 3), *settings)
     agree(ours[0].layers, theirs[0].layers)
     agree(ours[1], theirs[1])
 
@@ -108,18 +111,18 @@ def test_every_batch_size_and_layer_shape_steps_as_the_readable_network_does(
 ) -> None:
     fast, slow = both(digits(130), fit(digits(130), method="standardise").map)
     network = small_network("sigmoid", "sigmoid", sizes)
-    settings: dict[str, Any] = {"cost": "cross_entropy", "learning_rate": 0.05, "momentum": 0.5}
-    ours = epoch(network, None, fast, batches(130, size), **settings)
-    theirs = readable.epoch(network, None, slow, batches(130, size), **settings)
+    settings = training(momentum=0.5), 0.05
+    ours = epoch(network, None, fast, batches(130, size), *settings)
+    theirs = readable.epoch(network, None, slow, batches(130, size), *settings)
     agree(ours[0].layers, theirs[0].layers)
     agree(ours[1], theirs[1])
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(("momentum", "decay"), [(0.0, 0.0), (0.0, 0.5), (0.9, 0.0), (0.9, 0.5)])
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("images", IMAGES)
 def test_rare_pixels_leave_every_step_and_score_as_it_was(
-    images: str, name: str, momentum: float
+    images: str, name: str, momentum: float, decay: float
 ) -> None:
     """Float64, two epochs of 17 steps; the second goes on from the first one's velocity."""
     pixels = IMAGES[images](50)
@@ -130,14 +133,10 @@ def test_rare_pixels_leave_every_step_and_score_as_it_was(
     fast, slow = both(pixels, preprocessor)
     network = small_network("relu", "sigmoid", (slow.X.shape[1], 4, 3, 2))
     ours = theirs = (network, ())
-    settings: dict[str, Any] = {
-        "cost": "cross_entropy",
-        "learning_rate": 0.02,
-        "momentum": momentum,
-    }
+    settings = training(momentum=momentum, weight_decay=decay), 0.02
     for _ in range(2):
-        ours = epoch(*ours, fast, batches(50, 3), **settings)  # type: ignore[assignment]
-        theirs = readable.epoch(*theirs, slow, batches(50, 3), **settings)  # type: ignore[assignment]
+        ours = epoch(*ours, fast, batches(50, 3), *settings)  # type: ignore[assignment]
+        theirs = readable.epoch(*theirs, slow, batches(50, 3), *settings)  # type: ignore[assignment]
     agree(ours[0].layers, theirs[0].layers, 1e-10)
     agree(ours[1], theirs[1], 1e-10)
     found, expected = (
@@ -155,9 +154,9 @@ def test_a_rotation_to_any_number_of_inputs_trains_as_the_readable_network_does(
     rotation = np.random.default_rng(2).normal(size=(16, columns)) / 100
     fast, slow = both(digits(50), AffineMap(np.array(33.3), np.ones(()), rotation))
     network = small_network("relu", "sigmoid", (columns, 4, 2))
-    settings: dict[str, Any] = {"cost": "cross_entropy", "learning_rate": 0.02, "momentum": 0.9}
-    ours = epoch(network, None, fast, batches(50, 3), **settings)
-    theirs = readable.epoch(network, None, slow, batches(50, 3), **settings)
+    settings = training(momentum=0.9), 0.02
+    ours = epoch(network, None, fast, batches(50, 3), *settings)
+    theirs = readable.epoch(network, None, slow, batches(50, 3), *settings)
     agree(ours[0].layers, theirs[0].layers)
     agree(ours[1], theirs[1])
 
@@ -181,33 +180,25 @@ def test_rare_pixels_cost_no_accuracy(images: str, name: str) -> None:
         single.activations,
     )
     exact_examples = evaluation.Examples(slow.X.astype(np.float64), slow.Y, slow.labels)
-    settings: dict[str, Any] = {"cost": "cross_entropy", "learning_rate": 0.05, "momentum": 0.0}
-    ours, _ = epoch(single, None, fast, batches(50, 3), **settings)
-    theirs, _ = readable.epoch(single, None, slow, batches(50, 3), **settings)
-    exact, _ = readable.epoch(double, None, exact_examples, batches(50, 3), **settings)
+    settings = training(), 0.05
+    ours, _ = epoch(single, None, fast, batches(50, 3), *settings)
+    theirs, _ = readable.epoch(single, None, slow, batches(50, 3), *settings)
+    exact, _ = readable.epoch(double, None, exact_examples, batches(50, 3), *settings)
     errors = [np.linalg.norm(found.layers[0].W - exact.layers[0].W) for found in (ours, theirs)]
     assert 0 < errors[0] <= 2 * errors[1]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("hidden", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", SINGLE)
 def test_a_whole_training_comes_as_far_as_the_readable_one(
     hidden: str, momentum: float, schedule: str
 ) -> None:
     fast, slow = both(digits(130), fit(digits(130), method="standardise").map)
-    settings: dict[str, Any] = {
-        "seed": 3,
-        "cost": "cross_entropy",
-        "epochs": 4,
-        "batch_size": 20,
-        "learning_rate": 0.02,
-        "momentum": momentum,
-        "schedule": schedule,
-    }
+    settings = training(momentum=momentum, schedule=schedule)
     begin = Start(0, small_network(hidden, "sigmoid", (16, 8, 6, 2)), None)
-    ours = list(train(begin, fast, fast, descent=COMPILED, **settings))
-    theirs = list(train(begin, slow, slow, descent=READABLE, **settings))
+    ours = list(train(begin, fast, fast, settings, seed=3, descent=COMPILED))
+    theirs = list(train(begin, slow, slow, settings, seed=3, descent=READABLE))
     for fast_epoch, slow_epoch in zip(ours, theirs, strict=True):
         assert fast_epoch.learning_rate == slow_epoch.learning_rate
         np.testing.assert_allclose(fast_epoch.train.loss, slow_epoch.train.loss, rtol=1e-10)
@@ -218,10 +209,10 @@ def test_a_whole_training_comes_as_far_as_the_readable_one(
 def test_a_network_that_was_handed_in_or_out_does_not_move() -> None:
     fast, _ = arrays(9)
     network = small_network("relu", "sigmoid")
-    settings: dict[str, Any] = {"cost": "cross_entropy", "learning_rate": 0.1, "momentum": 0.9}
-    moved, velocity = epoch(network, None, fast, batches(9, 3), **settings)
+    settings = training(momentum=0.9), 0.1
+    moved, velocity = epoch(network, None, fast, batches(9, 3), *settings)
     kept = [layer.W.copy() for layer in (*moved.layers, *velocity)]
-    epoch(moved, velocity, fast, batches(9, 3), **settings)
+    epoch(moved, velocity, fast, batches(9, 3), *settings)
     for layer, W in zip((*moved.layers, *velocity), kept, strict=True):
         np.testing.assert_array_equal(layer.W, W)
     for layer, before in zip(network.layers, small_network("relu", "sigmoid").layers, strict=True):
@@ -291,28 +282,11 @@ def test_a_cost_is_added_up_by_sample_then_by_output() -> None:
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_going_on_from_an_epoch_ends_with_the_same_bytes(momentum: float, schedule: str) -> None:
     fast, _ = both(digits(130), fit(digits(130), method="standardise").map, np.float32)
-    network = initialise(
-        [16, 8, 2],
-        np.random.default_rng(0),
-        activation="relu",
-        output="sigmoid",
-        weights="he_normal",
-        weight_limit=0.1,
-        biases="zeros",
-        dtype=np.float32,
-    )
-    settings: dict[str, Any] = {
-        "seed": 3,
-        "cost": "cross_entropy",
-        "epochs": 4,
-        "batch_size": 20,
-        "learning_rate": 0.02,
-        "momentum": momentum,
-        "schedule": schedule,
-    }
-    whole = list(train(Start(0, network, None), fast, fast, descent=COMPILED, **settings))
+    network = initialise(architecture(8), 16, 2, np.random.default_rng(0), np.float32)
+    settings = training(momentum=momentum, schedule=schedule)
+    whole = list(train(Start(0, network, None), fast, fast, settings, seed=3, descent=COMPILED))
     begin = Start(2, whole[1].network, whole[1].velocity)
-    resumed = list(train(begin, fast, fast, descent=COMPILED, **settings))
+    resumed = list(train(begin, fast, fast, settings, seed=3, descent=COMPILED))
     assert [each.train for each in resumed] == [each.train for each in whole[2:]]
     ours, expected = (
         [array.tobytes() for layer in (*end.network.layers, *end.velocity) for array in layer]
@@ -331,15 +305,8 @@ def test_divergence_is_found(dtype: Any, learning_rate: float, hidden: str) -> N
         tuple(Layer(layer.W.astype(dtype), layer.b.astype(dtype)) for layer in layers),
         (hidden, hidden, "identity"),
     )
-    settings: dict[str, Any] = {"seed": 3, "cost": "squared_error", "epochs": 3, "batch_size": 20}
-    epochs = train(
-        Start(0, network, None),
-        fast,
-        fast,
-        descent=COMPILED,
-        learning_rate=learning_rate,
-        **settings,
-    )
+    settings = training(cost="squared_error", learning_rate=learning_rate)
+    epochs = train(Start(0, network, None), fast, fast, settings, seed=3, descent=COMPILED)
     with pytest.raises(Diverged, match=r"epoch \d with step size 1e\+"):
         list(epochs)
 

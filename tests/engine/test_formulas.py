@@ -9,7 +9,6 @@ import pytest
 
 from pipeline.engine import kernels
 from pipeline.engine.descent import elementwise
-from pipeline.engine.formulas import Numbers
 from pipeline.engine.program import Program, laid_out, matrix
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS
@@ -29,12 +28,28 @@ def compute(formula: tuple[Any, ...], X: np.ndarray, Y: np.ndarray | None = None
     return np.array(found)
 
 
-def exponential(H: Numbers, Y: Numbers, s: Numbers) -> Numbers:
+def exponential(H: Any, Y: Any, s: Any) -> Any:
     return np.exp(H)
 
 
-def logarithm(H: Numbers, Y: Numbers, s: Numbers) -> Numbers:
+def logarithm(H: Any, Y: Any, s: Any) -> Any:
     return np.log1p(H)
+
+
+def whole_logarithm(H: Any, Y: Any, s: Any) -> Any:
+    return np.log(H)
+
+
+def hyperbolic_tangent(H: Any, Y: Any, s: Any) -> Any:
+    return np.tanh(H)
+
+
+def largest(H: Any, Y: Any, s: Any) -> Any:
+    return np.max(H, axis=-1, keepdims=True)
+
+
+def total(H: Any, Y: Any, s: Any) -> Any:
+    return np.sum(H, axis=-1, keepdims=True)
 
 
 def furthest(found: np.ndarray, x: np.ndarray, exact: Callable[[Decimal], Decimal]) -> float:
@@ -91,6 +106,53 @@ def test_log1p_from_0_to_1_is_within_two_units_in_the_last_place(dtype: Any) -> 
     np.testing.assert_array_equal(zero, [[0.0, np.nan]])
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_ln_from_1_on_is_within_two_units_in_the_last_place(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    largest = float(np.finfo(dtype).max)
+    x = np.concatenate([1 + rng.uniform(0, 9, 3000), np.exp(rng.uniform(0, 80, 1000)), [largest]])
+    x = x.astype(dtype)
+    assert furthest(compute((whole_logarithm,), x[np.newaxis])[0], x, Decimal.ln) <= ULPS
+    edges = compute((whole_logarithm,), np.array([[1.0, 0.5, -1.0, 0.0, np.nan, np.inf]], dtype))
+    np.testing.assert_array_equal(edges, [[0.0, np.nan, np.nan, np.nan, np.nan, np.inf]])
+
+
+def exact_tangent(x: Decimal) -> Decimal:
+    """Return tanh(x), of small x by its series: its powers would lose their digits."""
+    if abs(x) < Decimal("1e-6"):
+        return x - x**3 / 3
+    return 1 - 2 / ((2 * x).exp() + 1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_tanh_is_within_two_units_in_the_last_place(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    small = np.concatenate([10 ** rng.uniform(-30, 0, 1000), rng.uniform(0, 25, 3000)])
+    x = np.concatenate([small, -small]).astype(dtype)
+    found = compute((hyperbolic_tangent,), x[np.newaxis])[0]
+    assert furthest(found, x, exact_tangent) <= ULPS
+    edges = np.array([[0.0, -0.0, 1e30, -1e30, np.inf, -np.inf, np.nan]], dtype)
+    np.testing.assert_array_equal(compute((hyperbolic_tangent,), edges), np.tanh(edges))
+
+
+@pytest.mark.parametrize("columns", [1, 3, 8, 16, 17, 50])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_row_is_added_up_from_its_first_number_to_its_last(dtype: Any, columns: int) -> None:
+    X = np.random.default_rng(0).normal(size=(7, columns)).astype(dtype)
+    sums = np.add.accumulate(X, axis=1)[:, -1:]
+    np.testing.assert_array_equal(compute((total,), X), np.broadcast_to(sums, X.shape))
+    greatest = X.max(axis=1, keepdims=True)
+    np.testing.assert_array_equal(compute((largest,), X), np.broadcast_to(greatest, X.shape))
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_not_a_number_in_a_row_is_found_in_all_of_its_softmax(place: int) -> None:
+    X = np.ones((2, 3))
+    X[1, place] = np.nan
+    found = compute((kernels.output, "softmax"), X)
+    np.testing.assert_array_equal(np.isnan(found), [[False] * 3, [True] * 3])
+
+
 @pytest.mark.parametrize(("_hidden", "output", "cost"), COMBINATIONS)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_activations_and_costs_are_the_readable_ones(
@@ -108,7 +170,7 @@ def test_activations_and_costs_are_the_readable_ones(
         np.testing.assert_allclose(compute(formula, H_bar, Y), expected, **close)  # type: ignore[call-overload]
 
 
-def tangent(H: Numbers, Y: Numbers, s: Numbers) -> Numbers:
+def tangent(H: Any, Y: Any, s: Any) -> Any:
     return np.tan(H)
 
 

@@ -12,12 +12,15 @@ from pipeline.data.catalogue import TRAIN_IMAGES
 from pipeline.engine.canary import EXPECTED
 from pipeline.engine.code import CPU_VARIABLE
 
-# Of `small_training`: float32, float32 with momentum, float64 with momentum, rotated inputs.
+# Of `small_training`: float32, float32 with momentum, float64 with momentum, rotated inputs; then
+# with tanh, softmax and weight decay: float32, float64 with momentum.
 TRAININGS = [
     "6fbba5487bfba3845f6545f3bd6185868af9f13babc3510e7a08b8849e167d50",
     "2d2b9edef05a46f05dc5697bbea912f95917e4ba4a446ef2cadc71e57828a6fa",
     "6cf9906655e33545cda55ca7bb9421a269ac140226fef0626b72efa73e5d0b09",
     "342cc00ba3ccd244df716ca72105f1359e5d2c64dd204336cb3ab8a2c187e093",
+    "b9a9084832639f185769d9d154d00c90d9c3ddc7967673efcccb6dd4f5464d52",
+    "9fdf430d6f5197dcba294bd02010719c5b29c14460a12ea6468460451275edd6",
 ]
 
 # Of `mnist_epoch`.

@@ -12,6 +12,7 @@ from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.descent import COMPILED, Examples, outputs
 from pipeline.engine.inputs import RARE, inputs_of
 from pipeline.network.dense import Layer, initialise
+from tests.settings import architecture, training
 
 Array = Any  # of float32
 MOMENTUM, LEARNING_RATE, BATCH = np.float32(0.9), 0.3, 7
@@ -97,7 +98,9 @@ def forward(now: Split, x: Pixels, batch: Array) -> tuple[Array, Array, Array]:
     return H_bar, H, chain(H, now.W2, now.b2[None])
 
 
-def step(now: Split, V: Split | None, x: Pixels, Y: Array, batch: Array) -> list[Split]:
+def step(
+    now: Split, V: Split | None, x: Pixels, Y: Array, batch: Array, kappa: Array | None
+) -> list[Split]:
     H_bar, H, last = forward(now, x, batch)
     s = np.float32(-LEARNING_RATE / len(batch))
     G2 = (outputs(last, "sigmoid") - Y[batch].astype(np.float32)) * s
@@ -105,29 +108,40 @@ def step(now: Split, V: Split | None, x: Pixels, Y: Array, batch: Array) -> list
     G = np.where(H_bar > 0, np.float32(1), zero) * chain(G2, now.W2.T, zero)
     ones = np.ones((1, len(batch)), np.float32)
     S_z, S_1 = chain(x.e_z[batch].T, G, zero), chain(ones, G, zero)
-    mixed = np.array([[0, 1], [1, x.z_z]], np.float32)
-    S_b, S_c = chain(mixed, np.concatenate([S_z, S_1]), zero)
+    start = Split(zero, zero, zero, zero, zero, zero)
+    if kappa is not None:
+        rare = fma(*np.broadcast_arrays(x.z[:, None], now.b, now.rare))
+        start = start._replace(
+            frequent=kappa * now.frequent,
+            rare=kappa * rare,
+            c=kappa * (now.c - now.b),
+            W2=kappa * now.W2,
+        )
+    mixed, sums = np.array([[0, 1], [1, x.z_z]], np.float32), np.concatenate([S_z, S_1])
     steps = {
-        "frequent": chain(x.X[batch].T, G, zero),
-        "b": S_b,
-        "c": S_c,
-        "W2": chain(H.T, G2, zero),
+        "frequent": chain(x.X[batch].T, G, start.frequent),
+        "b": chain(mixed[:1], sums, zero)[0],
+        "c": chain(mixed[1:], sums, start.c)[0],
+        "W2": chain(H.T, G2, start.W2),
         "b2": chain(ones, G2, zero)[0],
     }
     if V is None:
         moved = {name: getattr(now, name) + S for name, S in steps.items()}
-        return [Split(**moved, rare=chain(x.e[batch].T, G, now.rare))]
+        return [Split(**moved, rare=chain(x.e[batch].T, G, now.rare + start.rare))]
     velocity = {name: MOMENTUM * getattr(V, name) + S for name, S in steps.items()}
-    velocity["rare"] = chain(x.e[batch].T, G, MOMENTUM * V.rare)
+    velocity["rare"] = chain(x.e[batch].T, G, MOMENTUM * V.rare + start.rare)
     return [
         Split(**{name: getattr(now, name) + v for name, v in velocity.items()}),
         Split(**velocity),
     ]
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.02])
 @pytest.mark.parametrize("momentum", [0.0, float(MOMENTUM)])
 @pytest.mark.parametrize("images", ["black", "white"])
-def test_two_epochs_have_the_bits_that_are_specified(images: str, momentum: float) -> None:
+def test_two_epochs_have_the_bits_that_are_specified(
+    images: str, momentum: float, weight_decay: float
+) -> None:
     rng = np.random.default_rng(1)
     lit = rng.random((50, 37)) < np.repeat([0.05, 0.0, 0.6], [15, 3, 19])
     pixels = (lit * rng.integers(1, 256, lit.shape)).astype(np.uint8)
@@ -138,33 +152,19 @@ def test_two_epochs_have_the_bits_that_are_specified(images: str, momentum: floa
     inputs = inputs_of(AffineMap(np.array(33.3), np.array(0.0127)), pixels, np.float32, rare=RARE)
     x, examples = read(pixels, shift, scale), Examples(inputs, Y, labels)
     assert x.rare.sum() == 18
-    network = initialise(
-        [37, 18, 3],
-        rng,
-        activation="relu",
-        output="sigmoid",
-        weights="he_normal",
-        weight_limit=0.1,
-        biases="normal",
-        dtype=np.float32,
-    )
+    network = initialise(architecture(18, biases="normal"), 37, 3, rng, np.float32)
+    settings = training(momentum=momentum, weight_decay=weight_decay)
     layers = network.layers
     velocity = tuple(Layer(0 * layer.W, 0 * layer.b) for layer in layers)
     ours: Any = network, ()
     for _ in range(2):
         order = rng.permutation(50)
         batches = [order[start : start + BATCH] for start in range(0, 50, BATCH)]
-        ours = COMPILED.epoch(
-            *ours,
-            examples,
-            batches,
-            cost="cross_entropy",
-            learning_rate=LEARNING_RATE,
-            momentum=momentum,
-        )
+        ours = COMPILED.epoch(ours[0], ours[1], examples, batches, settings, LEARNING_RATE)
         state = [split(layers, x), *([split(velocity, x)] if momentum else [])]
         for batch in batches:
-            state = step(state[0], state[1] if momentum else None, x, Y, batch)
+            kappa = np.float32(-LEARNING_RATE * weight_decay) if weight_decay else None
+            state = step(state[0], state[1] if momentum else None, x, Y, batch, kappa)
         layers, *velocities = (joined(each, x) for each in state)
         velocity = velocities[0] if momentum else velocity
     expected = [*layers, *(velocity if momentum else ())]

@@ -17,8 +17,8 @@ from pipeline.base.paths import Paths
 from pipeline.data.preprocessing import METHODS, ROTATIONS, STATISTICS
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import COSTS
-from pipeline.network.descent import SCHEDULES
 from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
+from pipeline.network.schedules import SCHEDULES
 from pipeline.records.record import Finished, Unfinished, read_record
 from pipeline.sweep.job import record_of, train_seed
 from tests.conftest import copy_of
@@ -45,6 +45,7 @@ RIGHT = [
     key("training.batch_size", st.integers(1, 1200)),
     key("training.learning_rate", st.sampled_from([1e-6, 0.01, 0.3, 50, 1e6])),
     key("training.momentum", st.sampled_from([0, 0.5, 0.99])),
+    key("training.weight_decay", st.sampled_from([0, 1e-4, 0.1, 1e6])),
     key("training.schedule", st.sampled_from(sorted(SCHEDULES))),
     key("training.dtype", st.sampled_from(["float32", "float64"])),
     key("training.cost", st.sampled_from(sorted(COSTS))),

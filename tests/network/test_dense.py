@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.activations import ACTIVATIONS, SINGLE
 from pipeline.network.costs import COSTS
 from pipeline.network.dense import (
     Layer,
@@ -17,25 +17,22 @@ from pipeline.network.dense import (
     forward,
     initialise,
 )
-from pipeline.network.descent import descend
+from pipeline.network.descent import decayed, descend
+from tests.settings import architecture
 
 COMBINATIONS = [
     (hidden, output, cost)
-    for hidden, output, cost in itertools.product(ACTIVATIONS, ACTIVATIONS, COSTS)
-    if cost == "squared_error" or output == "sigmoid"
+    for hidden, output, cost in itertools.product(SINGLE, ACTIVATIONS, COSTS)
+    if output in COSTS[cost].outputs
 ]
+CATEGORICAL = "categorical_cross_entropy"
 
 
 def small_network(hidden: str, output: str, sizes: tuple[int, ...] = (5, 4, 3, 2)) -> Network:
-    return initialise(
-        sizes,
-        np.random.default_rng(1),
-        activation=hidden,
-        output=output,
-        weights="lecun_normal",
-        weight_limit=0.1,
-        biases="normal",
-    )
+    inputs, *between, outputs = sizes
+    drawn = {"weights": "lecun_normal", "biases": "normal"}
+    chosen = architecture(*between, activation=hidden, output=output, **drawn)
+    return initialise(chosen, inputs, outputs, np.random.default_rng(1))
 
 
 def small_batch() -> tuple[np.ndarray, np.ndarray]:
@@ -86,16 +83,36 @@ def test_every_gradient_is_the_slope_of_the_cost(hidden: str, output: str, cost:
                 np.testing.assert_allclose(gradient, slope, atol=1e-8)
 
 
-@pytest.mark.parametrize(("activation", "momentum"), [("relu", 0.0), ("sigmoid", 0.9)])
-def test_five_steps_agree_with_scikit_learn(activation: str, momentum: float) -> None:
-    """MLPClassifier on multilabel targets has logistic outputs and the lecture's cost (18)."""
+# What scikit-learn calls our functions.
+ORACLES = {"relu": "relu", "sigmoid": "logistic", "tanh": "tanh", "identity": "identity"}
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("activation", "output", "momentum"),
+    [
+        ("relu", "sigmoid", 0.0),
+        ("sigmoid", "sigmoid", 0.9),
+        ("tanh", "softmax", 0.0),
+        ("identity", "softmax", 0.9),
+    ],
+)
+def test_five_steps_agree_with_scikit_learn(
+    activation: str, output: str, momentum: float, weight_decay: float
+) -> None:
+    """MLPClassifier on multilabel targets has logistic outputs and the lecture's cost (18).
+
+    On classes it has softmax and its cross-entropy. Its alpha is divided by the batch.
+    """
     rng = np.random.default_rng(3)
-    X, Y = rng.normal(size=(30, 8)), np.eye(4)[rng.integers(4, size=30)]
+    X, labels = rng.normal(size=(30, 8)), rng.permutation(np.arange(30) % 4)
+    Y = np.eye(4)[labels]
+    targets, cost = (Y, "cross_entropy") if output == "sigmoid" else (labels, CATEGORICAL)
     oracle = MLPClassifier(
         (7, 6),
-        activation={"relu": "relu", "sigmoid": "logistic"}[activation],
+        activation=ORACLES[activation],
         solver="sgd",
-        alpha=0.0,
+        alpha=30 * weight_decay,
         batch_size=30,
         learning_rate_init=0.3,
         momentum=momentum,
@@ -103,17 +120,18 @@ def test_five_steps_agree_with_scikit_learn(activation: str, momentum: float) ->
         shuffle=False,
         random_state=0,
     )
-    oracle.partial_fit(X, Y, classes=np.arange(4))
+    oracle.partial_fit(X, targets, classes=np.arange(4))
     layers = tuple(
         Layer(W.T.copy(), b.copy()) for W, b in zip(oracle.coefs_, oracle.intercepts_, strict=True)
     )
-    network, velocity = Network(layers, (activation, activation, "sigmoid")), None
+    network, velocity = Network(layers, (activation, activation, output)), None
     if momentum:  # go on from the velocity that scikit-learn's first step left
         found = oracle._optimizer.velocities
         velocity = tuple(Layer(W.T, b) for W, b in zip(found[:3], found[3:], strict=True))
     for _ in range(5):
-        oracle.partial_fit(X, Y)
-        _, gradients = cost_and_gradients(network, X, Y, "cross_entropy")
+        oracle.partial_fit(X, targets)
+        _, gradients = cost_and_gradients(network, X, Y, cost)
+        gradients = decayed(network, gradients, weight_decay)
         network, velocity = descend(
             network, gradients, learning_rate=0.3, momentum=momentum, velocity=velocity
         )
@@ -121,6 +139,38 @@ def test_five_steps_agree_with_scikit_learn(activation: str, momentum: float) ->
         np.testing.assert_allclose(layer.W, W.T, atol=1e-12, rtol=0)
         np.testing.assert_allclose(layer.b, b, atol=1e-12, rtol=0)
     np.testing.assert_allclose(forward(network, X).outputs, oracle.predict_proba(X), atol=1e-12)
+
+
+def test_weight_decay_adds_the_slope_of_half_the_sum_of_squared_weights() -> None:
+    network, (X, Y), decay, step = small_network("tanh", "sigmoid"), small_batch(), 0.3, 1e-6
+
+    def penalised(network: Network) -> float:
+        value, _ = cost_and_gradients(network, X, Y, "cross_entropy")
+        return value + decay / 2 * sum(float(np.sum(layer.W**2)) for layer in network.layers)
+
+    _, plain = cost_and_gradients(network, X, Y, "cross_entropy")
+    for index, layer in enumerate(network.layers):
+        gradient = decayed(network, plain, decay)[index]
+        np.testing.assert_array_equal(gradient.b, plain[index].b)
+        for position in np.ndindex(layer.W.shape):
+            up, down = (
+                network._replace(
+                    layers=(
+                        *network.layers[:index],
+                        layer._replace(W=layer.W + sign * step * _one_at(position, layer.W.shape)),
+                        *network.layers[index + 1 :],
+                    )
+                )
+                for sign in (1, -1)
+            )
+            slope = (penalised(up) - penalised(down)) / (2 * step)
+            np.testing.assert_allclose(gradient.W[position], slope, atol=1e-8)
+
+
+def _one_at(position: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    one = np.zeros(shape)
+    one[position] = 1.0
+    return one
 
 
 def test_network_of_one_layer_is_an_array_of_perceptrons() -> None:

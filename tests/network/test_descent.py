@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.network.dense import Layer, Network
-from pipeline.network.descent import SCHEDULES, descend
+from pipeline.network.descent import descend
+from pipeline.network.schedules import SCHEDULES
 
 
 def one_weight(w: float) -> Network:

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.network.dense import initialise
 from pipeline.network.initialisers import BIAS_INITIALISERS, WEIGHT_INITIALISERS
+from tests.settings import architecture
 
 M, N, LIMIT = 400, 300, 0.1
 # name: standard deviation, and the bound of a uniform distribution
@@ -36,16 +37,8 @@ def test_biases_have_one_entry_a_neuron(name: str) -> None:
 
 def test_dtype_does_not_change_what_is_drawn() -> None:
     def draw(dtype: type) -> np.ndarray:
-        network = initialise(
-            [4, 3, 2],
-            np.random.default_rng(5),
-            activation="relu",
-            output="sigmoid",
-            weights="he_normal",
-            weight_limit=0.1,
-            biases="normal",
-            dtype=dtype,
-        )
+        rng = np.random.default_rng(5)
+        network = initialise(architecture(3, biases="normal"), 4, 2, rng, dtype)
         return network.layers[1].W
 
     np.testing.assert_array_equal(draw(np.float32), draw(np.float64).astype(np.float32))

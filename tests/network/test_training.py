@@ -11,8 +11,9 @@ from pipeline.network.dense import Network, initialise
 from pipeline.network.evaluation import Examples
 from pipeline.network.randomness import generator
 from pipeline.network.training import READABLE, Descent, Diverged, Epoch, Start, train
+from tests.settings import architecture, training
 
-SETTINGS = {"seed": 3, "cost": "cross_entropy", "epochs": 5, "batch_size": 8}
+SETTINGS: dict[str, Any] = {"epochs": 5, "batch_size": 8, "learning_rate": 0.2}
 
 
 def blobs(count: int) -> Examples:
@@ -23,22 +24,13 @@ def blobs(count: int) -> Examples:
     return Examples(X, np.eye(3)[labels], labels)
 
 
-def start(momentum: bool = False) -> Start:
-    network = initialise(
-        [4, 8, 3],
-        generator(3, "initialisation"),
-        activation="relu",
-        output="sigmoid",
-        weights="he_normal",
-        weight_limit=0.1,
-        biases="zeros",
-    )
-    return Start(0, network, None)
+def start() -> Start:
+    return Start(0, initialise(architecture(8), 4, 3, generator(3, "initialisation")), None)
 
 
-def run(begin: Start, **changed: object) -> list[Epoch]:
-    settings = {"descent": READABLE, "learning_rate": 0.2, **SETTINGS, **changed}
-    return list(train(begin, blobs(300), blobs(60), **settings))  # type: ignore[arg-type]
+def run(begin: Start, seed: int = 3, **changed: object) -> list[Epoch]:
+    settings = training(**{**SETTINGS, **changed})
+    return list(train(begin, blobs(300), blobs(60), settings, seed=seed, descent=READABLE))
 
 
 def test_it_learns() -> None:
@@ -87,7 +79,7 @@ def test_who_stops_listening_does_not_wait_for_an_epoch() -> None:
     """The second epoch takes a step only after the training was closed, and no other."""
     closing, steps = threading.Event(), []
 
-    def epoch(network: Network, velocity: object, examples: object, batches: Any, **_: Any) -> Any:
+    def epoch(network: Network, velocity: object, examples: object, batches: Any, *_: Any) -> Any:
         for number, _batch in enumerate(batches):
             steps.append(number)
             if len(steps) > 300 / 8 + 1:
@@ -95,8 +87,8 @@ def test_who_stops_listening_does_not_wait_for_an_epoch() -> None:
         return network, ()
 
     slow = Descent(epoch, READABLE.score)
-    settings = {"descent": slow, "learning_rate": 0.2, **SETTINGS}
-    epochs = train(start(), blobs(300), blobs(60), **settings)  # type: ignore[arg-type]
+    settings = training(**SETTINGS)
+    epochs = train(start(), blobs(300), blobs(60), settings, seed=3, descent=slow)
     assert next(epochs).number == 1
     while len(steps) <= 300 / 8 + 1:
         time.sleep(0.001)

@@ -18,6 +18,7 @@ from pipeline.network.training import Epoch
 from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, Record, epoch_entry, read_finished
+from tests.settings import architecture
 
 SMALL = ("experiment=demo", "training.epochs=2", "network.hidden=[3]", "seed=3")
 PREPROCESSOR = AffineMap(np.asarray(1.0), np.asarray(0.5))
@@ -31,10 +32,8 @@ def described(*overrides: str) -> Description:
 
 
 def network(seed: int = 0) -> Network:
-    return initialise(
-        [64, 3, 10], np.random.default_rng(seed), activation="relu", output="sigmoid",
-        weights="he_normal", weight_limit=0.1, biases="normal", dtype=np.float32,
-    )  # fmt: skip
+    rng = np.random.default_rng(seed)
+    return initialise(architecture(3, biases="normal"), 64, 10, rng, np.float32)
 
 
 def shifted(network: Network, shift: float) -> Network:

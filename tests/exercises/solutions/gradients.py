@@ -12,7 +12,7 @@ from pipeline.network.dense import Layer
 
 def pre_activation_gradient(H_bar: Any, Delta: Any, f_derivative: Any) -> Any:
     # With h = h̄ and y = h̄ − Δ, (4) gives Δ.
-    return squared_error_gradient(H_bar, H_bar - Delta, Activation(identity, f_derivative))
+    return squared_error_gradient(H_bar, H_bar - Delta, Activation(identity, f_derivative, ""))
 
 
 def dense_gradients(W: Any, X: Any, delta: Any) -> Any:
