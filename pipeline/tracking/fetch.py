@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_bytes, write_bytes
+from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
 from pipeline.tracking.models import NAME
 from pipeline.tracking.plan import ARTIFACTS
@@ -24,16 +25,15 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
     from mlflow.exceptions import MlflowException
 
     client = connect(uri, paths).client
-    (folder / "artifacts").mkdir(parents=True)
+    parts = folder / "parts"
+    parts.mkdir(parents=True)
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
         if "manifest.json" not in names:
             raise UserError(f"MLflow's run {run_id} is no finished seed; allowed is one of those")
         for artifact in (*(names & set(ARTIFACTS)), MODEL):
-            stored = Path(
-                # By this address MLflow looks in the run and in its logged model.
-                download_artifacts(f"runs:/{run_id}/{artifact}", dst_path=str(folder / "artifacts"))
-            )
+            # By this address MLflow looks in the run and in its logged model.
+            stored = Path(download_artifacts(f"runs:/{run_id}/{artifact}", dst_path=str(parts)))
             write_bytes(folder / stored.name, read_bytes(stored))
     except (MlflowException, OSError) as error:
-        raise UserError(f"MLflow's run {run_id}: {' '.join(str(error).split())}") from None
+        raise UserError(f"MLflow's run {run_id}: {one_line(error)}") from None

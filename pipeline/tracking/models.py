@@ -21,6 +21,7 @@ from pipeline.tracking.plan import NOTES, Model, Run
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
+    from mlflow.entities import Run as StoredRun
 
 NAME = "model"
 TAG = "pipeline.model"
@@ -50,17 +51,20 @@ def _code_package() -> str:
     return f"served_{sha256(b''.join(_code().values()))[:12]}"
 
 
-def write_model(
-    client: MlflowClient, experiment_id: str, run_id: str, wanted: Run, owner: str
-) -> LoggedModel:
+def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -> LoggedModel:
     """Write the model of a run that has one; it is complete as soon as it is READY."""
     from mlflow.entities import LoggedModelOutput
 
     assert wanted.model is not None
-    height, width = wanted.model.image_shape
-    note = NOTES.model(run_id, height, width)
-    tags = {TAG: mark(wanted.model, owner), "mlflow.note.content": note}
-    created = client.create_logged_model(experiment_id, NAME, run_id, tags, dict(wanted.params))
+    run_id = run.info.run_id
+    note = NOTES.model(run_id, *wanted.model.image_shape)
+    created = client.create_logged_model(
+        run.info.experiment_id,
+        NAME,
+        run_id,
+        {TAG: mark(wanted.model, owner), "mlflow.note.content": note},
+        dict(wanted.params),
+    )
     with tempfile.TemporaryDirectory() as folder:
         _save(Path(folder), created, wanted.folder / "model.npz", wanted.model)
         client.log_model_artifacts(created.model_id, str(Path(folder) / NAME))

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pipeline.base.errors import NotMirrored, UserError
-from pipeline.base.files import read_json, write_json
-from pipeline.base.masking import masked, one_line, printable
+from pipeline.base.errors import NotMirrored
+from pipeline.base.files import sha256, write_bytes
+from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ OWN = "own"  # what keys begin with in a checkout's own store, whoever else writ
 RECORD_FORMAT = "pipeline.format"
 PATIENCE = 8.0  # seconds; who waits for a store is told within ten
 TURN = 60.0  # seconds for which one waits for another process that is mirroring
-BUSY = 0.1  # seconds of computing by which a process shows that it is not waiting
+BUSY = 0.01  # seconds of computing in one by which a process shows that it is not waiting
 # Set before MLflow is imported. Its own defaults wait 250 s for a server that is away.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -47,6 +47,10 @@ SETTINGS = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # what is written last, has to be
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+# Some of those that a store has, and what sqlite calls a file that is damaged or lacks one.
+TABLES = ("experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs",
+          "datasets", "logged_models")  # fmt: skip
+NO_STORE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")
 LATER = "`python -m pipeline.stages.track` mirrors later"
 
 
@@ -73,7 +77,7 @@ def held(uri: str | None, paths: Paths) -> Iterator[Store]:
         NotMirrored: it cannot be reached, is no store of MLflow's, or fails in the meantime; or
             another process has been mirroring for a minute.
     """
-    where = printable(masked(address(uri, paths)))
+    where = printable(address(uri, paths))
     try:
         with ExitStack() as stack:
             with _told_when_slow(where):
@@ -86,8 +90,7 @@ def held(uri: str | None, paths: Paths) -> Iterator[Store]:
     except Timeout:
         raise NotMirrored(f"another process is mirroring right now; {LATER}") from None
     except Exception as error:  # MLflow raises what its store's library raises
-        reason = one_line(masked(str(error)))
-        raise NotMirrored(f"nothing is mirrored to {where} ({reason}); {LATER}") from error
+        raise NotMirrored(f"nothing is mirrored to {where} ({one_line(error)}); {LATER}") from error
 
 
 def connect(uri: str | None, paths: Paths) -> Store:
@@ -135,21 +138,22 @@ def address(uri: str | None, paths: Paths) -> str:
 @contextmanager
 def _told_when_slow(where: str) -> Iterator[None]:
     """Print a line when a store has not answered for some seconds."""
-    used = time.process_time()
+    answered = threading.Event()
 
-    def tell() -> None:
-        # A process that computes is not waiting: a busy machine is no reason to warn.
-        if time.process_time() - used < BUSY:
-            line = f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}"
-            print(line, file=sys.stderr, flush=True)
+    def watch() -> None:
+        while not answered.wait(PATIENCE - 1):
+            used = time.process_time()
+            # A process that computes is not waiting: a busy machine is no reason to warn.
+            if not answered.wait(1) and time.process_time() - used < BUSY:
+                line = f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}"
+                print(line, file=sys.stderr, flush=True)
+                return
 
-    timer = threading.Timer(PATIENCE, tell)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        answered.set()
 
 
 # --- a sqlite file -----------------------------------------------------------------------------
@@ -175,52 +179,42 @@ def _why_not(file: Path, artifacts: str) -> str | None:
     """Return why a file can not be the store; None if it can.
 
     Raises:
-        OSError, sqlite3.OperationalError: it cannot be read or written, or somebody holds it.
+        OSError, sqlite3.Error: it cannot be read or written, or somebody holds it.
     """
     if not file.is_file():
         raise OSError(f"{file} is no file")
+    if file.stat().st_size == 0:
+        return None  # MLflow fills it
     try:
         with closing(sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
-            database.execute("ROLLBACK")
             if database.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
                 return "is damaged"
-            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-            if not tables:
-                return None  # MLflow fills it
-            if not {"alembic_version", "experiments", "experiment_tags", "runs"} <= tables:
-                return "is another program's database"
+            for table in TABLES:
+                database.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - our own names
             # Only of experiments that were made here; others are their makers' concern.
             locations = database.execute(
                 "SELECT artifact_location FROM experiments NATURAL JOIN experiment_tags "
-                "WHERE key = ?",
-                (RECORD_FORMAT,),
+                "WHERE key = ? AND artifact_location <> ?",
+                (RECORD_FORMAT, artifacts),
             )
-            if any(location != artifacts for (location,) in locations):
+            if locations.fetchall():
                 return "keeps its artifacts elsewhere, since it was moved or copied"
-    except sqlite3.OperationalError:
-        raise
     except sqlite3.DatabaseError as error:
-        return f"is no database ({error})"
+        if not error.sqlite_errorname.startswith(NO_STORE):
+            raise
+        return f"is no store of MLflow's ({error})"
     return None
 
 
-# --- this checkout among those that share a store ----------------------------------------------
-
-
 def _owner(paths: Paths) -> str:
-    """Return what this checkout's keys begin with, kept in `records/`.
+    """Return what this checkout's keys begin with where several share a store.
 
-    A copy of the folder has another inode, and so becomes an owner of its own.
+    It is kept in `records/`. A copy of that folder has another inode, and so becomes an owner of
+    its own.
     """
     paths.records.mkdir(parents=True, exist_ok=True)
-    path, inode = paths.records / "owner.json", paths.records.stat().st_ino
-    try:
-        known: Any = read_json(path)
-        if known["inode"] == inode:
-            return str(known["owner"])
-    except (OSError, UserError, KeyError, TypeError):
-        pass
-    owner = secrets.token_hex(6)
-    write_json(path, {"owner": owner, "inode": inode})
-    return owner
+    file = paths.records / f"owner-{paths.records.stat().st_ino}"
+    if not file.exists():
+        write_bytes(file, secrets.token_hex().encode())
+    return sha256(file.read_bytes())[:12]

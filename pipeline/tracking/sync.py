@@ -7,18 +7,17 @@ import signal
 import sys
 import threading
 import time
-from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
-from rich.table import Table
 
 from pipeline.base.config import Config
+from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import NotMirrored
 from pipeline.base.masking import printable
 from pipeline.base.paths import Paths
-from pipeline.tracking.mirror import Held, bring_up_to_date
+from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.plan import Known, plan
 from pipeline.tracking.store import held
 
@@ -44,9 +43,11 @@ def sync(
     runs, wrong = plan(paths, config.study, {} if known is None else known)
     console = Console(stderr=True)
     hidden = known is not None or not console.is_terminal
-    shown = partial(track, description="MLflow", console=console, transient=True, disable=hidden)
     with held(config.tracking.uri, paths) as store:
-        bring_up_to_date(store, runs, anew=rebuild, shown=shown)
+        mirror = Mirror(store, runs)
+        for run in track(runs, "MLflow", console=console, transient=True, disable=hidden):
+            mirror.put(run, anew=rebuild)
+        mirror.delete_others()
     _refuse(wrong)
 
 
@@ -57,23 +58,18 @@ def status(config: Config, paths: Paths) -> None:
         NotMirrored: see `sync`.
     """
     runs, wrong = plan(paths, config.study, {})
-    table = Table("study", "run", "records say", "same in the store", box=None, pad_edge=False)
+    table = plain_table("study", "run", "records say", "same in the store")
     with held(config.tracking.uri, paths) as store:
-        stored = Held(store, {run.study for run in runs})
+        mirror = Mirror(store, runs)
         for run in runs:
-            differing = ", ".join(stored.differences(run))
-            words = f"no ({differing})" if differing else "yes"
-            name = f"  {run.name}" if run.parent else run.name
-            table.add_row(*map(_plain, (run.study, name, run.status.lower(), words)))
-        for other in stored.others(runs):
-            table.add_row("", _plain(other.info.run_name), "nothing", "no (no record)")
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+            differing = ", ".join(mirror.differences(run))
+            name, says = f"{'  ' if run.parent else ''}{run.name}", run.status.lower()
+            row = run.study, name, says, f"no ({differing})" if differing else "yes"
+            table.add_row(*(escape(printable(cell)) for cell in row))
+        for other in mirror.others():
+            table.add_row("", escape(printable(other.info.run_name)), "nothing", "no")
+    wide_console().print(table)
     _refuse(wrong)
-
-
-def _plain(text: str) -> str:
-    return escape(printable(text))
 
 
 def _refuse(wrong: list[str]) -> None:
