@@ -105,7 +105,7 @@ def obtain(
 def user_cache(dataset: str) -> Path | None:
     """Return the user's folder of downloads, or None for a user who has no home."""
     try:
-        folder: Path = pooch.os_cache("mnist-pipeline")
+        folder: Path = pooch.os_cache("mnist-lecture")
     except RuntimeError:
         return None
     return folder / dataset
