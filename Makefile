@@ -61,28 +61,28 @@ $(BENCHMARKS): pyproject.toml $(LOCKED)
 	@touch $(BENCHMARKS)
 
 repro: env ## run the experiment of params.yaml; without MNIST, say so and show the demo
-	@python -m pipeline.demo --if-needed
+	@python -m pipeline demo --if-needed
 
 demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
-	@python -m pipeline.demo
+	@python -m pipeline demo
 
 report: env ## write the report's page from the results that are here
-	@python -m pipeline.stages.report && echo reports/index.html
+	@python -m pipeline report && echo reports/index.html
 
 draw: env ## write the page to draw a digit on, from the runs that are here
-	@python -m pipeline.stages.draw
+	@python -m pipeline draw
 
 lecture: env ## draw the lecture's figures, and make its results on MNIST (some ten minutes)
-	@dvc repro lecture studies/dvc.yaml && python -m pipeline.lecture.page
+	@dvc repro lecture studies/dvc.yaml && python -m pipeline lecture
 
 verify: env ## make the committed results again and compare every byte
-	@python -m pipeline.verify $(ARGS)
+	@python -m pipeline verify $(ARGS)
 
 sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed='range(10)'"
-	@python -m pipeline.stages.train --multirun $(ARGS)
+	@python -m pipeline train $(ARGS)
 
 ui: env ## browse the runs in MLflow
-	@python -m pipeline.tracking.ui
+	@python -m pipeline ui
 
 test: env ## run the tests (some 4 minutes)
 	@pytest -m "not slow" $(PARALLEL)

@@ -1,10 +1,10 @@
-"""The whole pipeline on embedded digits, in a folder of its own: `make demo`.
+"""Run the whole pipeline on embedded 8x8 digits, in demo/.
 
-    python -m pipeline.demo              the demo
-    python -m pipeline.demo --if-needed  `dvc repro`, or the demo if the data set is not to be had
+  pipeline demo              the demo
+  pipeline demo --if-needed  `dvc repro`, or the demo if the data set cannot be obtained
 
-Convention: the demo is a copy of the pipeline with another `params.yaml`. It runs what
-`dvc repro` runs, beside the committed results and without touching them.
+The demo is a copy of the pipeline with another params.yaml. It runs what `dvc repro` runs, beside
+the committed results and without touching them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def prepare(root: Path, folder: Path) -> None:
 def main() -> None:
     """Run the demo, or what it stands in for."""
     with one_line_errors():
-        words = Words(prog="python -m pipeline.demo", description=__doc__)
+        words = Words()
         words.add_argument("--if-needed", action="store_true", help="only without the data set")
         if_needed = words.parse_args(given()).if_needed
         paths = Paths(find_root())

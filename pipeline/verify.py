@@ -1,8 +1,8 @@
-"""Make a result again, and say how far it came back: `python -m pipeline.verify`.
+"""Make a result again, and say how far it came back.
 
-    python -m pipeline.verify                  the committed results, from raw data to every byte
-    python -m pipeline.verify runs/seed-0      a record: its folder, or its name in records/
-    python -m pipeline.verify 3f2b...          a run of the MLflow store, by its id
+  pipeline verify               the committed results, from raw data to every byte
+  pipeline verify runs/seed-0   a record: its folder, or its name in records/
+  pipeline verify 3f2b...       a run of the MLflow store, by its id
 
 A record may come from a stranger, so it is data and never code. It is trained again from the
 commit that it names, if that is in the history of a branch or tag here, in a fresh checkout.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
 
-import argparse
 import csv
 import os
 import re
@@ -30,6 +29,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
+from pipeline.base.command import Words, given
 from pipeline.base.config import Config, compose, from_experiment
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.files import read_json, read_yaml, sha256, write_bytes
@@ -78,27 +78,27 @@ class Choices(NamedTuple):
 
 def main() -> None:
     """Verify what the command line names; the exit code is the level reached."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.verify", description="Make a result again and compare."
-    )
-    parser.add_argument("what", nargs="?", help="a record's folder or name, or an MLflow run id")
-    code = parser.add_mutually_exclusive_group()
-    code.add_argument(
-        "--apply-changes",
-        action="store_true",
-        help="run the uncommitted changes that the record holds: look at them first",
-    )
-    code.add_argument(
-        "--code-here",
-        action="store_true",
-        help="train with the code that lies here, whatever the record says it was made with",
-    )
-    parser.add_argument(
-        "--lecture", action="store_true", help="the lecture's results, too (some ten minutes)"
-    )
-    arguments = parser.parse_args()
-    choices = Choices(arguments.apply_changes, arguments.code_here)
     with one_line_errors():
+        parser = Words()
+        parser.add_argument(
+            "what", nargs="?", help="a record's folder or name, or an MLflow run id"
+        )
+        code = parser.add_mutually_exclusive_group()
+        code.add_argument(
+            "--apply-changes",
+            action="store_true",
+            help="run the uncommitted changes that the record holds: look at them first",
+        )
+        code.add_argument(
+            "--code-here",
+            action="store_true",
+            help="train with the code that lies here, whatever the record says it was made with",
+        )
+        parser.add_argument(
+            "--lecture", action="store_true", help="the lecture's results, too (some ten minutes)"
+        )
+        arguments = parser.parse_args(given())
+        choices = Choices(arguments.apply_changes, arguments.code_here)
         paths = Paths(find_root())
         for name in DVC_VARIABLES:
             os.environ.pop(name, None)  # they speak of a stage that this may run in

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +14,18 @@ from pipeline.base.paths import Paths, find_root
 
 
 class Words(argparse.ArgumentParser):
-    """Reads a command line; what is wrong with it is one line, as everything is."""
+    """Reads the command line of the module that runs, whose docstring is what --help shows."""
+
+    def __init__(self, epilog: str | None = None) -> None:
+        main = sys.modules["__main__"]
+        # `pipeline NAME` runs a module of that name, and so does `python -m`.
+        module = main.__spec__.name if main.__spec__ else ""
+        super().__init__(
+            prog=f"pipeline {module.removesuffix('.page').rpartition('.')[2]}",
+            description=main.__doc__,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing how the whole command is used."""
@@ -30,10 +40,7 @@ def given() -> list[str]:
 def run(stage: Callable[[Config, Paths], None]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
-        words = Words(
-            prog=f"pipeline {stage.__name__}",
-            description=inspect.getdoc(stage),
-        )
+        words = Words()
         words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")
         overrides = words.parse_args(given()).overrides
         paths = Paths(find_root())

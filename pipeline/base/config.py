@@ -8,7 +8,7 @@ the command line say only what differs. A field's metadata is its range. Whateve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
@@ -104,7 +104,7 @@ class Config:
     # Asked of one command, so not in params.yaml: the seed of a job, where a sweep puts its
     # runs, whether it evaluates them on the test images, and whether it only tells.
     seed: int | None = field(default=None, metadata=SEED)
-    output: str | None = field(default=None, metadata=allow("a folder", bool))
+    output: str | None = field(default=None, metadata=one_of(["runs"]))
     test: bool = field(default=False, metadata=TRUTH)
     dry_run: bool = field(default=False, metadata=TRUTH)
 
@@ -149,10 +149,6 @@ def from_experiment(values: Any, seed: Any) -> Config:
 # --- composition -------------------------------------------------------------------------------
 
 
-def _join(values: Iterable[object]) -> str:
-    return ",".join(str(value) for value in values)
-
-
 def _read_tracking_uri_from(paths: Paths) -> None:
     OmegaConf.register_new_resolver(
         "tracking_uri", lambda: read_params(paths.params).values["tracking"]["uri"], replace=True
@@ -160,7 +156,6 @@ def _read_tracking_uri_from(paths: Paths) -> None:
 
 
 # In workers this module is imported with the job's function, so resolvers exist there too.
-OmegaConf.register_new_resolver("join", _join, replace=True)
 OmegaConf.register_new_resolver("root", lambda: str(find_root()), replace=True)
 _read_tracking_uri_from(Paths(find_root()))
 
@@ -226,7 +221,7 @@ def composed(overrides: Sequence[str]) -> DictConfig:
             override cannot be read, or does not fit.
     """
     try:
-        return hydra_compose("config", overrides=list(overrides))
+        return hydra_compose("config", list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException):
         raise
     except Exception as error:  # Hydra's code trips over some values, such as `data=0`

@@ -17,8 +17,12 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from pipeline.base.masking import masked, printable
+from pipeline.base.masking import masked, one_line, printable
+
+if TYPE_CHECKING:
+    from omegaconf.errors import OmegaConfBaseException
 
 
 class UserError(Exception):
@@ -49,10 +53,6 @@ class NotMirrored(Exception):
     """The tracking store is not up to date; its text says why. Results do not depend on it."""
 
 
-# Hydra's own switch, as the user set it; a stage that wants Hydra's exceptions sets it later.
-TRACEBACK_WANTED = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
-
-
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn whatever ends a stage into one line on standard error and an exit code."""
@@ -67,7 +67,7 @@ def one_line_errors() -> Iterator[None]:
         print("interrupted; the same command goes on from what is complete", file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
-        if TRACEBACK_WANTED:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra's own switch
             print(masked(traceback.format_exc()), end="", file=sys.stderr)
         print(f"error: {printable(describe(error))}", file=sys.stderr)
         raise SystemExit(2 if is_bad_input(error) else 1) from None
@@ -75,30 +75,48 @@ def one_line_errors() -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """Return one line that says what is wrong, without a traceback."""
-    from hydra.errors import OverrideParseException
+    from hydra.errors import MissingConfigException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, OverrideParseException):
-        reason = str(error.message).splitlines()[0].strip()
         return (
-            f"{error.override!r}: allowed are overrides such as training.epochs=5, or "
-            f"study=\"'a b'\" for what is not plain ({reason})"
+            f"{error.override!r}: allowed is KEY=VALUE, such as training.epochs=5; quote a value "
+            "with spaces or special characters twice, as in study=\"'a b'\""
         )
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        options = ", ".join(error.options or ["none"])
+        return f"{group}={name}: allowed is one of {options}{_extra(error.missing_cfg_file)}"
     root = error
     while root.__cause__ is not None and not isinstance(root, OmegaConfBaseException):
         root = root.__cause__
     if isinstance(root, OmegaConfBaseException) and root.full_key:
-        return f"{root.full_key}: {str(root.msg).strip().splitlines()[0]}"
+        return _unfitting(root)
     # Hydra adds where it looked, over many lines.
     text = " ".join(str(error).partition("Config search path")[0].split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{text}{_room(error)}"
     if is_bad_input(error) or isinstance(error, (TrainingFailed, StageFailed, NotMirrored)):
-        return text + _extra(text)
+        return text
     if not text and error.__traceback__:
         last = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{last.line} ({last.filename}, line {last.lineno})"
     return f"{text or 'no message'} [{type(error).__name__}; HYDRA_FULL_ERROR=1 shows where]"
+
+
+def _unfitting(error: OmegaConfBaseException) -> str:
+    """Return what is wrong with a key or the type of its value, and what is allowed."""
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
+
+    from pipeline.base.config import allowed  # which imports this module
+
+    key = str(error.full_key)
+    if not key.startswith("hydra."):
+        if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+            return f"{key}: unknown key; allowed is {allowed(key)}"
+        if isinstance(error, ValidationError):
+            return f"{key} = {one_line(error.value)}: allowed is {allowed(key)}"
+    return f"{key}: {str(error.msg).strip().splitlines()[0]}"
 
 
 # What Hydra cannot find without an optional package, and the name of the extra that brings it.
@@ -109,9 +127,9 @@ EXTRAS = {
 }
 
 
-def _extra(text: str) -> str:
-    for missing, extra in EXTRAS.items():
-        if f"'{missing}" in text:
+def _extra(missing: str) -> str:
+    for start, extra in EXTRAS.items():
+        if missing.startswith(start):
             return f"; `make launchers` or `pip install .[{extra}]` installs it"
     return ""
 

@@ -1,4 +1,4 @@
-"""Compare configurations, paired by seed and image: `python -m pipeline.results.compare A [B ...]`.
+"""Compare configurations, paired by seed and image.
 
 Each of A, B, ... is a sweep's folder, the folder of a record or of records (`runs`, `records`), or
 a revision or an experiment that DVC knows (`main`, `lr05`); what they hold is sorted into
@@ -53,7 +53,7 @@ Runs = dict[tuple[int, int], Finished | Unfinished]
 def main() -> None:
     """Compare what the command line names."""
     with one_line_errors(), tempfile.TemporaryDirectory() as scratch:
-        words = Words(prog="python -m pipeline.results.compare", description=__doc__)
+        words = Words()
         words.add_argument("places", nargs="+", metavar="A", help="sweep, record, runs, revision")
         words.add_argument("--test", action="store_true", help="by test accuracy, not validation")
         words.add_argument(

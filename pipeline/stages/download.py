@@ -1,4 +1,4 @@
-"""Stage `download`: the four IDX files of the data set, by their hashes."""
+"""Get the files of the data set, checked by their SHA-256: `pipeline download data=kmnist`."""
 
 from __future__ import annotations
 

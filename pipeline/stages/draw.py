@@ -1,4 +1,4 @@
-"""The page to draw a digit on, from the runs that are here: `make draw`.
+"""Write a page to draw a digit on, which the networks in runs/ answer.
 
 No stage of DVC's, since the page says which commit made it.
 """

@@ -1,4 +1,4 @@
-"""Stage `report`: figures of the results, a page that needs no other file, a text to paste."""
+"""Draw the figures of the results; write a page that needs no other file, and a text to paste."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""Stage `track`: bring MLflow's store up to date with the records and results.
+"""Bring MLflow's store up to date with the records and results.
 
-python -m pipeline.stages.track            what is missing
-python -m pipeline.stages.track --status   what is in the records, what in the store
-python -m pipeline.stages.track --rebuild  replace every run in the store by a new one
-python -m pipeline.stages.track --follow   beside a sweep: again and again
+pipeline track            write what is missing or differs
+pipeline track --status   show what is in the records, and what in the store
+pipeline track --rebuild  replace every run in the store by a new one
 """
 
 from __future__ import annotations
+
+from argparse import SUPPRESS
 
 from pipeline.base.command import Words, given
 from pipeline.base.config import compose
@@ -18,11 +19,11 @@ from pipeline.records.gather import gather
 def main() -> None:
     """Do what the command line asks for."""
     with one_line_errors():
-        words = Words(prog="python -m pipeline.stages.track", description=__doc__)
+        words = Words()
         what = words.add_mutually_exclusive_group()
         what.add_argument("--status", action="store_true", help="compare records and store")
         what.add_argument("--rebuild", action="store_true", help="mirror anew")
-        what.add_argument("--follow", action="store_true", help="mirror a sweep that is training")
+        what.add_argument("--follow", action="store_true", help=SUPPRESS)  # beside a sweep
         words.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
         asked = words.parse_args(given())
         paths = Paths(find_root())

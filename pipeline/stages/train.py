@@ -1,86 +1,100 @@
-"""Stage `train`: a Hydra sweep, one job per seed of a configuration.
+"""Train networks: one job per seed of each configuration.
 
-    python -m pipeline.stages.train                        the seeds of params.yaml
-    python -m pipeline.stages.train seed=0,1,2             these seeds
-    python -m pipeline.stages.train preprocess=raw,whiten  both, each with all seeds
+  pipeline train                                     the seeds of params.yaml
+  pipeline train seed=0,1,2                          these seeds
+  pipeline train preprocess=raw,whiten               both, each with all seeds
+  pipeline train training.learning_rate=0.03,0.1 network.hidden='[64],[64,32]'
 
-`--multirun` may be given and changes nothing: training is always a sweep.
+A run whose record is complete is not trained again; one that was interrupted goes on after its last
+epoch. If a seed fails, the others go on. Tables are written to sweeps/<time>/.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-from collections.abc import Sequence
+import shutil
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 
 from pipeline.base.command import Words, given
-from pipeline.base.config import checked, composed, started
-from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.config import composed, experiment, started
+from pipeline.base.console import wide_console
+from pipeline.base.errors import TrainingFailed, one_line_errors
 from pipeline.base.paths import Paths, find_root
-from pipeline.base.processes import own_name
-from pipeline.records.provenance import provenance
-from pipeline.sweep.job import train_seed
-from pipeline.sweep.launch import Around, concluded
+from pipeline.data.prepared import test_file, test_one_hot
+from pipeline.records.identity import grouped
+from pipeline.records.record import Finished, add_test, copy_record, read_record
+from pipeline.results.evaluation import evaluate, scores
+from pipeline.results.sweep_tables import Run, write_tables
+from pipeline.sweep.launch import Ended, sweep
+from pipeline.tracking.live import mirrored
 
-AROUND = "hydra.callbacks.around."
-UNGUARDED = (
-    "allowed is hydra.mode=MULTIRUN with the callback hydra.callbacks.around of conf/config.yaml: "
-    "every training is a sweep, which it checks"
-)
+OVERRIDES = """
+overrides:
+  Any value of params.yaml, as in training.epochs=5. Commas separate values that are swept; a list
+  such as [64,32] is one value. Quote brackets and parentheses for the shell.
 
+  seeds=[0,1,2]  the seeds that every configuration is trained with
+  seed=0,1,2     these instead, for this command; seed='range(20)' are twenty
+  test=true      also evaluate every run on the test images
+  dry_run=true   list what would be trained, and train nothing
 
-def job(given: DictConfig) -> float | None:
-    """Train one seed; returns its validation accuracy, which a search maximises."""
-    guards = HydraConfig.get()
-    target = guards.callbacks.get("around", {}).get("_target_")
-    if guards.mode != RunMode.MULTIRUN or target != f"{Around.__module__}.{Around.__name__}":
-        raise UserError(f"hydra: {UNGUARDED}")
-    paths = Paths(find_root())
-    return train_seed(checked(given), paths, {"process": own_name(), **provenance(paths.root)})
+  data=, preprocess=, network=, training=, tracking=, experiment=
+                 take a variation from conf/: preprocess=raw,whiten
+  hydra/launcher=local|basic|slurm|submitit_local|ray
+                 what runs the jobs; hydra.launcher.n_jobs=2 bounds the processes of `local`
+  hydra/sweeper=search
+                 search for settings instead; hydra.sweeper.n_trials=20
+"""
 
 
 def main() -> None:
     """Run the sweep that the command line asks for."""
     with one_line_errors():
-        words = Words(prog="python -m pipeline.stages.train", description=__doc__)
-        words.add_argument("-m", "--multirun", action="store_true", help="changes nothing")
+        words = Words(OVERRIDES)
         words.add_argument(
-            "-c", "--cfg", choices=("job", "hydra", "all"), help="show, train nothing"
+            "-m", "--multirun", action="store_true", help="accepted as Hydra's: it is always so"
         )
-        words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")
+        words.add_argument(
+            "--cfg", action="store_true", help="show what is composed, train nothing"
+        )
+        words.add_argument("overrides", nargs="*", help="see below")
         asked = words.parse_intermixed_args(given())
         paths = Paths(find_root())
-        _check(asked.overrides, paths)
-        # Hydra would print its own errors, over many lines, and exit; so it hands them on.
-        os.environ["HYDRA_FULL_ERROR"] = "1"
-        logging.disable(logging.INFO)  # Optuna's
-        sweep = hydra.main(config_path=str(paths.conf), config_name="config", version_base="1.3")
-        sys.argv[1:] = [*(["--cfg", asked.cfg] if asked.cfg else ["--multirun"]), *asked.overrides]
-        with concluded():
-            sweep(job)()
+        if asked.cfg:
+            with started(paths):
+                print(OmegaConf.to_yaml(composed(asked.overrides)), end="")
+            return
+        outcome = sweep(asked.overrides, paths, mirrored)
+        if outcome is None:
+            return
+        ended = outcome.ended
+        test = any(job.config.test for job, _ in ended)
+        if test:
+            ended = [_evaluated(each, paths) for each in ended]
+        configurations = [
+            [Run(job.configuration, job.seed, state) for job, state in members]
+            for members in grouped(ended, lambda each: experiment(each.job.config)).values()
+        ]
+        wide_console().print(write_tables(configurations, outcome.folder, test=test))
+        if ended[0].job.config.output is not None:
+            # Whatever lies there from before belongs to seeds that may no longer be declared.
+            shutil.rmtree(paths.runs, ignore_errors=True)
+            for job, state in ended:
+                copy_record(state, paths.run(job.seed))
+        if outcome.failure is not None:
+            raise TrainingFailed(outcome.failure)
 
 
-def _check(overrides: Sequence[str], paths: Paths) -> None:
-    """Refuse what Hydra would accept, or tell in another way than for any other stage."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    for override in parsed:
-        key = override.key_or_group
-        around = key in ("hydra", "hydra.callbacks") or f"{key}.".startswith(AROUND)
-        if around or (key == "hydra.mode" and override.value() != RunMode.MULTIRUN.name):
-            raise UserError(f"{override.input_line}: {UNGUARDED}")
-    with started(paths):
-        composed([str(each.input_line) for each in parsed if not each.is_sweep_override()])
+def _evaluated(ended: Ended, paths: Paths) -> Ended:
+    """Read the test images, if nobody has yet."""
+    job, state = ended
+    if isinstance(state, Finished) and state.test is None:
+        pixels = test_file(paths, job.config.data.name).pixels[: job.config.split.test]
+        one_hot = test_one_hot(job.config, paths)
+        answers = evaluate(state.model(), pixels, one_hot, job.config.training.cost)
+        add_test(state, scores(answers))
+    return Ended(job, read_record(job.record.folder))
 
 
 if __name__ == "__main__":
-    # The importable job and not this module's: workers find it by its name.
-    from pipeline.stages import train
-
-    train.main()
+    main()

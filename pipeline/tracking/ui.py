@@ -1,4 +1,4 @@
-"""Browse the runs: MLflow's server on this machine alone, in its machine-learning view."""
+"""Browse the runs in MLflow, by a server that only this machine reaches."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.base.config import compose
-from pipeline.base.errors import StageFailed, one_line_errors
+from pipeline.base.command import run
+from pipeline.base.config import Config
+from pipeline.base.errors import StageFailed
 from pipeline.base.masking import masked
-from pipeline.base.paths import Paths, find_root
+from pipeline.base.orphans import no_orphans
+from pipeline.base.paths import Paths
 from pipeline.records.gather import gather
 from pipeline.tracking.mirror import VIEW
 from pipeline.tracking.store import SETTINGS, address, connect
@@ -24,40 +26,38 @@ if TYPE_CHECKING:
 FIRST_PORT = 5000
 
 
-def main() -> None:
+def ui(config: Config, paths: Paths) -> None:
     """Bring the store up to date, say where the server is, and run it."""
-    with one_line_errors():
-        paths = Paths(find_root())
-        config = compose(paths, sys.argv[1:])
-        uri = config.tracking.uri
-        gather(config, paths)
-        sync(config, paths)
-        page = runs_page(connect(uri, paths).client, config.study)
-        if uri is not None and uri.startswith("http"):
-            print(f"the runs are at {masked(uri.rstrip('/'))}/{page}")
-            return
-        port = _free_port()
-        print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)")
-        sys.stdout.flush()
-        # The light set of processes: two instead of fifteen. No login, so this machine only.
-        os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-        os.environ.update(MLFLOW_LOGGING_LEVEL="ERROR", PYTHONWARNINGS="ignore")
-        # Not on the command line, since a database's address may hold a password.
-        os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
-        words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        _serve([sys.executable, "-m", "mlflow", "server", *words])
+    uri = config.tracking.uri
+    gather(config, paths)
+    sync(config, paths)
+    page = runs_page(connect(uri, paths).client, config.study)
+    if uri is not None and uri.startswith("http"):
+        print(f"the runs are at {masked(uri.rstrip('/'))}/{page}")
+        return
+    port = _free_port()
+    print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)")
+    sys.stdout.flush()
+    # The light set of processes: two instead of fifteen. No login, so this machine only.
+    os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    os.environ.update(MLFLOW_LOGGING_LEVEL="ERROR", PYTHONWARNINGS="ignore")
+    # Not on the command line, since a database's address may hold a password.
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
+    words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    _serve([sys.executable, "-m", "mlflow", "server", *words])
 
 
 def _serve(command: list[str]) -> None:
     """Run a server until this process is told to end, whose Ctrl-C it does not hear itself."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    server = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - no shell
-    try:
-        server.wait()
-    finally:
-        server.terminate()
-        server.wait()
+    with no_orphans():
+        server = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - no shell
+        try:
+            server.wait()
+        finally:
+            server.terminate()
+            server.wait()
     raise StageFailed(f"MLflow's server ended by itself, with exit code {server.returncode}")
 
 
@@ -82,4 +82,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    run(ui)

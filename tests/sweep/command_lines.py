@@ -14,7 +14,7 @@ KEYS = re.split(
         "hydra/launcher|hydra/sweeper|hydra.mode|hydra.callbacks|hydra.callbacks.around|"
         "hydra.callbacks.around._target_|hydra.launcher.n_jobs|hydra.launcher._target_|"
         "hydra.sweeper._target_|hydra.sweeper.max_batch_size|hydra.sweeper.params|"
-        "hydra.sweeper.params.seed|hydra.sweep.dir|hydra.sweep.subdir|hydra.output_subdir|"
+        "hydra.sweeper.params.seed|hydra.sweep.dir|hydra.sweeper.storage|hydra.sweeper.n_trials|hydra.sweep.subdir|hydra.output_subdir|"
         "hydra.job.chdir|hydra.job.name|hydra.verbose|hydra.run.dir|hydra.searchpath"
     ),
 )
@@ -29,8 +29,8 @@ VALUES = re.split(
         "shuffle(1,2)|tag(a,choice(1))|int(1.5)|float(x)|str([1,2])|json_str(1)|extend_list(1)|"
         "a=b|a,b|,|1,|é|\\|\\,|x y|/|..|~|a@b|@|:|#|%|digits|mnist|raw|standardise|raw,raw|"
         "raw,standardise|demo|demo,lecture|preprocessing|small|halving|float64|float32,float64|"
-        "basic|local|slurm|ray|grid|search|optuna|MULTIRUN|RUN|runs|relu|identity|os.system|"
-        "pipeline.sweep.launch.Around|\x1b[31m|http://user:secret@host|sqlite:///${study}"
+        "basic|local|slurm|ray|search|optuna|MULTIRUN|RUN|runs|relu|identity|os.system|"
+        "pipeline.sweep.launch.train_job|\x1b[31m|http://user:secret@host|sqlite:///${study}"
     ),
 )
 FLAGS = re.split(
@@ -55,7 +55,7 @@ LIKELY = {
     "study": "other|'a b'|é",
     "test": "true",
     "hydra/launcher": "basic|local",
-    "hydra/sweeper": "grid|basic|search",
+    "hydra/sweeper": "basic|search",
     "hydra.launcher.n_jobs": "1|2|-1",
     "hydra.sweeper.max_batch_size": "1|2",
     "hydra.mode": "MULTIRUN",

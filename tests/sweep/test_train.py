@@ -206,12 +206,17 @@ def test_publishing_hands_on_just_the_declared_seeds(checkout: Checkout) -> None
 MISTAKES = {
     "seed=1,1": "seed = 1: allowed is each seed once",
     "seed=-1": "seed = -1: allowed is a whole number from 0",
-    "seed=first": "seed: Value 'first' of type 'str' could not be converted to Integer",
+    "seed=first": "seed = first: allowed is a whole number from 0",
     "training.learning_rate=0.1,nan": "training.learning_rate = nan: allowed is a number above 0",
-    "preprocess=raw,bleach": "Could not find 'preprocess/bleach'",
-    "+colour=red": "colour: unknown key",
-    "data=kmnist": "pipeline.stages.download data=kmnist",
-    "output=elsewhere": "output = elsewhere: allowed is runs",
+    "preprocess=raw,bleach": "preprocess=bleach: allowed is one of per_feature, raw,",
+    "+colour=red": "colour: unknown key; allowed is one of study, data,",
+    "training.colour=red": "training.colour: unknown key; allowed is one of cost, epochs,",
+    "network.hidden=64,32": "network.hidden = 64: allowed is a list such as [256, 128]",
+    "seeds=0,1,2": "seeds = 0: allowed is a list such as [0, 1, 2, 3, 4]",
+    "training.epochs=many": "training.epochs = many: allowed is a whole number from 1",
+    "study=a b": "'b': allowed is KEY=VALUE, such as training.epochs=5; quote a value with spaces",
+    "data=kmnist": "download data=kmnist",
+    "output=elsewhere": "output = elsewhere: allowed is one of runs",
 }
 
 

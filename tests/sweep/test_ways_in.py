@@ -18,9 +18,12 @@ import psutil
 import pytest
 from rich.console import Console
 
+from pipeline.base.config import compose
+from pipeline.base.paths import Paths, find_root
 from pipeline.records.record import Record, read_record
 from pipeline.sweep import watch
-from pipeline.sweep.guard import alone
+from pipeline.sweep.jobs import Job
+from pipeline.sweep.lock import alone
 from tests.conftest import Checkout, copy_of
 from tests.sweep.command_lines import command_line
 from tests.sweep.test_faults import start, wait_for_records, wait_until_nobody_trains
@@ -63,7 +66,7 @@ def ask(forked_in: Checkout) -> Iterator[Ask]:
         server.stdin.close()
 
 
-UNGUARDED = "allowed is hydra.mode=MULTIRUN with the callback"
+UNGUARDED = "allowed of Hydra's are one hydra/launcher and hydra/sweeper"
 REFUSED = {
     # ways around
     "hydra.mode=RUN": UNGUARDED,
@@ -78,39 +81,42 @@ REFUSED = {
     "--run": "unrecognized arguments: --run",
     "--experimental-rerun=x": "unrecognized arguments: --experimental-rerun=x",
     "--config-name=x": "unrecognized arguments: --config-name=x",
-    "hydra.launcher._target_=os.system": "hydra.launcher._target_ = os.system: no launcher",
-    "hydra.sweeper._target_=os.system": "hydra.sweeper._target_ = os.system: no sweeper",
-    "hydra/sweeper=basic": "seed: allowed is seed=0,1,2, or hydra/sweeper=grid",
-    "hydra/sweeper=nix": "Could not find 'hydra/sweeper/nix'",
-    "hydra/launcher=nix": "Could not find 'hydra/launcher/nix'",
+    "hydra.launcher._target_=os.system": UNGUARDED,
+    "hydra.sweeper._target_=os.system": UNGUARDED,
+    "hydra.searchpath=[x]": UNGUARDED,
+    "hydra.verbose=maybe": UNGUARDED,
+    "hydra/launcher=basic,local": UNGUARDED,
+    "hydra/sweeper=nix": "hydra/sweeper=nix: allowed is one of basic,",
+    "hydra/launcher=nix": "hydra/launcher=nix: allowed is one of basic,",
     # empty, nested, doubled and endless sweeps
     "seed=range(0)": "seed=range(0): allowed is at least one value to sweep over",
     "seed=glob(*)": "allowed is at least one value to sweep over",
     "training.epochs=range(5,1)": "allowed is at least one value to sweep over",
-    "seeds=[0,1],[2,3]": "declares the seeds [0, 1]",
-    "experiment=preprocessing,lecture": "declares the seeds [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
+    "seeds=[0,1],[1,2]": "seed = 1: allowed is each seed once a configuration",
+    "training.epochs=interval(1,3)": "allowed with hydra/sweeper=search",
     "training.momentum=0.5,5e-1": "allowed is each seed once a configuration",
     "study=a,b": "allowed is each seed once a configuration",
     "dry_run=true,false": "allowed is each seed once a configuration",
     "seed=1,01": "seed = 1: allowed is each seed once",
     "++seed=5": "++seed=5: allowed is seed=0,1,2",
     "seed=range(1,3,0)": "seed=range(1,3,0): range() arg 3 must not be zero",
-    "seed=range(100000000)": "seed=range(100000000): allowed are 10000 jobs a sweep",
+    "seed=range(100000000)": "jobs: allowed are 10000 a sweep",
     # values
     "training.momentum=-0.0": "training.momentum = -0.0: allowed is a number from 0",
-    "network.hidden=[[1]]": "network.hidden = [1]: allowed is a whole number",
-    "seeds=[[0]]": "seeds = [0]: allowed is a whole number",
+    "network.hidden=[[1]]": "network.hidden = [[1]]: allowed is a list such as",
+    "seeds=[[0]]": "seeds = [[0]]: allowed is a list such as",
     "training=null": "training=null: Config group override must be a string",
     "data=0": "data=0: Config group override must be a string",
     "training=[1]": "training=[1]: ",
-    "''": "\"''\": allowed are overrides such as training.epochs=5",
-    "seed": "'seed': allowed are overrides such as training.epochs=5",
-    "study=Übung": """allowed are overrides such as training.epochs=5, or study="'a b'" """,
+    "''": "\"''\": allowed is KEY=VALUE, such as training.epochs=5",
+    "seed": "'seed': allowed is KEY=VALUE, such as training.epochs=5",
+    "study=Übung": "quote a value with spaces or special characters twice, as in study=",
     # engines
     "hydra.launcher.n_jobs=0": "hydra.launcher.n_jobs = 0: allowed is from 1",
     "hydra.launcher.n_jobs=abc seed=0,1,2": "hydra.launcher.n_jobs: Value 'abc'",
     "hydra.sweeper.params=${seeds}": "hydra.sweeper.params = [0, 1, 2, 3, 4]: allowed is a mapping",
     "hydra.sweeper.params=${study}": "hydra.sweeper.params = digits-demo: allowed is a mapping",
+    "hydra/sweeper=search hydra.sweeper.storage=sqlite:///x.db": "hydra.sweeper.storage = sqlite",
     "hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size = 0: allowed is a whole",
 }
 
@@ -129,21 +135,13 @@ def test_what_cannot_work_is_refused_in_one_line(
     assert not forked_in.paths.sweeps.exists()
 
 
-def test_a_job_that_no_sweep_has_started_trains_nothing(checkout: Checkout) -> None:
-    """As somebody may call it who leaves the command out."""
-    code = (
-        "import sys, hydra; from pipeline.base import config, paths;"
-        "from pipeline.stages import train;"
-        "here = paths.Paths(paths.find_root()); config.register(here);"
-        "sys.argv[1:] = ['hydra.mode=RUN', 'seed=0'];"
-        "hydra.main(str(here.conf), 'config', '1.3')(train.job)()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=checkout.paths.root, capture_output=True, text=True
-    )
-    assert done.returncode != 0
-    assert UNGUARDED in done.stderr
-    assert not checkout.paths.records.exists()
+def test_a_swept_experiment_keeps_its_own_seeds(ask: Ask) -> None:
+    """Ten of each way of preprocessing, five of the lecture's."""
+    words = ("experiment=preprocessing,lecture", "data.name=digits", "split.train=1000", *TINY)
+    small = ("split.validation=100", "split.test=100", "training.batch_size=20", "dry_run=true")
+    code, told, errors = ask(*words, *small)
+    assert (code, errors) == (0, "")
+    assert told.count("be trained") == 15
 
 
 def test_a_swept_experiment_trains_with_the_seeds_that_are_named(ask: Ask) -> None:
@@ -154,7 +152,7 @@ def test_a_swept_experiment_trains_with_the_seeds_that_are_named(ask: Ask) -> No
 
 @pytest.mark.slow
 def test_help_is_told_by_every_stage(checkout: Checkout) -> None:
-    for stage in ("train", "evaluate", "track"):
+    for stage in ("train", "evaluate", "compare", "track"):
         assert "usage: " in checkout.run(f"pipeline.stages.{stage}", "--help").stdout
     done = checkout.run("pipeline.stages.evaluate", "--nix", check=False)
     assert done.returncode == 2
@@ -181,22 +179,19 @@ def test_a_finished_sweep_launches_nothing_and_keeps_its_tables(checkout: Checko
     assert (later / "runs.csv").read_text() == (swept / "runs.csv").read_text()
 
 
-@pytest.mark.slow
-def test_reused_seeds_are_told_apart_and_no_job_leaves_a_folder(checkout: Checkout) -> None:
+def test_only_seeds_that_are_missing_are_launched(checkout: Checkout) -> None:
     checkout.train(*TINY, "seed=0")
     told = checkout.train(*TINY, "seed=0,1").stdout
-    assert "seed 0: reused, validation" in told
+    assert "1 of 2 seeds are complete\n" in told
+    assert "seed 0: " not in told
     assert "seed 1: 1 epoch, validation" in told
     later = max(checkout.paths.sweeps.iterdir())
-    names = sorted(path.name for path in later.iterdir())
-    assert names == ["multirun.yaml", "runs.csv", "summary.csv"]
+    assert sorted(path.name for path in later.iterdir()) == ["runs.csv", "summary.csv"]
 
 
-def test_identical_values_are_called_so_and_no_interval_leaves_the_shares(
-    checkout: Checkout,
-) -> None:
+def test_identical_values_are_called_so_and_no_interval_goes_beyond_all(checkout: Checkout) -> None:
     told = checkout.train("training.learning_rate=1e-6", *TINY[:2], "seed=0,1").stdout
-    assert "all values are equal" in told or "0.00 to" in told
+    assert "all values are equal" in told or "0.00 to " in told or "to 100.00 %" in told
 
 
 # --- the cause ---------------------------------------------------------------------------------
@@ -366,7 +361,8 @@ def test_away_from_a_terminal_a_long_training_says_that_it_lives(
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.02)
     score = {"validation": {"accuracy": 0.5}}
     (tmp_path / "progress.json").write_text(json.dumps({"history": [score, score]}))
-    job = watch.Watched("seed 3", Record(tmp_path), epochs=10, reused=False)
+    config = compose(Paths(find_root()), ["training.epochs=10", "seed=3"])
+    job = Job(config, (), Record(tmp_path), "", "seed 3")
     with watch.watching([job], Console(width=1000)):
         time.sleep(0.5)
     assert "1 of 1 seeds to go; seed 3 at epoch 2 of 10, at 0 s" in capsys.readouterr().out
@@ -378,7 +374,7 @@ def test_an_experiment_of_a_queue_waits_and_names_who_holds_the_records(
 ) -> None:
     copied = checkout.paths.root / ".dvc" / "tmp" / "exps" / "copy"
     shutil.copytree(checkout.paths.root, copied, ignore=shutil.ignore_patterns("tmp"))
-    with alone(checkout.paths.records, "a sweep"):
+    with alone(checkout.paths.records):
         waiting = subprocess.Popen(
             [sys.executable, "-m", "pipeline.stages.train", *TINY, "seed=0"],
             cwd=copied,

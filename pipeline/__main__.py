@@ -1,0 +1,44 @@
+"""The command `pipeline`; `python -m pipeline` is the same.
+
+Convention: a command is a module that runs by itself; nothing is imported before it is known which.
+"""
+
+import runpy
+import sys
+
+COMMANDS = {
+    "download": ("pipeline.stages.download", "get the data set's files, checked by their SHA-256"),
+    "train": ("pipeline.stages.train", "train networks: one job per seed of each configuration"),
+    "compare": ("pipeline.results.compare", "compare configurations, paired by seed and image"),
+    "report": ("pipeline.stages.report", "write the report's page from the results that are here"),
+    "draw": ("pipeline.stages.draw", "write a page to draw a digit on, which the networks answer"),
+    "lecture": ("pipeline.lecture.page", "write the lecture's page from its results"),
+    "track": ("pipeline.stages.track", "bring MLflow's store up to date with the records"),
+    "ui": ("pipeline.tracking.ui", "browse the runs in MLflow"),
+    "verify": ("pipeline.verify", "make recorded results again and compare every byte"),
+    "demo": ("pipeline.demo", "run the whole pipeline on small embedded digits, in demo/"),
+}
+HELP = f"""usage: pipeline COMMAND ...
+
+From raw digits to a figure with honest error bars. `dvc repro` runs all stages of dvc.yaml; these
+are the commands beside it. `pipeline COMMAND --help` explains one.
+
+{chr(10).join(f"  {name:10}{text}" for name, (_, text) in COMMANDS.items())}
+"""
+
+
+def main() -> None:
+    """Run the command that the first word names with the words after it."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print(HELP, end="")
+    elif name in COMMANDS:
+        del sys.argv[1]
+        runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+    else:
+        print(f"error: {name!r}: allowed is one of {', '.join(COMMANDS)}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

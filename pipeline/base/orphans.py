@@ -1,0 +1,89 @@
+"""See to it that no process works on when the one that it works for is gone.
+
+    python -m pipeline.base.orphans NAME ...   wait until one of these processes has ended
+
+A process killed by SIGKILL can clean up nothing, and workers that wait for a job run none of our
+code. So a small process beside it watches, and ends what it leaves, whichever launcher started it.
+
+Convention: workers are known by a variable that they inherit, not by their parent: an orphan has
+another parent already. Imports no NumPy, so that watching costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from pipeline.base.processes import is_alive, own_name, process_name
+
+# "<pid>:<start time>" of a process, in the environment of all that it starts.
+VARIABLE = "PIPELINE_LAUNCHER"
+POLL_SECONDS = 0.3
+# A worker that was being started while its launcher died shows up a moment later.
+ROUNDS = 4
+# They kill nothing when they are killed themselves; what they run would then work on, beside the
+# next one that they run.
+RUNNERS = {"dvc", "make"}
+
+
+@contextmanager
+def no_orphans() -> Iterator[None]:
+    """End all that is started meanwhile, should this process die; and this one with its runner."""
+    names = [own_name(), *map(process_name, filter(_is_runner, psutil.Process().parents()))]
+    watcher = subprocess.Popen(  # noqa: S603 - no shell
+        [sys.executable, "-m", __spec__.name, *names],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # out of reach of what is sent to our group
+    )
+    os.environ[VARIABLE] = names[0]
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+        watcher.kill()
+        watcher.wait()
+
+
+def _is_runner(process: psutil.Process) -> bool:
+    try:
+        return any(Path(word).name in RUNNERS for word in process.cmdline()[:3])
+    except psutil.Error:
+        return False
+
+
+def watch(names: Sequence[str]) -> None:
+    """Wait until one of the processes `names` is gone, then end the first and its workers."""
+    while all(map(is_alive, names)):
+        time.sleep(POLL_SECONDS)
+    if is_alive(names[0]):
+        with suppress(psutil.Error):
+            psutil.Process(int(names[0].partition(":")[0])).kill()
+    for _ in range(ROUNDS):
+        workers = [process for process in psutil.process_iter() if _works_for(names[0], process)]
+        for worker in workers:
+            with suppress(psutil.Error):
+                worker.kill()
+        if not workers:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _works_for(name: str, process: psutil.Process) -> bool:
+    try:
+        # joblib's tracker of shared memory ends by itself, once it has cleaned up.
+        tracker = any("resource_tracker" in word for word in process.cmdline())
+        return not tracker and process.environ().get(VARIABLE) == name
+    except psutil.Error:
+        return False  # gone already, or somebody else's
+
+
+if __name__ == "__main__":
+    watch(sys.argv[1:])

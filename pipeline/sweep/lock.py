@@ -1,0 +1,50 @@
+"""Keep two sweeps out of one store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline.base.errors import UserError
+from pipeline.base.files import write_json
+
+
+@contextmanager
+def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the store in `folder` for this process.
+
+    Args:
+        folder: the store.
+        wait: whether to wait for whoever holds it.
+
+    Raises:
+        UserError: another process holds it; names its pid.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(folder / ".lock"), folder / ".holder.json"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        use = f"{folder} is in use by {_name(holder)}"
+        if not wait:
+            raise UserError(f"{use}; wait for it, or end it first") from None
+        print(f"waiting: {use}", flush=True)
+        lock.acquire()
+    try:
+        write_json(holder, {"pid": os.getpid()})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _name(holder: Path) -> str:
+    try:
+        return f"process {json.loads(holder.read_bytes())['pid']} (a sweep)"
+    except (OSError, ValueError, KeyError):
+        return "another process"

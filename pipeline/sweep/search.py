@@ -1,0 +1,89 @@
+"""A search for settings: Hydra's sweeper chooses jobs, whose results it is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.base.config import checked, composed
+from pipeline.base.errors import UserError
+from pipeline.base.paths import Paths
+from pipeline.records.record import Finished, read_record
+from pipeline.sweep.jobs import Job, labelled
+
+Train = Callable[[Sequence[Job]], None]
+
+
+def search(
+    given: DictConfig, context: HydraContext, words: list[str], paths: Paths, train: Train
+) -> None:
+    """Let Hydra's sweeper choose jobs; print how each ends, and which is best.
+
+    Args:
+        given: what Hydra composed, its own section included.
+        context: where Hydra composes each job.
+        words: overrides: what is searched, and what is not.
+        paths: the checkout.
+        train: trains jobs, unless their records are complete.
+
+    Raises:
+        UserError: what the sweeper chose is out of its range.
+    """
+    logging.disable(logging.INFO)  # Optuna's
+    plugin = Plugins.instance().instantiate_sweeper(
+        hydra_context=context, task_function=_never, config=given
+    )
+    # Hydra's sweepers for other packages wrap one that does the work.
+    sweeper: Any = getattr(plugin, "sweeper", plugin)
+    sweeper.launcher = _Trials(paths, train, given.hydra.sweeper.get("n_trials"))
+    folder = Path(str(given.hydra.sweep.dir))
+    folder.mkdir(parents=True, exist_ok=True)
+    sweeper.sweep(words)
+    path = folder / "optimization_results.yaml"
+    if path.exists():
+        results = OmegaConf.load(path)
+        best = [f"{key}={value}" for key, value in results.best_params.items()]
+        print(f"best: validation {results.best_value:.2%} with {' '.join(best)}\n{path}")
+
+
+def _never(_: DictConfig) -> None:
+    raise AssertionError("jobs are launched by `train`")
+
+
+class _Trials(Launcher):
+    """Checks and trains what a sweeper has chosen, as any job is."""
+
+    def __init__(self, paths: Paths, train: Train, trials: int | None) -> None:
+        self._paths, self._train, self._trials = paths, train, trials
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Hydra asks for this; there is nothing to set up."""
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        chosen = [(checked(composed(words)), tuple(words)) for words in job_overrides]
+        if any(config.seed is None for config, _ in chosen):
+            raise UserError("seed: allowed is seed=0, or hydra/sweeper=search, which has one")
+        jobs = labelled(chosen, self._paths)
+        self._train(jobs)
+        returned = []
+        for number, job in enumerate(jobs, start=initial_job_idx + 1):
+            state = read_record(job.record.folder)
+            accuracy = state.validation_accuracy if isinstance(state, Finished) else None
+            result = "no result" if accuracy is None else f"validation {accuracy:.2%}"
+            print(f"trial {number} of {self._trials}: {result}, {' '.join(job.words)}", flush=True)
+            returned.append(
+                JobReturn(job.words, status=JobStatus.COMPLETED, _return_value=accuracy)
+            )
+        return returned

@@ -1,0 +1,62 @@
+"""The command `pipeline`: what it offers is there, explains itself, and costs nothing to ask."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from pipeline.__main__ import COMMANDS
+from pipeline.base.paths import find_root
+
+ROOT = find_root()
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_commands_are_listed_with_what_they_do() -> None:
+    for words in ((), ("--help",)):
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        for name, (_, text) in COMMANDS.items():
+            assert f"  {name:10}{text}\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    done = run(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: pipeline {name} ")
+
+
+def test_training_explains_what_is_asked_of_one_command() -> None:
+    told = run("train", "--help").stdout
+    for word in ("seeds=", "seed=", "test=true", "dry_run=true", "preprocess=", "hydra/launcher="):
+        assert word in told
+
+
+def test_an_unknown_command_is_one_line_with_those_that_are_known() -> None:
+    done = run("trian")
+    assert done.returncode == 2
+    assert done.stderr == f"error: 'trian': allowed is one of {', '.join(COMMANDS)}\n"
+
+
+def test_the_command_is_installed_under_its_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"pipeline": "pipeline.__main__:main"}
+
+
+def test_help_imports_nothing_large() -> None:
+    code = (
+        "import sys; sys.argv[1:] = []; from pipeline.__main__ import main; main();"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'hydra', 'mlflow', 'argparse')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
