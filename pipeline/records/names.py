@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.base.masking import one_line
 from pipeline.data.catalogue import DATASETS
+from pipeline.records.record import Finished, Unfinished, shared_by
 
 Experiment = Mapping[str, Mapping[str, Any]]
 """See `pipeline.base.config.experiment`."""
@@ -24,6 +26,12 @@ def configuration_names(experiments: Sequence[Experiment]) -> list[str]:
     if not differing:
         return [_name(experiment) for experiment in experiments]
     return [" · ".join(label[place] for place in differing if place in label) for label in labels]
+
+
+def marked(name: str, record: Finished | Unfinished) -> str:
+    """Return the name of a record's configuration; it says whose it is if it was imported."""
+    by = shared_by(record)
+    return name if by is None else f"{name} · shared by {one_line(by, 60)}"
 
 
 def _name(experiment: Experiment) -> str:

@@ -155,6 +155,20 @@ def read_record(folder: Path) -> Finished | Unfinished:
     )
 
 
+def read_own(folder: Path) -> Finished | Unfinished:
+    """Return the record in `folder` as a training sees it: one that was imported does not count."""
+    record = read_record(folder)
+    if shared_by(record) is None:
+        return record
+    return Unfinished(folder, record.description, [], {}, failure=None, damage=None)
+
+
+def shared_by(record: Finished | Unfinished) -> str | None:
+    """Return whose an imported record is; None of one's own."""
+    source = record.origin.get("shared")
+    return str(source.get("by")) if isinstance(source, dict) else None
+
+
 def read_finished(folder: Path) -> Finished:
     """Return the record in `folder`.
 
@@ -271,6 +285,10 @@ def _is_list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: type(value) is list and all(type(entry) is kind for entry in value)
 
 
+def _maps_texts(value: Any) -> bool:
+    return type(value) is dict and _is_list_of(str)([*value.keys(), *value.values()])
+
+
 TIMING: dict[str, type] = {"epoch": int, "seconds": float, "ended": float}
 # What is asked of an origin later; it may hold more.
 ORIGIN: dict[str, Callable[[Any], bool]] = {
@@ -280,9 +298,8 @@ ORIGIN: dict[str, Callable[[Any], bool]] = {
     "commit": lambda value: value is None or type(value) is str,
     "changed": lambda value: value is None or _is_list_of(str)(value),
     "diff": lambda value: value is None or type(value) is str,
-    "environment": lambda value: (
-        type(value) is dict and _is_list_of(str)([*value.keys(), *value.values()])
-    ),
+    "environment": _maps_texts,
+    "shared": lambda value: _maps_texts(value) and "by" in value,
     "epochs": lambda value: (
         _is_list_of(dict)(value)
         and all({name: type(timing.get(name)) for name in TIMING} == TIMING for timing in value)

@@ -28,8 +28,8 @@ from pipeline.data.split import digest
 from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
 from pipeline.records.identity import Description, grouped, identity
-from pipeline.records.names import Experiment, configuration_names
-from pipeline.records.record import Finished, Unfinished, is_older, read_record
+from pipeline.records.names import Experiment, configuration_names, marked
+from pipeline.records.record import Finished, Unfinished, is_older, read_record, shared_by
 from pipeline.results import figures
 from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import (
@@ -156,7 +156,7 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
     """
     settings = []
     other_code = 0
-    groups = grouped(records, _experiment).values()
+    groups = grouped(records, lambda each: {**_experiment(each), "by": shared_by(each)}).values()
     for members in groups:
         runs: Runs = {}
         for record in members:
@@ -175,6 +175,7 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
     if other_code:
         print(f"left out, since made by other code: {other_code}", file=sys.stderr)
     names = configuration_names([_experiment(members[0]) for members in groups])
+    names = [marked(name, members[0]) for name, members in zip(names, groups, strict=True)]
     return dict(zip(names, settings, strict=True))
 
 

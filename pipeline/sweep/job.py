@@ -34,6 +34,7 @@ from pipeline.records.record import (
     Unfinished,
     add_origin,
     epoch_entry,
+    read_own,
     read_record,
 )
 
@@ -104,7 +105,7 @@ def fill(
     # A worker of a sweep just killed may need a moment to notice.
     with FileLock(record.folder / ".lock"):
         record.tidy()
-        state = read_record(record.folder)
+        state = read_own(record.folder)
         if isinstance(state, Finished):
             reuse(state, config.study)
             return state

@@ -26,7 +26,7 @@ from pipeline.base.processes import is_alive
 from pipeline.data.catalogue import DATASETS
 from pipeline.records.environment import recorded_environment
 from pipeline.records.identity import Description, configuration, grouped, identity
-from pipeline.records.names import configuration_names
+from pipeline.records.names import configuration_names, marked
 from pipeline.records.record import (
     IDENTITY,
     PUBLISHED,
@@ -35,6 +35,7 @@ from pipeline.records.record import (
     Unfinished,
     is_older,
     read_record,
+    shared_by,
 )
 from pipeline.results.evaluation import METRICS as TAKEN
 from pipeline.results.statistics import Summary, summarise
@@ -160,16 +161,23 @@ def _read(folder: Path, known: Known) -> State:
 
 
 def _study(study: str, records: list[State]) -> Iterator[Run]:
-    groups = grouped(records, lambda record: configuration(_described(record)))
+    groups = grouped(records, _configuration)
     first = [_described(members[0]) for members in groups.values()]
     names = configuration_names([described["experiment"] for described in first])
     for (key, members), described, name in zip(groups.items(), first, names, strict=True):
         # The same experiment may have been trained by several versions of the code.
         full_name = f"{name} · code {described['code'][:6]}" if names.count(name) > 1 else name
+        full_name = marked(full_name, members[0])
         members.sort(key=_seed)
         children = [_child(study, key, record) for record in members]
         yield _parent(study, key, full_name, members, children)
         yield from children
+
+
+def _configuration(record: State) -> dict[str, Any]:
+    """Return what the records of a parent share; one's own and imported ones have two parents."""
+    by = shared_by(record)
+    return {**configuration(_described(record)), **({} if by is None else {"shared by": by})}
 
 
 # --- a seed ------------------------------------------------------------------------------------
@@ -203,6 +211,7 @@ def _child(study: str, parent: str, record: State) -> Run:
         "mlflow.source.git.commit": origin_tags["commit"],
         **origin_tags,
         **recorded_environment(origin),
+        **{f"shared {name}": value for name, value in origin.get("shared", {}).items()},
     }
     run = Run(
         study=study,

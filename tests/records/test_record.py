@@ -27,7 +27,9 @@ from pipeline.records.record import (
     epoch_entry,
     is_older,
     read_finished,
+    read_own,
     read_record,
+    shared_by,
 )
 from pipeline.records.seal import read_sealed, write_sealed
 from tests.records.conftest import ORIGIN, described, epoch, finish, model, network
@@ -63,6 +65,22 @@ def test_a_finished_record_comes_back(finished: Finished) -> None:
     np.testing.assert_array_equal(finished.model().outputs(pixels), model().outputs(pixels))
     names = sorted(path.name for path in finished.folder.iterdir())
     assert names == sorted([*PUBLISHED, "origin.json"])
+
+
+def test_an_imported_record_is_read_by_all_but_by_trainings(finished: Finished) -> None:
+    own = read_own(finished.folder)
+    assert isinstance(own, Finished)
+    assert shared_by(own) is None
+    add_origin(finished, {"studies": ["test"], "shared": {"by": "A. Author"}})
+    imported = read_finished(finished.folder)
+    assert shared_by(imported) == "A. Author"
+    assert isinstance(read_own(finished.folder), Unfinished)
+
+
+@pytest.mark.parametrize("source", [None, [], {}, {"by": 3}, {"title": "no author"}])
+def test_whose_an_imported_record_is_must_be_told(finished: Finished, source: Any) -> None:
+    add_origin(finished, {"shared": source})
+    assert "shared is of the wrong type" in damage_of(finished.folder)
 
 
 def test_the_same_run_leaves_the_same_bytes(tmp_path: Path) -> None:

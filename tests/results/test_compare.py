@@ -12,7 +12,7 @@ from matplotlib.pyplot import imread
 
 from pipeline.base.config import compose
 from pipeline.data import prepared
-from pipeline.records.record import read_finished
+from pipeline.records.record import add_origin, read_finished
 from pipeline.results.crossed import crossed as analysis
 from tests.conftest import Checkout, copy_of
 
@@ -95,6 +95,19 @@ def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
     assert first["configuration"] == "lr 0.001"
     assert second["verdict"] == "larger"
     assert "are from lr 0.001, paired by seed and image" in done.stdout
+
+
+def test_imported_records_are_compared_with_ones_own(swept: Checkout, tmp_path: Path) -> None:
+    checkout = copy_of(swept.paths.root, tmp_path)
+    for path in checkout.paths.records.glob("*/manifest.json"):
+        record = read_finished(path.parent)
+        if record.description["experiment"]["training"]["learning_rate"] == 0.001:
+            add_origin(record, {**record.origin, "shared": {"by": "A. Author"}})
+    checkout.run("pipeline.results.compare", sweep_of(checkout))
+    assert [row["configuration"] for row in table(checkout)] == [
+        "lr 0.1",
+        "lr 0.001 · shared by A. Author",
+    ]
 
 
 def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:

@@ -17,6 +17,7 @@ from mlflow.entities import Run, RunTag, ViewType
 from pipeline.base.config import compose
 from pipeline.base.errors import NotMirrored
 from pipeline.base.paths import Paths
+from pipeline.records.record import add_origin, read_finished
 from pipeline.tracking.mirror import KEY
 from pipeline.tracking.plan import METRICS, plan
 from pipeline.tracking.store import RECORD_FORMAT, connect
@@ -280,6 +281,22 @@ def test_a_copy_of_a_record_is_no_second_run(
     assert contents(mirrored.paths) == expected
     status(compose(mirrored.paths), mirrored.paths)
     assert "no (" not in capsys.readouterr().out
+
+
+def test_an_imported_record_stands_beside_ones_own_under_its_authors_name(
+    unmirrored: Checkout,
+) -> None:
+    folder = min(unmirrored.paths.records.glob("*/manifest.json")).parent
+    record = read_finished(folder)
+    add_origin(record, {"studies": ["digits-demo"], "shared": {"by": "A. Author"}})
+    runs, wrong = plan(unmirrored.paths, "digits-demo", {})
+    assert wrong == []
+    own, imported = sorted((run for run in runs if run.parent is None), key=lambda run: run.name)
+    assert imported.name == f"{own.name} · shared by A. Author"
+    children = {run.parent: run for run in runs if run.parent is not None}
+    assert children[imported.key].key == record.identity
+    assert children[imported.key].tags["shared by"] == "A. Author"
+    assert "shared by" not in children[own.key].tags
 
 
 @pytest.mark.parametrize("progress", ['{"history": 5}', '{"history": [{"epoch": 1}]}'])
