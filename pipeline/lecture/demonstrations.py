@@ -25,7 +25,7 @@ NETWORK = Architecture(
     weight_limit=1.0,
     biases="zeros",
 )
-LAYER_SHAPES = ((16, 16), (16, 8), (10, 1))
+LAYER_SHAPES = ((16, 16), (16, 8))
 
 
 def without_data() -> dict[str, Figure]:
@@ -43,17 +43,18 @@ def without_data() -> dict[str, Figure]:
 
 
 def of_digits(
-    pixels: NDArray[np.uint8], labels: NDArray[np.uint8], shape: tuple[int, int]
+    pixels: NDArray[np.uint8], labels: NDArray[np.uint8], shape: tuple[int, int], classes: int
 ) -> dict[str, Figure]:
     """Return the figures of the first training images, by name.
 
     Args:
         pixels: raw, shape (8, n).
-        labels: shape (8,), of ten classes.
+        labels: shape (8,).
         shape: height and width of an image.
+        classes: number of classes.
     """
-    encoded = one_hot(labels, 10)
-    network = initialise(NETWORK, pixels.shape[1], 10, generator(0, "initialisation"))
+    encoded = one_hot(labels, classes)
+    network = initialise(NETWORK, pixels.shape[1], classes, generator(0, "initialisation"))
     X = rescaling(PIXEL_UNIT).apply(pixels[:1])
     passed = forward(network, X)
     delta = cross_entropy_gradient(
@@ -63,6 +64,9 @@ def of_digits(
         "digits": figures.strip(pixels.reshape(-1, *shape), labels),
         "one_hot": figures.one_hot(labels, encoded),
         "backpropagation": figures.backpropagation(
-            X.reshape(shape), passed, backward(network, passed, delta), LAYER_SHAPES
+            X.reshape(shape),
+            passed,
+            backward(network, passed, delta),
+            (*LAYER_SHAPES, (classes, 1)),
         ),
     }

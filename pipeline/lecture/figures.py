@@ -26,57 +26,45 @@ from pipeline.network.dense import Backward, Forward
 from pipeline.results.style import BLUE, GREEN, GREY, ORANGE, styled
 
 DASHED = (0, (5, 2))
+POINTS = np.linspace(-10, 10, 801)
 
 
 def activations() -> Figure:
     """Draw sigmoid and ReLU on [−10, 10]."""
-    return _two_functions(
-        [
-            ("sigmoid σ(x)", ACTIVATIONS["sigmoid"].function),
-            ("ReLU(x)", ACTIVATIONS["relu"].function),
-        ],
-        "h",
-    )
+    sigmoid, relu = (ACTIVATIONS[name].function(POINTS) for name in ("sigmoid", "relu"))
+    return _two_curves({"sigmoid σ(x)": sigmoid, "ReLU(x)": relu}, POINTS, "x", "h")
 
 
 def derivatives() -> Figure:
     """Draw their derivatives, (13) and (14)."""
-    sigmoid, relu = ACTIVATIONS["sigmoid"], ACTIVATIONS["relu"]
-    return _two_functions(
-        [
-            ("σ'(x) = σ(x) (1 − σ(x)), (13)", lambda x: sigmoid.derivative(sigmoid.function(x))),
-            ("ReLU'(x) = H(x), (14)", lambda x: relu.derivative(relu.function(x))),
-        ],
-        "slope",
+    sigmoid, relu = (
+        activation.derivative(activation.function(POINTS))
+        for activation in (ACTIVATIONS["sigmoid"], ACTIVATIONS["relu"])
     )
-
-
-def _two_functions(functions: Sequence[tuple[str, Any]], label: str) -> Figure:
-    x = np.linspace(-10, 10, 801)
-    with styled():
-        figure = Figure(figsize=(7, 2.8), layout="constrained")
-        panels = figure.subplots(1, len(functions))
-        for axes, (title, function), colour in zip(panels, functions, (BLUE, ORANGE), strict=True):
-            axes.plot(x, function(x), color=colour)
-            axes.set(title=title, xlabel="x")
-        panels[0].set_ylabel(label)
-        return figure
+    curves = {"σ'(x) = σ(x) (1 − σ(x)), (13)": sigmoid, "ReLU'(x) = H(x), (14)": relu}
+    return _two_curves(curves, POINTS, "x", "slope")
 
 
 def cross_entropy() -> Figure:
     """Draw (18) of one output, as a function of it, for label 0 and for label 1."""
     outputs = np.linspace(0.001, 0.999, 999)
+    curves = {
+        f"label y = {label}": cross_entropy_of_outputs(outputs, np.full_like(outputs, label))
+        for label in (0, 1)
+    }
+    return _two_curves(curves, outputs, "output o", "cross-entropy", share=True)
+
+
+def _two_curves(
+    curves: Mapping[str, Array], x: Array, xlabel: str, ylabel: str, *, share: bool = False
+) -> Figure:
     with styled():
         figure = Figure(figsize=(7, 2.8), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, label, colour in zip(panels, (0, 1), (BLUE, ORANGE), strict=True):
-            axes.plot(
-                outputs,
-                cross_entropy_of_outputs(outputs, np.full_like(outputs, label)),
-                color=colour,
-            )
-            axes.set(title=f"label y = {label}", xlabel="output o")
-        panels[0].set_ylabel("cross-entropy")
+        panels = figure.subplots(1, 2, sharey=share)
+        for axes, (title, y), colour in zip(panels, curves.items(), (BLUE, ORANGE), strict=True):
+            axes.plot(x, y, color=colour)
+            axes.set(title=title, xlabel=xlabel)
+        panels[0].set_ylabel(ylabel)
         return figure
 
 
@@ -103,25 +91,26 @@ def planes(plane: Plane, title: str) -> Figure:
 
 
 def _formula(w: Array, b: float) -> str:
-    told = ""
+    terms = ""
     for value, name in ((w[0], " x₁"), (w[1], " x₂"), (b, "")):
         if value:
             size = "" if name and abs(value) == 1 else f" {abs(value):g}"
-            told += f" {'−' if value < 0 else '+'}{size}{name}"
-    return f"h̄ ={told.replace(' +', '', 1) if told.startswith(' +') else told}"
+            terms += f" {'−' if value < 0 else '+'}{size}{name}"
+    return f"h̄ ={terms.removeprefix(' +')}"
 
 
-def cosine(points: Array, target: Array, found: Denoised) -> Figure:
+def cosine(points: Array, target: Array, denoised: Denoised) -> Figure:
     """Draw a noisy cosine, what the network makes of it, and the cost over the steps."""
     with styled():
         figure = Figure(figsize=(7, 5), layout="constrained")
         signals, costs = figure.subplots(2, 1, height_ratios=(2, 1))
-        signals.plot(points, found.noisy, color=ORANGE, linewidth=0.9, label="noisy input")
+        signals.plot(points, denoised.noisy, color=ORANGE, linewidth=0.9, label="noisy input")
         signals.plot(points, target, color=BLUE, linewidth=3, alpha=0.5, label="cosine")
-        signals.plot(points, found.output, color=GREEN, linestyle=DASHED, label="network's output")
+        output = denoised.output
+        signals.plot(points, output, color=GREEN, linestyle=DASHED, label="network's output")
         signals.set(xlabel="x", ylim=(-1.35, 1.75))
         signals.legend(loc="upper center", ncols=3)
-        costs.semilogy(np.arange(len(found.costs)), found.costs, color=BLUE)
+        costs.semilogy(np.arange(len(denoised.costs)), denoised.costs, color=BLUE)
         costs.set(xlabel="step of (17)", ylabel="cost (3)")
         return figure
 
@@ -132,9 +121,9 @@ def preprocessing(effect: Effect, title: str) -> Figure:
         figure = Figure(figsize=(6.6, 3.4), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         drawn = ((effect.before, "before", BLUE), (effect.after, title, ORANGE))
-        for axes, (X, told, colour) in zip(panels, drawn, strict=True):
+        for axes, (X, name, colour) in zip(panels, drawn, strict=True):
             axes.plot(X[:, 0], X[:, 1], ".", color=colour, markersize=2.5)
-            axes.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal", title=told, xlabel="x₁")
+            axes.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal", title=name, xlabel="x₁")
         panels[0].set_ylabel("x₂")
         return figure
 
@@ -241,13 +230,13 @@ def five_runs(
                 label=f"{part}, our {len(values)} seeds",
             )
         (test,) = (point for point in published if point.part == "test")
-        for shift, mean, sd, told, face in (
+        for shift, mean, sd, label, face in (
             (0.25, test.mean, test.sd, "test, the lecture's", GREEN),
             (0.45, float(ours["test"].mean()), float(ours["test"].std(ddof=1)), "test, ours", "w"),
         ):
             axes.errorbar(
                 test.epoch + shift, mean, yerr=sd, fmt="D", color=GREEN, markerfacecolor=face,
-                markersize=5, capsize=3, label=told,
+                markersize=5, capsize=3, label=label,
             )  # fmt: skip
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xticks(range(1, test.epoch + 1))

@@ -154,29 +154,32 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
     Raises:
         UserError: a description cannot be read, or nobody has asked for a test accuracy.
     """
-    settings = []
-    other_code = 0
+    for record in records if test else ():
+        if isinstance(record, Finished) and record.test is None:
+            raise UserError(
+                f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
+                "`test=true` does, and trains nothing again"
+            )
     groups = grouped(records, lambda each: {**_experiment(each), "by": shared_by(each)}).values()
-    for members in groups:
-        runs: Runs = {}
-        for record in members:
-            described = _described(record)
-            if test and isinstance(record, Finished) and record.test is None:
-                raise UserError(
-                    f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
-                    "`test=true` does, and trains nothing again"
-                )
-            run = described["experiment"]["split"]["seed"], described["seed"]
-            again = run in runs and _described(runs[run]) != described
-            other_code += again
-            if not again or described["code"] == code_digest():
-                runs[run] = record
-        settings.append(runs)
-    if other_code:
-        print(f"left out, since made by other code: {other_code}", file=sys.stderr)
+    settings = [
+        {_run(record): record for record in sorted(members, key=_is_of_code_here)}
+        for members in groups
+    ]
+    trained = [len({identity(_described(record)) for record in members}) for members in groups]
+    if left_out := sum(trained) - sum(map(len, settings)):
+        print(f"left out, since made by other code: {left_out}", file=sys.stderr)
     names = configuration_names([_experiment(members[0]) for members in groups])
     names = [marked(name, members[0]) for name, members in zip(names, groups, strict=True)]
     return dict(zip(names, settings, strict=True))
+
+
+def _run(record: Finished | Unfinished) -> tuple[int, int]:
+    described = _described(record)
+    return described["experiment"]["split"]["seed"], described["seed"]
+
+
+def _is_of_code_here(record: Finished | Unfinished) -> bool:
+    return bool(_described(record)["code"] == code_digest())
 
 
 def _experiment(record: Finished | Unfinished) -> Experiment:

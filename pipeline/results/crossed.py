@@ -18,12 +18,18 @@ from scipy.special import stdtrit
 from pipeline.base.errors import UserError
 
 CONFIDENCE = 0.95
+Interval = tuple[float, float]
 
 
 def student(degrees: float) -> float:
     """Return t, so that Student's distribution has 95 % of its mass between −t and t."""
     # The function behind `scipy.stats.t.ppf`, whose package takes a second to import.
     return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2))
+
+
+def as_share(limits: Interval) -> Interval:
+    """Cut an interval at 0 and 1. It covers a share just as often, since none lies beyond."""
+    return max(limits[0], 0.0), min(limits[1], 1.0)
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,9 @@ class Crossed:
         new = student(self.columns - 1) * math.sqrt(max(self.column, 0.0) / self.columns)
         return same, math.hypot(same, new)
 
-    def intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def intervals(self) -> tuple[Interval, Interval]:
         """Return both intervals; see `half_widths`."""
         same, both = ((self.mean - half, self.mean + half) for half in self.half_widths())
-        return same, both
-
-    def share_intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return both intervals of a share, cut at 0 and 1, since no share lies beyond."""
-        same, both = ((max(low, 0.0), min(high, 1.0)) for low, high in self.intervals())
         return same, both
 
     def parts(self, rows: int | None = None) -> tuple[float, float, float]:

@@ -24,6 +24,11 @@ MOST_TICKS, MOST_LETTERS = 50, 60  # below a figure
 PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
+def _percent(share: float, place: int | None = None) -> str:
+    """Return a share in percent as an axis has it, without digits that say nothing."""
+    return f"{100 * share:.3f}".rstrip("0").rstrip(".") + " %"
+
+
 def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, title: str) -> Figure:
     """Draw the lecture's last figure: accuracy over epochs, every seed, mean and interval.
 
@@ -111,7 +116,7 @@ def seed_dots(accuracies: Accuracies) -> Figure:
                 axes.axhline(limit, color=colour, linewidth=1, linestyle=":")
             if len(seeds) <= 12:
                 axes.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.yaxis.set_major_formatter(_percent)
             axes.set(xlabel="seed", title=part)
             axes.margins(x=0.12)
         panels[0].set_ylabel("accuracy")
@@ -302,7 +307,7 @@ def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
             values = [accuracies[split, seed] for split in names]
             left.plot(range(len(names)), values, "o-", linewidth=0.8, markersize=4, alpha=0.7)
         left.set_xticks(range(len(names)), [str(name) for name in names])
-        left.yaxis.set_major_formatter(PercentFormatter(1.0))
+        left.yaxis.set_major_formatter(_percent)
         left.set(xlabel="split.seed", ylabel="accuracy", title="one line per seed")
         deviations = np.sqrt(np.maximum([effects.row, effects.column, effects.rest], 0.0))
         right.barh(range(3), 100 * deviations, color=[BLUE, ORANGE, AMBER])

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.results.crossed import as_share
 from pipeline.results.statistics import MOST_PAIRS, deviation_limits, pairs_needed, percents, points
 from pipeline.results.style import DOTS_AN_INCH
 
+INCH = 108  # pixels of a page, so that figures of seven inches are as wide as its text
 STYLE = Path(__file__).with_name("page.css")
 
 
@@ -30,6 +32,7 @@ def render(template: str, **values: object) -> str:
     )
     environment.filters |= {
         "percent": percent,
+        "as_share": as_share,
         "percents": percents,
         "points": points,
         "deviation": deviation,
@@ -58,9 +61,9 @@ def number(value: float) -> str:
 
 
 def size_on_page(png: bytes) -> tuple[int, int]:
-    """Return width and height of a PNG file in a page's pixels, of which an inch has 96."""
+    """Return width and height of a PNG file in a page's pixels."""
     width, height = struct.unpack(">II", png[16:24])
-    return round(width * 96 / DOTS_AN_INCH), round(height * 96 / DOTS_AN_INCH)
+    return round(width * INCH / DOTS_AN_INCH), round(height * INCH / DOTS_AN_INCH)
 
 
 # --- how many seeds ----------------------------------------------------------------------------

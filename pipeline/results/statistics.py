@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, chdtri, nctdtr, ndtr, stdtrit
 
 from pipeline.base.errors import UserError
-from pipeline.results.crossed import CONFIDENCE, Crossed, crossed, student
+from pipeline.results.crossed import CONFIDENCE, Crossed, Interval, as_share, crossed, student
 
 NEW_SEEDS = "these images, new seeds"
 NEW_IMAGES = "new images and new seeds"
@@ -29,8 +30,6 @@ METHODS = f"{METHOD}; for new images, by crossed random effects (Howe 1974)"
 MOST_ENUMERATED = 20
 POWER = 0.8
 MOST_PAIRS = 1_000
-
-Interval = tuple[float, float]
 
 
 def these(images: int, part: str) -> str:
@@ -43,61 +42,80 @@ class Summary:
     """One metric over the declared seeds.
 
     Attributes:
-        n: seeds that have a finite value.
-        declared: all seeds.
-        mean: over the n values; None if there are none.
-        sd: standard deviation with n − 1 in the denominator; None below two values.
-        min: the smallest value.
-        max: the largest.
-        ci95: interval of the mean for these images and new seeds; None below two values.
         per_seed: every declared seed's value; None for a failed one.
+        share: whether values lie between 0 and 1, as accuracies do; no interval leaves that range.
         effects: of seeds and test images on test accuracy; None of other metrics.
     """
 
-    n: int
-    declared: int
-    mean: float | None
-    sd: float | None
-    min: float | None
-    max: float | None
-    ci95: Interval | None
     per_seed: dict[int, float | None]
+    share: bool = False
     effects: Crossed | None = None
+
+    @cached_property
+    def _finished(self) -> NDArray[np.float64]:
+        return np.array([value for value in self.per_seed.values() if value is not None])
+
+    @property
+    def declared(self) -> int:
+        """The number of all seeds."""
+        return len(self.per_seed)
+
+    @property
+    def n(self) -> int:
+        """The number of seeds that have a value."""
+        return len(self._finished)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over n values; None if there are none."""
+        return float(self._finished.mean()) if self.n else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation with n − 1 in the denominator; None below two values."""
+        return float(self._finished.std(ddof=1)) if self.n > 1 else None
+
+    @property
+    def min(self) -> float | None:
+        """The smallest value."""
+        return float(self._finished.min()) if self.n else None
+
+    @property
+    def max(self) -> float | None:
+        """The largest value."""
+        return float(self._finished.max()) if self.n else None
+
+    @property
+    def ci95(self) -> Interval | None:
+        """The interval of the mean for these images and new seeds; None below two values."""
+        if self.mean is None or self.sd is None:
+            return None
+        limits = _interval(self.mean, self.sd / math.sqrt(self.n), self.n - 1)
+        return as_share(limits) if self.share else limits
 
     @property
     def ci95_new_images(self) -> Interval | None:
         """The interval of the mean for new images and new seeds."""
-        return None if self.effects is None else self.effects.share_intervals()[1]
+        return None if self.effects is None else as_share(self.effects.intervals()[1])
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Summary:
-        """Return the summary of which `as_dict` gave `stored`."""
+    def of_shares(cls, stored: Mapping[str, Any]) -> Summary:
+        """Return the summary of shares of which `as_dict` gave `stored`."""
         effects = None
         if "variance" in stored:
             variances = (stored["variance"][name] for name in ("seed", "image", "rest"))
             effects = Crossed(stored["n"], stored["images"], stored["mean"], *variances)
-        limits = stored["ci95_new_seeds"]
-        return cls(
-            **{name: stored[name] for name in ("n", "mean", "sd", "min", "max")},
-            declared=len(stored["per_seed"]),
-            ci95=None if limits is None else (limits[0], limits[1]),
-            per_seed={int(seed): value for seed, value in stored["per_seed"].items()},
-            effects=effects,
-        )
+        return cls({int(seed): value for seed, value in stored["per_seed"].items()}, True, effects)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON has it; failed seeds are listed if there are any."""
         values: dict[str, Any] = {
-            "n": self.n,
-            "mean": self.mean,
-            "sd": self.sd,
-            "min": self.min,
-            "max": self.max,
-            "ci95_new_seeds": None if self.ci95 is None else list(self.ci95),
+            **{name: getattr(self, name) for name in ("n", "mean", "sd", "min", "max")},
+            "ci95_new_seeds": self.ci95,
             "per_seed": {str(seed): value for seed, value in self.per_seed.items()},
         }
-        if self.effects is not None and self.ci95_new_images is not None:
-            values["ci95_new_images"] = list(self.ci95_new_images)
+        if self.effects is not None:
+            values["ci95_new_images"] = self.ci95_new_images
             values["images"] = self.effects.columns
             values["variance"] = {
                 "seed": self.effects.row,
@@ -161,31 +179,14 @@ def summarise(
 
     Args:
         values: by seed; None, nan and infinity count as failed.
-        share: whether values are shares, such as accuracies; see `as_share`.
+        share: whether values lie between 0 and 1, as accuracies do.
         effects: of the finished seeds and the test images, if these are known one by one.
     """
     per_seed = {
         seed: float(value) if value is not None and math.isfinite(value) else None
         for seed, value in values.items()
     }
-    finite = np.array([value for value in per_seed.values() if value is not None])
-    n = len(finite)
-    if n == 0:
-        return Summary(0, len(per_seed), None, None, None, None, None, per_seed)
-    mean = float(finite.mean())
-    sd = float(finite.std(ddof=1)) if n > 1 else None
-    ci95 = None if sd is None else _interval(mean, sd / math.sqrt(n), n - 1)
-    return Summary(
-        n=n,
-        declared=len(per_seed),
-        mean=mean,
-        sd=sd,
-        min=float(finite.min()),
-        max=float(finite.max()),
-        ci95=as_share(ci95) if share and ci95 is not None else ci95,
-        per_seed=per_seed,
-        effects=effects,
-    )
+    return Summary(per_seed, share, effects)
 
 
 Right = Mapping[int, NDArray[np.bool_] | None]
@@ -211,11 +212,6 @@ def _effects(values: Sequence[NDArray[Any]]) -> Crossed | None:
 def _interval(centre: float, standard_error: float, degrees: float) -> Interval:
     half = student(degrees) * standard_error
     return centre - half, centre + half
-
-
-def as_share(limits: Interval) -> Interval:
-    """Cut an interval at 0 and 1. It covers a share just as often, since none lies beyond."""
-    return max(limits[0], 0.0), min(limits[1], 1.0)
 
 
 class Superiority(NamedTuple):
@@ -270,7 +266,7 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON has it."""
-        same, new = (None, None) if self.effects is None else map(list, self.effects.intervals())
+        same, new = self.effects.intervals() if self.effects else (None, None)
         return {
             "pairs": len(self.seeds),
             "mean_difference": self.mean_difference,
@@ -278,7 +274,7 @@ class Comparison:
             "ci95_new_images": new,
             "p": self.p_value,
             "p_larger": self.superiority.share,
-            "p_larger_ci95": list(self.superiority.ci95),
+            "p_larger_ci95": self.superiority.ci95,
             "p_holm": self.p_holm,
             "verdict": self.verdict,
         }
@@ -464,7 +460,7 @@ class Agreement:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON has it."""
-        return {**asdict(self), "ci95": list(self.ci95), "agrees": self.agrees}
+        return {**asdict(self), "agrees": self.agrees}
 
 
 def agreement(

@@ -20,9 +20,12 @@ def lecture(config: Config, paths: Paths) -> None:
     with ThreadPoolExecutor() as beside:
         # On the other cores, while this one draws what does not wait for it.
         measuring = beside.submit(cosine.measure)
+        dataset = DATASETS[config.data.name]
         images = prepared.training_file(paths, config.data.name)
-        shape = DATASETS[config.data.name].image_shape
-        drawn = without_data() | of_digits(images.pixels[:DIGITS], images.labels[:DIGITS], shape)
+        pixels, labels = images.pixels[:DIGITS], images.labels[:DIGITS]
+        drawn = without_data()
+        if dataset.image_shape:
+            drawn |= of_digits(pixels, labels, dataset.image_shape, dataset.classes)
         for name, figure in drawn.items():
             save(figure, paths.lecture_figures / f"{name}.png")
         denoised, measured = measuring.result()

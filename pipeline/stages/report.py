@@ -45,7 +45,7 @@ def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> E
     predictions = read_predictions(paths.predictions)
     tests = {seed: record.test if record else None for seed, record in records.items()}
     if predictions.seeds != [seed for seed, test in tests.items() if test]:
-        raise UserError(f"{paths.predictions} is of other seeds; `dvc repro evaluate` makes it")
+        raise UserError(f"{paths.predictions} is of other runs; `dvc repro evaluate` makes it")
     return Experiment(
         config=config,
         name=name,

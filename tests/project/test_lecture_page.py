@@ -122,7 +122,7 @@ def five_runs() -> list[list[str]]:
 
 def author() -> list[list[str]]:
     found = RESULTS["author"]
-    test = Summary.from_dict(found["test"])
+    test = Summary.of_shares(found["test"])
     header = ["test accuracy", "published", "ours", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"]
     return [
         [*header, "where ours should lie", "verdict"],

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from pipeline.base.files import read_json, read_yaml, sha256
 from pipeline.data import prepared
 from pipeline.records.record import Record
-from pipeline.results.crossed import crossed
+from pipeline.results.crossed import as_share, crossed
 from pipeline.results.evaluation import (
     calibration,
     class_scores,
@@ -121,7 +121,7 @@ def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None
     expected = crossed(predictions.right)
     summary = summarise_right(dict(zip(predictions.seeds, predictions.right, strict=True)))
     assert summary.mean == pytest.approx(expected.mean)
-    same, new = expected.share_intervals()
+    same, new = map(as_share, expected.intervals())
     assert summary.ci95 == pytest.approx(same)
     text = reported.paths.summary.read_text()
     assert f"Test accuracy on scikit-learn's 8x8 digits: {summary.percent()}\n" in text
@@ -143,7 +143,7 @@ def test_predictions_of_other_seeds_are_refused(reported: Checkout, tmp_path: Pa
     checkout.declare(seeds=[0, 1])
     done = checkout.run("pipeline.stages.report", check=False)
     assert done.returncode == 2
-    assert "predictions.csv is of other seeds; `dvc repro evaluate` makes it" in done.stderr
+    assert "predictions.csv is of other runs; `dvc repro evaluate` makes it" in done.stderr
 
 
 @pytest.mark.slow

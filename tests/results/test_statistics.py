@@ -125,7 +125,7 @@ def test_a_summary_with_images_says_both_intervals() -> None:
         (found.ci95_new_images, "new images and new seeds"),
     ):
         assert f"{question}: {100 * limits[0]:.2f} to {100 * limits[1]:.2f} %" in found.percent()
-    assert Summary.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    assert Summary.of_shares(json.loads(json.dumps(found.as_dict()))) == found
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
