@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 
 from pipeline.base.config import compose
 from pipeline.base.errors import UserError
@@ -96,6 +98,20 @@ class Checkout:
     def train(self, *overrides: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a sweep without its live mirror, which has tests of its own."""
         return self.run("pipeline.stages.train", "tracking.live=false", *overrides, check=check)
+
+
+class Recorded(NamedTuple):
+    """The true classes of the test images, (N,), and every seed's answers, (seeds, N)."""
+
+    actual: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+
+def recorded_answers(paths: Paths) -> Recorded:
+    """Return what the evaluate stage wrote of single images."""
+    table = np.loadtxt(paths.predictions, delimiter=",", skiprows=1, usecols=(0, 2, 3), dtype=int)
+    by_seed = table.reshape(len(np.unique(table[:, 0])), -1, 3)
+    return Recorded(by_seed[0, :, 1], by_seed[..., 2])
 
 
 def copy_of(root: Path, folder: Path) -> Checkout:

@@ -6,18 +6,15 @@ Convention: a seed that failed has None wherever its numbers would stand.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.errors import UserError
 from pipeline.engine.descent import mean_cost, outputs
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, Test
-from pipeline.results.statistics import Right, Summary, effects_of, summarise
+from pipeline.results.statistics import Summary, effects_of, summarise
 
 Labels = NDArray[np.integer[Any]]
 
@@ -72,6 +69,20 @@ def evaluate(
     return Answers(one_hot.argmax(axis=1), H_bar.argmax(axis=1), outputs(H_bar, activation), loss)
 
 
+def evaluate_all(
+    records: Mapping[int, Finished | None],
+    pixels: NDArray[np.uint8],
+    one_hot: NDArray[np.uint8],
+    cost: str,
+) -> dict[int, Answers]:
+    """Return what the model of every seed that finished makes of raw images; see `evaluate`."""
+    return {
+        seed: evaluate(record.model(), pixels, one_hot, cost)
+        for seed, record in records.items()
+        if record
+    }
+
+
 # --- metrics -----------------------------------------------------------------------------------
 
 
@@ -111,39 +122,30 @@ Summaries = dict[str, dict[str, Summary]]
 """Statistics over seeds, by part of the data and metric."""
 
 
-def summaries(
-    records: Mapping[int, Finished | None], tests: Mapping[int, Test | None], right: Right
-) -> Summaries:
+def summaries(records: Mapping[int, Finished | None], answers: Mapping[int, Answers]) -> Summaries:
     """Return the statistics over seeds: after the last epoch, and on the test images.
 
     Args:
         records: of every declared seed.
-        tests: their metrics on the test images.
-        right: which test images each finished seed is right on.
+        answers: to the test images, of every seed that finished.
     """
-    parts: dict[str, Mapping[int, Test | None]] = {
-        part: {
-            seed: record.history[-1][part] if record else None for seed, record in records.items()
-        }
+    parts: dict[str, dict[int, Test | None]] = {
+        part: {seed: each.history[-1][part] if each else None for seed, each in records.items()}
         for part in ("train", "validation")
     }
-    found = {
+    parts["test"] = {seed: scores(answers[seed]) if seed in answers else None for seed in records}
+    right = {seed: each.right for seed, each in answers.items()}
+    return {
         part: {
             name: summarise(
-                {seed: known.get(name) if known else None for seed, known in seeds.items()},
-                share=metric.is_share,
+                {seed: known[name] if known else None for seed, known in seeds.items()},
+                share=METRICS[name].is_share,
+                effects=effects_of(right) if (part, name) == ("test", "accuracy") else None,
             )
-            for name, metric in METRICS.items()
-            if name in BY_EPOCH or part == "test"
+            for name in (METRICS if part == "test" else BY_EPOCH)
         }
-        for part, seeds in {**parts, "test": tests}.items()
+        for part, seeds in parts.items()
     }
-    found["test"]["accuracy"] = summarise(
-        {seed: known["accuracy"] if known else None for seed, known in tests.items()},
-        share=True,
-        effects=effects_of(right),
-    )
-    return found
 
 
 def dvc_metrics(found: Summaries) -> dict[str, dict[str, float | None]]:
@@ -240,57 +242,3 @@ def calibration(
     mean, share = (total[filled] / counts[filled] for total in sums)
     error = float(np.sum(counts[filled] * np.abs(mean - share)) / len(confidence))
     return Calibration(mean, share, error)
-
-
-# --- predictions -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Every finished seed's answers to the test images.
-
-    Attributes:
-        seeds: those that finished.
-        actual: true classes, shape (N,).
-        predicted: shape (seeds, N).
-        margin: largest output minus the second largest, shape (seeds, N).
-        confidence: largest output, shape (seeds, N).
-    """
-
-    seeds: list[int]
-    actual: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    margin: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each answer is right, shape (seeds, N)."""
-        return self.predicted == self.actual
-
-    def confusions(self, classes: int) -> NDArray[np.int64]:
-        """Return the confusion matrix of each seed, shape (seeds, m, m)."""
-        return np.stack([confusion(self.actual, row, classes) for row in self.predicted])
-
-
-PREDICTION_COLUMNS = ["seed", "image", "actual", "predicted", "margin", "confidence"]
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Return what the evaluate stage wrote of single images.
-
-    Raises:
-        UserError: a value is not finite, or a seed lacks an image that another one has.
-    """
-    table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-    if not np.isfinite(table).all():
-        raise UserError(f"{path}: a value is not finite; `dvc repro --force evaluate` makes it")
-    seeds = list(dict.fromkeys(table[:, 0].astype(int).tolist()))
-    images = np.arange(len(table) // len(seeds))
-    if not np.array_equal(table[:, :2], [(seed, image) for seed in seeds for image in images]):
-        raise UserError(
-            f"{path}: not every seed answers every image; `dvc repro --force evaluate` makes it"
-        )
-    by_seed = table.reshape(len(seeds), -1, table.shape[1])
-    actual, predicted = by_seed[..., 2].astype(np.int64), by_seed[..., 3].astype(np.int64)
-    return Predictions(seeds, actual[0], predicted, by_seed[..., 4], by_seed[..., 5])

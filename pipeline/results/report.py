@@ -24,11 +24,12 @@ from pipeline.results import figures
 from pipeline.results.crossed import student
 from pipeline.results.evaluation import (
     METRICS,
+    Answers,
     Calibration,
-    Predictions,
     Summaries,
     calibration,
     class_scores,
+    confusion,
 )
 from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary
@@ -52,7 +53,7 @@ class Experiment:
         dataset: its data set.
         records: of the finished seeds.
         summaries: statistics by part and metric.
-        predictions: of single test images.
+        answers: to the test images, by seed.
         preprocess: the preprocess stage's summary.
         split: the split stage's summary.
         test_pixels: raw, shape (N, n).
@@ -64,7 +65,7 @@ class Experiment:
     dataset: Dataset
     records: list[Finished]
     summaries: Summaries
-    predictions: Predictions
+    answers: Mapping[int, Answers]
     preprocess: Mapping[str, Any]
     split: Mapping[str, Any]
     test_pixels: NDArray[np.uint8]
@@ -91,7 +92,10 @@ class Experiment:
     @cached_property
     def confusions(self) -> NDArray[np.int64]:
         """How often each class was taken for each, shape (seeds, m, m)."""
-        return self.predictions.confusions(self.dataset.classes)
+        classes = self.dataset.classes
+        return np.stack(
+            [confusion(each.labels, each.predicted, classes) for each in self.answers.values()]
+        )
 
     @property
     def f1(self) -> NDArray[np.float64]:
@@ -101,19 +105,19 @@ class Experiment:
     @property
     def calibrations(self) -> list[Calibration]:
         """How confident each finished seed's network is, and how often right."""
-        found = self.predictions
-        return list(map(calibration, found.confidence, found.right))
+        return [calibration(each.confidence, each.right) for each in self.answers.values()]
 
     @property
     def wrong_by(self) -> NDArray[np.int64]:
         """How many seeds get each test image wrong, shape (N,)."""
-        return np.sum(~self.predictions.right, axis=0)
+        return np.sum([~each.right for each in self.answers.values()], axis=0)
 
     @property
     def hardest(self) -> list[int]:
         """The images that most seeds get wrong, the most confident mistakes first."""
         wrong = self.wrong_by
-        order = np.lexsort((-self.predictions.margin.mean(axis=0), -wrong))
+        margin = np.mean([each.margin for each in self.answers.values()], axis=0)
+        order = np.lexsort((-margin, -wrong))
         return [int(index) for index in order[:HARDEST] if wrong[index] > 0]
 
     @property
@@ -158,12 +162,12 @@ def draw(shown: Experiment) -> dict[str, Figure]:
 
 
 def _captions(shown: Experiment) -> list[str]:
-    names, captions = shown.dataset.class_names, []
+    names, answers = shown.dataset.class_names, list(shown.answers.values())
+    captions = []
     for index in shown.hardest:
-        guesses = shown.predictions.predicted[:, index]
-        answers = " ".join(names[guess] for guess in guesses[:MOST_GUESSES])
-        more = " …" if len(guesses) > MOST_GUESSES else ""
-        captions.append(f"{names[shown.predictions.actual[index]]}: {answers}{more}")
+        guesses = " ".join(names[each.predicted[index]] for each in answers[:MOST_GUESSES])
+        more = " …" if len(answers) > MOST_GUESSES else ""
+        captions.append(f"{names[answers[0].labels[index]]}: {guesses}{more}")
     return captions
 
 
@@ -178,7 +182,7 @@ def page(shown: Experiment, pictures: Mapping[str, bytes]) -> str:
         "results/report.html.j2",
         **_shared(shown),
         pictures=pictures,
-        first_seed=shown.predictions.seeds[0],
+        first_seed=shown.records[0].seed,
         without=[names[each] for each in np.flatnonzero(np.isnan(f1))],
         worst=(names[int(np.nanargmin(f1))], float(np.nanmin(f1))),
         mistake=(names[actual], names[answer], float(mistakes.max())),

@@ -25,19 +25,10 @@ def evaluate(config: Config, paths: Paths) -> None:
     pixels = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
     one_hot = prepared.test_one_hot(config, paths)
     records = declared(config, paths)
-    answers = {
-        seed: evaluation.evaluate(record.model(), pixels, one_hot, config.training.cost)
-        for seed, record in records.items()
-        if record
-    }
-    scores = {seed: evaluation.scores(each) for seed, each in answers.items()}
-    summaries = evaluation.summaries(
-        records,
-        {seed: scores.get(seed) for seed in records},
-        {seed: each.right for seed, each in answers.items()},
-    )
+    answers = evaluation.evaluate_all(records, pixels, one_hot, config.training.cost)
+    summaries = evaluation.summaries(records, answers)
     write_json(paths.metrics, evaluation.dvc_metrics(summaries))
-    write_json(paths.tests, list(tests(records, scores)))
+    write_json(paths.tests, list(tests(records, answers)))
     write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], history(records))
     names = DATASETS[config.data.name].class_names
     confusions = {
@@ -62,16 +53,17 @@ def evaluate(config: Config, paths: Paths) -> None:
             for (actual, predicted), count in np.ndenumerate(counts)
         ),
     )
-    write_csv(paths.predictions, evaluation.PREDICTION_COLUMNS, predictions(answers))
+    columns = ["seed", "image", "actual", "predicted", "margin", "confidence"]
+    write_csv(paths.predictions, columns, predictions(answers))
 
 
 def tests(
-    records: dict[int, Finished | None], scores: dict[int, dict[str, float]]
+    records: dict[int, Finished | None], answers: dict[int, Answers]
 ) -> Iterator[dict[str, object]]:
     """Yield every seed's test results, with the manifest of the record that they belong to."""
     for seed, record in records.items():
         if record:
-            yield {"seed": seed, "manifest": record.manifest, **scores[seed]}
+            yield {"seed": seed, "manifest": record.manifest, **evaluation.scores(answers[seed])}
 
 
 def history(records: dict[int, Finished | None]) -> Iterator[Row]:

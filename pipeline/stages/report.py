@@ -14,7 +14,7 @@ from pipeline.data.catalogue import DATASETS
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished, read_record
-from pipeline.results.evaluation import read_predictions, summaries
+from pipeline.results.evaluation import evaluate_all, summaries
 from pipeline.results.report import Experiment, draw, page, summary
 from pipeline.results.style import png
 
@@ -42,24 +42,19 @@ def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> E
     (name,) = configuration_names([experiment(config)])
     images = prepared.training_file(paths, config.data.name)
     train = prepared.split_for(config, paths, images.labels).train
-    predictions = read_predictions(paths.predictions)
-    tests = {seed: record.test if record else None for seed, record in records.items()}
-    if predictions.seeds != [seed for seed, test in tests.items() if test]:
-        raise UserError(f"{paths.predictions} is of other runs; `dvc repro evaluate` makes it")
+    test_pixels = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
+    one_hot = prepared.test_one_hot(config, paths)
+    answers = evaluate_all(records, test_pixels, one_hot, config.training.cost)
     return Experiment(
         config=config,
         name=name,
         dataset=DATASETS[config.data.name],
         records=[record for record in records.values() if record],
-        summaries=summaries(
-            records,
-            tests,
-            dict(zip(predictions.seeds, predictions.right, strict=True)),
-        ),
-        predictions=predictions,
+        summaries=summaries(records, answers),
+        answers=answers,
         preprocess=read_json(paths.preprocess_summary),
         split=read_json(paths.split_summary),
-        test_pixels=prepared.test_file(paths, config.data.name).pixels[: config.split.test],
+        test_pixels=test_pixels,
         sample=images.pixels[train[:SAMPLE]],
     )
 

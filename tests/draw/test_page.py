@@ -15,9 +15,8 @@ from pipeline.base.paths import find_root
 from pipeline.draw.packing import packed
 from pipeline.draw.page import page
 from pipeline.network.dense import Network, backward, forward
-from pipeline.results.evaluation import read_predictions
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
-from tests.conftest import NOT_LIVE, Checkout, copy_of
+from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers
 from tests.draw.pages import (
     BACK,
     DIGITS,
@@ -88,7 +87,7 @@ def test_a_stroke_by_mouse_is_recognised_and_explained(trained: Checkout, browse
 
 def test_every_test_image_gets_the_recorded_answers(trained: Checkout, browser: Chrome) -> None:
     show(browser, trained.paths.draw_page)
-    recorded = read_predictions(trained.paths.predictions)
+    recorded = recorded_answers(trained.paths)
     np.testing.assert_array_equal(page_answers(browser, digits()[0]), recorded.predicted)
 
 
@@ -117,7 +116,7 @@ def test_where_networks_disagree_the_page_says_who_says_what(
     trained: Checkout, browser: Chrome
 ) -> None:
     show(browser, trained.paths.draw_page)
-    recorded = read_predictions(trained.paths.predictions)
+    recorded = recorded_answers(trained.paths)
     disputed = browser.find_elements("css selector", "#examples button")[10:]
     assert len(disputed) == 10
     for button in disputed:
@@ -323,11 +322,11 @@ def test_all_mnist_test_images_get_the_recorded_answers(
     checkout.run("pipeline.stages.draw")
     assert paths.draw_page.stat().st_size < 4_000_000
     show(browser, paths.draw_page)
-    recorded = read_predictions(paths.predictions)
+    recorded = recorded_answers(paths)
     raw = (paths.raw("mnist") / "t10k-images-idx3-ubyte").read_bytes()
     pixels = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 784)
     differing = np.sum(page_answers(browser, pixels) != recorded.predicted, axis=1)
-    assert dict(zip(recorded.seeds, differing.tolist(), strict=True)) == dict.fromkeys(range(5), 0)
+    assert differing.tolist() == [0] * 5
     assert "all 10,000 test images as the recorded ones do." in text(browser, "how-weights")
     # MNIST's own scaling and centring: all but three of its digits are 20 pixels long.
     assert sum(in_blocks(browser, BACK, pixels, 4)) == 9996

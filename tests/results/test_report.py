@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ from pipeline.results.evaluation import (
     calibration,
     class_scores,
     confusion,
-    read_predictions,
 )
 from pipeline.results.figures import learning_curves
 from pipeline.results.report import training_flops
 from pipeline.results.statistics import summarise, summarise_right
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
-from tests.conftest import NOT_LIVE, Checkout, copy_of
+from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers
 
 
 @pytest.fixture(scope="module")
@@ -117,33 +116,26 @@ def test_two_seeds_say_how_wide_their_interval_is(reported: Checkout, tmp_path: 
 
 
 def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None:
-    predictions = read_predictions(reported.paths.predictions)
-    expected = crossed(predictions.right)
-    summary = summarise_right(dict(zip(predictions.seeds, predictions.right, strict=True)))
+    recorded = recorded_answers(reported.paths)
+    right = recorded.predicted == recorded.actual
+    expected = crossed(right)
+    summary = summarise_right(dict(enumerate(right)))
     assert summary.mean == pytest.approx(expected.mean)
     same, new = map(as_share, expected.intervals())
     assert summary.ci95 == pytest.approx(same)
     text = reported.paths.summary.read_text()
     assert f"Test accuracy on scikit-learn's 8x8 digits: {summary.percent()}\n" in text
-    assert f"these {len(predictions.actual)} test images, new seeds: " in text
+    assert f"these {len(recorded.actual)} test images, new seeds: " in text
     assert f"new images and new seeds: {100 * new[0]:.2f} to {100 * new[1]:.2f} %" in text
     metrics = read_json(reported.paths.metrics)
     assert metrics["test"] == {
         "accuracy": round(100 * expected.mean, 4),
-        "sd": pytest.approx(100 * predictions.right.mean(axis=1).std(ddof=1), abs=1e-4),
+        "sd": pytest.approx(100 * right.mean(axis=1).std(ddof=1), abs=1e-4),
         "low": pytest.approx(100 * same[0], abs=1e-4),
         "high": pytest.approx(100 * same[1], abs=1e-4),
         "n": 5,
     }
     assert metrics["validation"].keys() == metrics["test"].keys()
-
-
-def test_predictions_of_other_seeds_are_refused(reported: Checkout, tmp_path: Path) -> None:
-    checkout = copy_of(reported.paths.root, tmp_path)
-    checkout.declare(seeds=[0, 1])
-    done = checkout.run("pipeline.stages.report", check=False)
-    assert done.returncode == 2
-    assert "predictions.csv is of other runs; `dvc repro evaluate` makes it" in done.stderr
 
 
 @pytest.mark.slow
@@ -163,28 +155,6 @@ def test_a_class_without_test_images_has_no_score(reported: Checkout, tmp_path: 
     page = checkout.paths.page.read_text()
     assert f"No test images are of class {missing[0]}, so it has no scores." in page
     assert "nan" not in checkout.paths.summary.read_text()
-
-
-@pytest.mark.parametrize(
-    ("damage", "told"),
-    [
-        (lambda lines: lines[:-1], "not every seed answers every image"),
-        (
-            lambda lines: [*lines[:-1], lines[-1].rpartition(",")[0] + ",nan"],
-            "a value is not finite",
-        ),
-    ],
-)
-def test_damaged_predictions_are_told(
-    damage: Callable[[list[str]], list[str]], told: str, reported: Checkout, tmp_path: Path
-) -> None:
-    checkout = copy_of(reported.paths.root, tmp_path)
-    path = checkout.paths.predictions
-    path.chmod(0o644)
-    path.write_text("\n".join(damage(path.read_text().splitlines())) + "\n")
-    done = checkout.run("pipeline.stages.report", check=False)
-    assert done.returncode == 2
-    assert f"{told}; `dvc repro --force evaluate` makes it" in done.stderr
 
 
 @pytest.mark.slow
