@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from pipeline.results.crossed import Crossed
 from pipeline.results.evaluation import Calibration
 from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, cross, summarise
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
@@ -70,31 +69,6 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
                 f"95 % intervals of the mean:\nbands, thick bar: {NEW_SEEDS}\n"
                 f"thin bar: {NEW_IMAGES}\n(thin lines: each seed)"
             )
-        return figure
-
-
-def variances(effects: Crossed) -> Figure:
-    """Draw what the variance of the mean over seeds and images is, by the number of seeds."""
-    numbers = sorted({1, 2, 3, 5, 10, 20, 50, effects.rows})
-    with styled():
-        figure = Figure(figsize=(7, 3.4), layout="constrained")
-        axes = figure.add_subplot()
-        # In (percentage points)²; an estimate below zero shows nothing.
-        parts = 1e4 * np.maximum([effects.parts(n) for n in numbers], 0.0)
-        below = np.zeros(len(numbers))
-        for values, name, colour in zip(
-            parts.T, ("seeds", "images", "what remains"), (ORANGE, BLUE, AMBER), strict=True
-        ):
-            label = name if values.any() else f"{name}: none to be seen"
-            axes.bar(range(len(numbers)), values, bottom=below, color=colour, label=label)
-            below += values
-        ticks = [f"{n}\n(here)" if n == effects.rows else str(n) for n in numbers]
-        axes.set_xticks(range(len(numbers)), ticks)
-        axes.set(
-            xlabel=f"number of seeds, each with {effects.columns:,} images",
-            ylabel="variance of the mean,\n(percentage points)²",
-        )
-        axes.legend(loc="upper right")
         return figure
 
 

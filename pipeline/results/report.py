@@ -146,8 +146,6 @@ def draw(shown: Experiment) -> dict[str, Figure]:
             shown.sample / 255, applied, shown.config.preprocess.method
         ),
     }
-    if test.effects is not None:
-        drawn["variances"] = figures.variances(test.effects)
     if len(names) <= MOST_CLASSES:
         drawn["confusion"] = figures.confusion(shown.confusions.mean(axis=0), names)
     shape = shown.dataset.image_shape

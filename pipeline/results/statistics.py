@@ -246,7 +246,6 @@ class Comparison:
         differences: in accuracy, first minus second, one per seed.
         effects: of seeds and images on the difference; None below two pairs or images.
         p_value: of the two-sided sign-flip test.
-        superiority: how often the first is better.
         comparisons: how many were made.
         p_holm: `p_value`, adjusted for their number.
     """
@@ -255,7 +254,6 @@ class Comparison:
     differences: tuple[float, ...]
     effects: Crossed | None
     p_value: float
-    superiority: Superiority
     comparisons: int
     p_holm: float
 
@@ -263,6 +261,11 @@ class Comparison:
     def mean_difference(self) -> float:
         """First minus second."""
         return float(np.mean(self.differences))
+
+    @property
+    def superiority(self) -> Superiority:
+        """How often the first is better."""
+        return superiority(self.differences)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON has it."""
@@ -308,7 +311,7 @@ def compare(first: Right, second: Right) -> Comparison:
     pairs = [np.subtract(*pair, dtype=np.float64) for pair in pairs_by_seed.values()]
     differences = tuple(float(pair.mean()) for pair in pairs)
     p = sign_flip(differences)
-    return Comparison(seeds, differences, _effects(pairs), p, superiority(differences), 1, p)
+    return Comparison(seeds, differences, _effects(pairs), p, 1, p)
 
 
 def compare_all(settings: Mapping[str, Right], baseline: Right) -> dict[str, Comparison]:
@@ -341,15 +344,14 @@ def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
             f"splits {splits}, seeds {seeds}: allowed are at least two splits, each with the same "
             "two seeds or more, since else nothing tells them apart"
         )
-    table = [[accuracies.get((split, seed)) for seed in seeds] for split in splits]
-    for split, row in zip(splits, table, strict=True):
-        for seed, value in zip(seeds, row, strict=True):
-            if value is None:
-                raise UserError(
-                    f"split.seed = {split}, seed = {seed} is missing or failed: splits and seeds "
-                    "are told apart only if every seed was trained with every split"
-                )
-    return crossed(np.array(table))
+    table = {(split, seed): accuracies.get((split, seed)) for split in splits for seed in seeds}
+    for (split, seed), value in table.items():
+        if value is None:
+            raise UserError(
+                f"split.seed = {split}, seed = {seed} is missing or failed: splits and seeds "
+                "are told apart only if every seed was trained with every split"
+            )
+    return crossed(np.array(list(table.values())).reshape(len(splits), len(seeds)))
 
 
 # --- how many pairs ---
@@ -418,25 +420,21 @@ def sign_flip(differences: Sequence[float]) -> float:
             sums = np.concatenate([sums - value, sums + value])
         return float(np.mean(np.abs(sums) >= enough))
     rng, batches, size = np.random.default_rng(0), 100, 10**4
-    count = sum(
-        int(
-            np.count_nonzero(
-                np.abs(rng.choice([-1.0, 1.0], (size, len(values))) @ values) >= enough
-            )
-        )
-        for _ in range(batches)
-    )
-    return (count + 1) / (batches * size + 1)
+    count = 1
+    for _ in range(batches):
+        signs = rng.choice([-1.0, 1.0], (size, len(values)))
+        count += int(np.count_nonzero(np.abs(signs @ values) >= enough))
+    return count / (batches * size + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted for their number (Holm, Scand. J. Statistics 6, 1979)."""
-    m = len(p_values)
-    adjusted, largest = [0.0] * m, 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        largest = max(largest, min(1.0, (m - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
+    values = np.asarray(p_values, np.float64)
+    order = np.argsort(values, kind="stable")
+    stricter = values[order] * np.arange(len(values), 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stricter), 1.0)
+    return adjusted.tolist()
 
 
 @dataclass(frozen=True)

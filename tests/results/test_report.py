@@ -69,7 +69,7 @@ def test_the_page_is_whole_offline_and_accessible(
     images: list[Any] = browser.execute_script(
         "return [...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt])"
     )
-    assert len(images) == 9
+    assert len(images) == 8
     assert all(loaded and len(alt) > 40 for loaded, alt in images)
     assert problems(browser) == []
 
@@ -192,7 +192,7 @@ def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkou
         return {path.name: sha256(path.read_bytes()) for path in files}
 
     before = hashes()
-    assert len(before) == 11
+    assert len(before) == 10
     reported.run("pipeline.stages.report")
     assert hashes() == before
 
