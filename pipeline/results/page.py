@@ -41,8 +41,7 @@ def render(template: str, **values: object) -> str:
         "size": size_on_page,
     }
     values = {"style": STYLE.read_text(), **values}
-    page = environment.get_template(template).render(**values)
-    return page.replace(" %", "\N{NO-BREAK SPACE}%") if template.endswith(".html.j2") else page
+    return environment.get_template(template).render(**values)
 
 
 def percent(share: float | None, digits: int = 2) -> str:
