@@ -10,7 +10,7 @@ LAUNCHERS := $(VENV)/.launchers
 BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help env launchers rivals repro demo report draw lecture verify sweep ui test test-slow test-pythons bench check format lock clean
+.PHONY: help env launchers rivals repro demo report draw lecture verify sweep ui quick test test-slow test-pythons bench check format lock clean
 # A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
@@ -97,6 +97,9 @@ bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (s
 	@python -m benchmarks.training $(ARGS)
 	@python -m benchmarks.peak
 
+quick: env ## check format, style and types, run the unit tests (within a minute)
+	@ruff format --check && ruff check && mypy && pytest -q -m "not slow and not checkout" $(PARALLEL)
+
 check: env ## check format, style and types
 	@ruff format --check && ruff check && mypy
 
@@ -113,4 +116,5 @@ lock: env ## renew the lock files within the ranges of pyproject.toml
 
 clean: ## remove what can be made again; given data and the records of finished runs stay
 	@rm -rf $(VENV) demo sweeps runs data/raw data/split data/preprocessor.npz data/labels.npz \
+	  reports/figures reports/index.html \
 	  .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -52,8 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     the many that take no time fill whatever core is free at the end.
     """
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    in_checkouts = [item for item in items if "prepared_checkout" in _fixtures(item)]
+    for item in in_checkouts:
+        item.add_marker("checkout")
     if "PYTEST_XDIST_WORKER" in os.environ:
-        heavy = {item.path for item in items if "prepared_checkout" in _fixtures(item)}
+        heavy = {item.path for item in in_checkouts}
         items.sort(key=lambda item: item.path not in heavy)
 
 

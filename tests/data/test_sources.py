@@ -473,7 +473,7 @@ def test_the_cache_folder_follows_the_systems_convention(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert sources.user_cache("kmnist") == tmp_path / "mnist-pipeline" / "kmnist"
+    assert sources.user_cache("kmnist") == tmp_path / "mnist-lecture" / "kmnist"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without a home")

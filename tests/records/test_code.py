@@ -47,6 +47,7 @@ def test_where_a_run_comes_from_decides_none() -> None:
     assert not {"pipeline.records.provenance", "pipeline.data.sources"} & set(MODULES)
 
 
+@pytest.mark.slow
 def test_a_change_of_any_module_changes_the_hash(package: Path) -> None:
     before = code_digest(package)
     for module in MODULES:
@@ -64,8 +65,9 @@ def test_three_times_the_step_size_changes_the_hash(package: Path) -> None:
     before = code_digest(package)
     path = package / "sweep" / "job.py"
     text = path.read_text()
-    assert text.count("learning_rate=settings.learning_rate,") == 1
-    path.write_text(text.replace("=settings.learning_rate,", "=3 * settings.learning_rate,"))
+    assert text.count("config.training),\n") == 1
+    tripled = "replace(config.training, learning_rate=3 * config.training.learning_rate)),\n"
+    path.write_text(text.replace("config.training),\n", tripled))
     code_digest.cache_clear()
     assert code_digest(package) != before
 
