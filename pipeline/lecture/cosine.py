@@ -96,20 +96,20 @@ def denoise(
     _, y = cosine()
     noisy = y + generator(seed, "noise").normal(0, NOISE, N)
     fresh = y + generator(seed, "noise", 1).normal(0, NOISE, (FRESH, N))
-    found, x, target = network(seed, hidden), noisy[np.newaxis], y[np.newaxis]
+    trained, x, target = network(seed, hidden), noisy[np.newaxis], y[np.newaxis]
     costs = []
     for _ in range(STEPS):
-        cost, (first, last) = cost_and_gradients(found, x, target, "squared_error")
+        cost, (first, last) = cost_and_gradients(trained, x, target, "squared_error")
         costs.append(cost)
         gradients = (first, last._replace(b=np.zeros_like(last.b)))  # (16) has no bias
-        found, _ = descend(found, gradients, learning_rate=learning_rate)
+        trained, _ = descend(trained, gradients, learning_rate=learning_rate)
 
     def error(inputs: Array) -> float:
-        return float(np.mean((forward(found, inputs).outputs - y) ** 2))
+        return float(np.mean((forward(trained, inputs).outputs - y) ** 2))
 
     return Denoised(
         noisy,
-        forward(found, x).outputs[0],
+        forward(trained, x).outputs[0],
         np.array(costs),
         own=error(x),
         fresh=error(fresh),
@@ -129,7 +129,7 @@ def measure() -> tuple[Denoised, dict[str, Any]]:
     denoised = on_all_cores(delayed(denoise)(seed) for seed in SEEDS)
     errors = {
         name: summarise(
-            {seed: getattr(found, name) for seed, found in zip(SEEDS, denoised, strict=True)}
+            {seed: getattr(each, name) for seed, each in zip(SEEDS, denoised, strict=True)}
         ).as_dict()
         for name in ("own", "fresh", "nothing", "noise")
     }

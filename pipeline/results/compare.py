@@ -59,31 +59,31 @@ def main() -> None:
         words.add_argument(
             "--baseline", metavar="NAME", help="a configuration, or a part of its name"
         )
-        words.add_argument("--plan", action="store_true", help="tell what more seeds would give")
-        asked = words.parse_args(given())
+        words.add_argument("--plan", action="store_true", help="print what more seeds would give")
+        options = words.parse_args(given())
         paths = Paths(find_root())
         gather(compose(paths), paths)
         records = [
             record
-            for number, place in enumerate(asked.places)
+            for number, place in enumerate(options.places)
             for record in _records(place, paths, Path(scratch) / str(number))
         ]
         for record in records:
             if isinstance(record, Unfinished) and record.damage is not None:
                 print(f"warning: {printable(record.damage)}; left out", file=sys.stderr)
-        settings = _with_baseline_first(_settings(records, test=asked.test), asked.baseline)
+        settings = _with_baseline_first(_settings(records, test=options.test), options.baseline)
         splits = sorted({split for runs in settings.values() for split, _ in runs})
-        part = "test" if asked.test else "validation"
-        name = "-".join([*(Path(place).name for place in asked.places), part])
+        part = "test" if options.test else "validation"
+        name = "-".join([*(Path(place).name for place in options.places), part])
         folder = paths.comparison / _folder_name(name)
-        if asked.plan and len(splits) > 1:
+        if options.plan and len(splits) > 1:
             raise UserError(f"--plan: allowed is one split.seed, these are {len(splits)}")
         if len(splits) == 1:
             right = _right(_paired(settings), part, paths)
-            _tell(right, part, folder, plan=asked.plan)
+            _report(right, part, folder, plan=options.plan)
         elif len(settings) == 1:
             ((name, runs),) = settings.items()
-            _tell_splits(name, runs, part, folder)
+            _report_splits(name, runs, part, folder)
         else:
             raise UserError(
                 f"split.seed = {', '.join(map(str, splits))}: allowed is one split where several "
@@ -114,13 +114,13 @@ def _records(place: str, paths: Paths, scratch: Path) -> Iterator[Finished | Unf
     if not folder.exists():
         _fetch(place, paths, scratch)
         folder = scratch
-    found = sorted(folder.glob("*/description.json")) or sorted(folder.glob("description.json"))
-    if not found:
+    descriptions = sorted([*folder.glob("description.json"), *folder.glob("*/description.json")])
+    if not descriptions:
         raise UserError(
             f"{place}: allowed is the folder of a sweep, of a record or of records, or a revision "
             "or experiment of DVC's"
         )
-    for record in (read_record(path.parent) for path in found if not is_older(path.parent)):
+    for record in (read_record(path.parent) for path in descriptions if not is_older(path.parent)):
         # Where it was trained, a record has its test results, too.
         here = isinstance(record, Finished) and read_record(paths.records / record.identity)
         yield here if isinstance(here, Finished) else record
@@ -278,7 +278,7 @@ def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
 # --- what they say -----------------------------------------------------------------------------
 
 
-def _tell(right: dict[str, Right], part: str, folder: Path, *, plan: bool) -> None:
+def _report(right: dict[str, Right], part: str, folder: Path, *, plan: bool) -> None:
     """Print the mean of each configuration, its difference from the first, and what is needed."""
     (first, baseline), *others = right.items()
     pairs = compare_all(dict(others), baseline)
@@ -366,7 +366,7 @@ def _print(template: str, **values: object) -> None:
     )
 
 
-def _tell_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
+def _report_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
     """Print how much splits and seeds matter to one configuration.
 
     Raises:

@@ -65,7 +65,7 @@ def evaluate(
     H_bar = model.pre_activations(pixels)
     activation = model.network.activations[-1]
     loss = mean_cost(H_bar, one_hot, cost, activation)
-    # Not of the outputs: of two that are rounded to 1 the larger one could not be told.
+    # Not of the outputs: of two that are rounded to 1, nobody knows the larger one.
     return Answers(one_hot.argmax(axis=1), H_bar.argmax(axis=1), outputs(H_bar, activation), loss)
 
 
@@ -148,7 +148,7 @@ def summaries(records: Mapping[int, Finished | None], answers: Mapping[int, Answ
     }
 
 
-def dvc_metrics(found: Summaries) -> dict[str, dict[str, float | None]]:
+def dvc_metrics(statistics: Summaries) -> dict[str, dict[str, float | None]]:
     """Return what DVC shows of an experiment, in percent: little, so that it fits a screen.
 
     Means of shares; of accuracy also the standard deviation, the limits of the 95 % interval for
@@ -158,23 +158,20 @@ def dvc_metrics(found: Summaries) -> dict[str, dict[str, float | None]]:
     def percent(value: float | None) -> float | None:
         return None if value is None else round(100 * value, 4)
 
-    shown = {}
+    metrics: dict[str, dict[str, float | None]] = {}
     for part in ("test", "validation"):
-        known = found[part]["accuracy"]
+        accuracy, *others = ((n, s) for n, s in statistics[part].items() if METRICS[n].is_share)
+        _, known = accuracy
         low, high = known.ci95 or (None, None)
-        shown[part] = {
+        metrics[part] = {
             "accuracy": percent(known.mean),
             "sd": percent(known.sd),
             "low": percent(low),
             "high": percent(high),
             "n": known.n,
-            **{
-                name: percent(summary.mean)
-                for name, summary in found[part].items()
-                if METRICS[name].is_share and name != "accuracy"
-            },
+            **{name: percent(other.mean) for name, other in others},
         }
-    return shown
+    return metrics
 
 
 # --- classes -----------------------------------------------------------------------------------

@@ -164,10 +164,10 @@ def reliability(calibrations: Sequence[Calibration]) -> Figure:
         axes.plot(
             [0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as confident as right"
         )
-        for number, found in enumerate(calibrations):
+        for number, each in enumerate(calibrations):
             axes.plot(
-                found.confidence,
-                found.accuracy,
+                each.confidence,
+                each.accuracy,
                 "o-",
                 color=BLUE,
                 alpha=0.6,

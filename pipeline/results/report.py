@@ -44,7 +44,7 @@ Table = list[list[str]]
 
 
 @dataclass
-class Experiment:
+class Results:
     """What stages have left of an experiment.
 
     Attributes:
@@ -132,94 +132,89 @@ class Experiment:
         )
 
 
-def draw(shown: Experiment) -> dict[str, Figure]:
+def draw(results: Results) -> dict[str, Figure]:
     """Return the figures by file name, without its ending."""
-    test, names = shown.accuracies["test"], shown.dataset.class_names
-    title = f"{shown.config.study}: {test.n} of {test.declared} seeds"
-    applied = shown.model.preprocessor.apply(shown.sample)
+    test, names = results.accuracies["test"], results.dataset.class_names
+    title = f"{results.config.study}: {test.n} of {test.declared} seeds"
+    applied = results.model.preprocessor.apply(results.sample)
     drawn = {
-        "learning_curves": figures.learning_curves(shown.curves, test, title),
-        "seeds": figures.seed_dots(shown.accuracies),
-        "classes": figures.class_scores(shown.f1, names),
-        "reliability": figures.reliability(shown.calibrations),
+        "learning_curves": figures.learning_curves(results.curves, test, title),
+        "seeds": figures.seed_dots(results.accuracies),
+        "classes": figures.class_scores(results.f1, names),
+        "reliability": figures.reliability(results.calibrations),
         "preprocessing": figures.preprocessing(
-            shown.sample / 255, applied, shown.config.preprocess.method
+            results.sample / 255, applied, results.config.preprocess.method
         ),
     }
     if len(names) <= MOST_CLASSES:
-        drawn["confusion"] = figures.confusion(shown.confusions.mean(axis=0), names)
-    shape = shown.dataset.image_shape
+        drawn["confusion"] = figures.confusion(results.confusions.mean(axis=0), names)
+    shape = results.dataset.image_shape
     if shape is not None:
-        weights = shown.model.on_pixels()[0].W
+        weights = results.model.on_pixels()[0].W
         strongest = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:NEURONS]
         drawn["first_layer"] = figures.first_layer(weights[strongest].reshape(-1, *shape))
-        if shown.hardest:
-            images = shown.test_pixels[shown.hardest].reshape(-1, *shape)
-            drawn["hardest"] = figures.hardest(images, _captions(shown))
+        if results.hardest:
+            images = results.test_pixels[results.hardest].reshape(-1, *shape)
+            drawn["hardest"] = figures.hardest(images, _captions(results))
     return drawn
 
 
-def _captions(shown: Experiment) -> list[str]:
-    names, answers = shown.dataset.class_names, list(shown.answers.values())
+def _captions(results: Results) -> list[str]:
+    names, answers = results.dataset.class_names, list(results.answers.values())
     captions = []
-    for index in shown.hardest:
+    for index in results.hardest:
         guesses = " ".join(names[each.predicted[index]] for each in answers[:MOST_GUESSES])
         more = " …" if len(answers) > MOST_GUESSES else ""
         captions.append(f"{names[answers[0].labels[index]]}: {guesses}{more}")
     return captions
 
 
-def page(shown: Experiment, pictures: Mapping[str, bytes]) -> str:
+def page(results: Results, pictures: Mapping[str, bytes]) -> str:
     """Return the page, with the PNG files of `draw`'s figures."""
-    test, wrong = shown.accuracies["test"], shown.wrong_by
-    f1 = shown.f1.mean(axis=0)
-    mistakes = shown.confusions.mean(axis=0) * (1 - np.eye(len(f1)))
+    test, wrong = results.accuracies["test"], results.wrong_by
+    f1 = results.f1.mean(axis=0)
+    mistakes = results.confusions.mean(axis=0) * (1 - np.eye(len(f1)))
     actual, answer = divmod(int(mistakes.argmax()), len(f1))
-    names = shown.dataset.class_names
+    names = results.dataset.class_names
     return render(
         "results/report.html.j2",
-        **_shared(shown),
+        **_shared(results),
         pictures=pictures,
-        first_seed=shown.records[0].seed,
         without=[names[each] for each in np.flatnonzero(np.isnan(f1))],
         worst=(names[int(np.nanargmin(f1))], float(np.nanmin(f1))),
         mistake=(names[actual], names[answer], float(mistakes.max())),
         images=len(wrong),
         wrong_by_all=int(np.sum(wrong == test.n)),
         wrong_by_any=int(np.sum(wrong > 0)),
-        hardest=len(shown.hardest),
-        calibration_error=float(np.mean([each.error for each in shown.calibrations])),
-        neurons=min(NEURONS, len(shown.model.network.layers[0].b)),
-        sample=len(shown.sample),
-        operations=shown.operations,
+        hardest=len(results.hardest),
+        calibration_error=float(np.mean([each.error for each in results.calibrations])),
+        neurons=min(NEURONS, len(results.model.network.layers[0].b)),
+        operations=results.operations,
         widest=test.effects.half_widths(10**6)[1] if test.effects else 0.0,
         plan=_plan(test),
         needed=_needed(test),
-        settings=experiment(shown.config),
-        provenance=_provenance(shown),
+        settings=experiment(results.config),
+        provenance=_provenance(results),
     )
 
 
-def summary(shown: Experiment) -> str:
+def summary(results: Results) -> str:
     """Return the headline and the tables of accuracies as Markdown, for pasting."""
-    return render("results/summary.md.j2", **_shared(shown))
+    return render("results/summary.md.j2", **_shared(results))
 
 
-def _shared(shown: Experiment) -> dict[str, Any]:
-    test = shown.accuracies["test"]
+def _shared(results: Results) -> dict[str, Any]:
+    test = results.accuracies["test"]
     narrower = student(FEW - 1) / FEW**0.5
     return {
-        "config": shown.config,
-        "name": shown.name,
-        "dataset": shown.dataset,
-        "accuracies": shown.accuracies,
+        **vars(results),
+        "accuracies": results.accuracies,
         "test": test,
         "failed": [seed for seed, value in test.per_seed.items() if value is None],
         "few": FEW,
         "times_as_wide": student(test.n - 1) / test.n**0.5 / narrower if test.n > 1 else None,
-        "preprocess": shown.preprocess,
-        "metrics": _metrics(shown.summaries),
-        "seeds": _seeds(shown.accuracies),
+        "metrics": _metrics(results.summaries),
+        "seeds": _seeds(results.accuracies),
         "METHOD": METHOD,
         "METHODS": METHODS,
         "NEW_SEEDS": NEW_SEEDS,
@@ -278,16 +273,16 @@ def _needed(test: Summary) -> Table:
     return [["difference, in percentage points", "seeds"], *rows]
 
 
-def _provenance(shown: Experiment) -> list[tuple[str, str]]:
-    described = shown.records[0].description
+def _provenance(results: Results) -> list[tuple[str, str]]:
+    described = results.records[0].description
     return [
         ("code that decides results", described["code"]),
-        ("split", str(shown.split["sha256"])),
+        ("split", str(results.split["sha256"])),
         ("fitted preprocessor", described["preparation"]["preprocessor"]),
         ("arithmetic", f"version {described['arithmetic']['version']}"),
         ("canary of the arithmetic", described["arithmetic"]["canary"]),
         *described["data"].items(),
-        *((f"manifest of seed {each.seed}", each.manifest) for each in shown.records),
+        *((f"manifest of seed {each.seed}", each.manifest) for each in results.records),
     ]
 
 

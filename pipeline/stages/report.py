@@ -15,7 +15,7 @@ from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished, read_record
 from pipeline.results.evaluation import evaluate_all, summaries
-from pipeline.results.report import Experiment, draw, page, summary
+from pipeline.results.report import Results, draw, page, summary
 from pipeline.results.style import png
 
 SAMPLE = 2000  # training images in the figure of preprocessing
@@ -27,17 +27,17 @@ def report(config: Config, paths: Paths) -> None:
     finished = [record for record in records.values() if record]
     if not finished:
         raise UserError(f"{paths.runs}: no declared seed finished, so there is nothing to show")
-    shown = read(config, paths, records)
-    pictures = {name: png(figure) for name, figure in draw(shown).items()}
+    results = read(config, paths, records)
+    pictures = {name: png(figure) for name, figure in draw(results).items()}
     for name, content in pictures.items():
         write_bytes(paths.figures / f"{name}.png", content)
     write_bytes(paths.learning_curves, pictures["learning_curves"])
-    write_bytes(paths.page, page(shown, pictures).encode())
-    write_bytes(paths.summary, summary(shown).encode())
-    tell_tried_before(config, paths, finished)
+    write_bytes(paths.page, page(results, pictures).encode())
+    write_bytes(paths.summary, summary(results).encode())
+    print_tried_before(config, paths, finished)
 
 
-def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> Experiment:
+def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> Results:
     """Return what the stages before have left."""
     (name,) = configuration_names([experiment(config)])
     images = prepared.training_file(paths, config.data.name)
@@ -45,7 +45,7 @@ def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> E
     test_pixels = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
     one_hot = prepared.test_one_hot(config, paths)
     answers = evaluate_all(records, test_pixels, one_hot, config.training.cost)
-    return Experiment(
+    return Results(
         config=config,
         name=name,
         dataset=DATASETS[config.data.name],
@@ -59,10 +59,10 @@ def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> E
     )
 
 
-def tell_tried_before(config: Config, paths: Paths, records: list[Finished]) -> None:
+def print_tried_before(config: Config, paths: Paths, records: list[Finished]) -> None:
     """Print how many other configurations of the study were trained before these records.
 
-    It depends on what was trained here, so it is told beside the report and is no part of it.
+    It depends on what was trained here, so it is printed beside the report and is no part of it.
     """
     started = [record.origin["started"] for record in records if "started" in record.origin]
     if not started:
