@@ -56,6 +56,15 @@ def records(checkout: Checkout) -> dict[str, Finished]:
     return {state.identity: state for state in states if isinstance(state, Finished)}
 
 
+def headline(checkout: Checkout) -> str:
+    """Return the test accuracy that the report's text states."""
+    return checkout.paths.summary.read_text().splitlines()[2].partition(": ")[2]
+
+
+def page(checkout: Checkout) -> str:
+    return checkout.paths.page.read_text().replace("\N{NO-BREAK SPACE}", " ")
+
+
 def would_train(checkout: Checkout, *words: str) -> int:
     """Return how many seeds would be trained, and not reused."""
     shown = checkout.train("dry_run=true", *words).stdout
@@ -78,8 +87,11 @@ def test_an_experiment_in_a_copy_is_the_originals(checkout: Checkout) -> None:
     }
     assert new <= identities
 
+    shown = checkout.paths.page.read_bytes()
     checkout.run("dvc", "exp", "apply", "wide")
     assert compose(checkout.paths).training.learning_rate == 0.05
+    assert checkout.paths.page.read_bytes() != shown
+    assert headline(checkout) in page(checkout)
     checkout.run("dvc", "repro")
     applied = {name: record for name, record in records(checkout).items() if name in new}
     tests = {entry["manifest"]: entry["accuracy"] for entry in read_json(checkout.paths.tests)}
