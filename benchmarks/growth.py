@@ -23,9 +23,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from benchmarks.flops import training_flops
 from benchmarks.peers import Job, limit, load, ours
 from benchmarks.sweeps import on_cores, sweep
-from pipeline.results.report import training_flops
 from pipeline.results.style import BLUE, GREY, ORANGE, save, styled
 
 HIDDEN = (32, 64, 128, 256, 512, 1024, 2048)

@@ -16,13 +16,13 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite import ir
 
+from benchmarks.flops import training_flops
 from benchmarks.peers import load
 from pipeline.base.errors import one_line_errors
 from pipeline.engine.code import POINTER, kernel, machine, writing
 from pipeline.engine.descent import COMPILED, Examples, _Parameters, _Step
 from pipeline.engine.examples import ready
 from pipeline.engine.program import Program, _run, laid_out
-from pipeline.results.report import training_flops
 
 ROUNDS, FMAS, CHAINS = 5, 10_000_000, 12
 WIDTH = machine().vector_bytes // 4

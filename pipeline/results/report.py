@@ -6,7 +6,6 @@ cannot show, such as pictures of examples that are no images, there is no figure
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,17 +119,6 @@ class Results:
         order = np.lexsort((-margin, -wrong))
         return [int(index) for index in order[:HARDEST] if wrong[index] > 0]
 
-    @property
-    def operations(self) -> float:
-        """Floating-point operations of one seed's matrix products."""
-        network, split = self.model.network, self.config.split
-        return training_flops(
-            [network.layers[0].W.shape[1], *(len(layer.b) for layer in network.layers)],
-            split.train,
-            split.train + split.validation,
-            self.config.training.epochs,
-        )
-
 
 def draw(results: Results) -> dict[str, Figure]:
     """Return the figures by file name, without its ending."""
@@ -189,7 +177,6 @@ def page(results: Results, pictures: Mapping[str, bytes]) -> str:
         hardest=len(results.hardest),
         calibration_error=float(np.mean([each.error for each in results.calibrations])),
         neurons=min(NEURONS, len(results.model.network.layers[0].b)),
-        operations=results.operations,
         widest=test.effects.half_widths(10**6)[1] if test.effects else 0.0,
         plan=_plan(test),
         needed=_needed(test),
@@ -284,21 +271,3 @@ def _provenance(results: Results) -> list[tuple[str, str]]:
         *described["data"].items(),
         *((f"manifest of seed {each.seed}", each.manifest) for each in results.records),
     ]
-
-
-def training_flops(sizes: list[int], train: int, evaluated: int, epochs: int) -> float:
-    """Return the arithmetic of a seed's matrix products.
-
-    A product with an N × n input and m outputs takes 2 N n m operations; a training step does it
-    forward, for the gradient of the weights, and, behind the first layer, for that of the inputs.
-
-    Args:
-        sizes: neurons of each layer, inputs first.
-        train: images trained on, an epoch.
-        evaluated: images evaluated after each epoch.
-        epochs: their number.
-    """
-    layers = [2.0 * n * m for n, m in itertools.pairwise(sizes)]
-    forward = sum(layers)
-    backward = 2 * forward - layers[0]
-    return epochs * (train * (forward + backward) + evaluated * forward)

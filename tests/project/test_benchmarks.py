@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.flops import training_flops
 from pipeline.base.paths import find_root
 from tests.conftest import Checkout
 
@@ -93,3 +94,8 @@ def test_the_benchmark_of_the_whole_prints_its_table(checkout: Checkout) -> None
     assert "× training |" in told
     assert "× status |" in told
     assert "\n| `track` | " in told
+
+
+def test_the_arithmetic_of_a_training_worked_by_hand() -> None:
+    """2-3-1: forward 2·2·3 + 2·3·1 = 18; weights again 18; inputs of the second layer 6."""
+    assert training_flops([2, 3, 1], train=10, evaluated=4, epochs=2) == 2 * (10 * 42 + 4 * 18)

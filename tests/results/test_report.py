@@ -21,7 +21,6 @@ from pipeline.results.evaluation import (
     confusion,
 )
 from pipeline.results.figures import learning_curves
-from pipeline.results.report import training_flops
 from pipeline.results.statistics import summarise, summarise_right
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers
@@ -195,11 +194,6 @@ def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkou
     assert len(before) == 10
     reported.run("pipeline.stages.report")
     assert hashes() == before
-
-
-def test_the_arithmetic_of_a_training_worked_by_hand() -> None:
-    """2-3-1: forward 2·2·3 + 2·3·1 = 18; weights again 18; inputs of the second layer 6."""
-    assert training_flops([2, 3, 1], train=10, evaluated=4, epochs=2) == 2 * (10 * 42 + 4 * 18)
 
 
 def test_scores_of_classes_are_scikit_learns() -> None:
