@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         folder: for its tables.
-        ended: every job.
+        ended: every job; of a search, the best first.
         failure: which seeds did not finish, and why; None if all did.
     """
 
@@ -135,7 +135,13 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
         if not is_grid:
             jobs = labelled([(job.config, job.words) for job in launch.jobs], paths)
     ended = [Ended(job, read_record(job.record.folder)) for job in jobs]
+    if not is_grid:
+        ended.sort(key=_accuracy, reverse=True)
     return Outcome(Path(str(given.hydra.sweep.dir)), ended, _failure(ended, cause, is_grid))
+
+
+def _accuracy(ended: Ended) -> float:
+    return ended.state.validation_accuracy if isinstance(ended.state, Finished) else 0.0
 
 
 def _tell(jobs: Sequence[Job]) -> None:
