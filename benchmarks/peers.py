@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import Config, compose
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.catalogue import DATASETS
-from pipeline.data.prepared import Prepared, prepare
+from pipeline.data.prepared import Prepared
+from pipeline.data.prepared import load as load_data
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import ready
 from pipeline.network.activations import ACTIVATIONS
@@ -90,16 +90,14 @@ class Job:
 def load(seeds: Sequence[int], epochs: int) -> Job:
     """Return the job on the checkout's data."""
     config = compose(Paths(find_root()))
-    found = prepare(config, Paths(find_root()))
-    classes = DATASETS[config.data.name].classes
-    one_hot = np.eye(classes, dtype=np.float32)
+    data = load_data(config, Paths(find_root()))
     return Job(
         config,
-        found,
-        found.preprocessor.apply(found.train.pixels, np.float32),
-        one_hot[found.train.labels],
-        found.preprocessor.apply(found.validation.pixels, np.float32),
-        one_hot[found.validation.labels],
+        data,
+        data.preprocessor.apply(data.train.raw, np.float32),
+        data.train.one_hot.astype(np.float32),
+        data.preprocessor.apply(data.validation.raw, np.float32),
+        data.validation.one_hot.astype(np.float32),
         seeds,
         epochs,
     )

@@ -28,7 +28,7 @@ from pipeline.base.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import own_name, python
-from pipeline.data.prepared import Images, prepare
+from pipeline.data.prepared import Part, load
 from pipeline.engine.examples import Ready
 from pipeline.network.dense import Layer, Network
 from pipeline.network.evaluation import Examples, score
@@ -146,15 +146,14 @@ def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finishe
 
 def examples(config: Config, paths: Paths) -> Ready:
     """Return images and labels as the readable network takes them."""
-    prepared, dtype = prepare(config, paths), config.training.dtype
+    data, dtype = load(config, paths), config.training.dtype
 
-    def of(images: Images, one_hot: np.ndarray) -> Examples:
-        X = prepared.preprocessor.apply(images.pixels, dtype)
-        return Examples(X, one_hot.astype(dtype), images.labels)
+    def of(part: Part) -> Examples:
+        X = data.preprocessor.apply(part.raw, dtype)
+        return Examples(X, part.one_hot.astype(dtype), part.labels)
 
-    train = of(prepared.train, prepared.train_one_hot)
-    validation = of(prepared.validation, prepared.validation_one_hot)
-    return Ready(train, validation, train.X.shape[1], prepared.preprocessor)
+    train, validation = of(data.train), of(data.validation)
+    return Ready(train, validation, train.X.shape[1], data.preprocessor)
 
 
 def _epoch(

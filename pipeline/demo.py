@@ -23,7 +23,7 @@ from pipeline.base.files import write_bytes
 from pipeline.base.masking import printable
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import python
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.catalogue import dataset_of
 from pipeline.stages.download import download
 
 COPIED = ("pipeline", "conf")
@@ -72,7 +72,7 @@ def main() -> None:
                 return
         run(paths)
         if if_needed:
-            title = DATASETS[config.data.name].title
+            title = dataset_of(config.data).title
             print(
                 f"That was the demo on scikit-learn's digits, since {title} could not be obtained: "
                 f"put its files into {paths.given(config.data.name)} and run this again."

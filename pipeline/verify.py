@@ -37,9 +37,7 @@ from pipeline.base.git import GitError, apply, clone, git, head, reachable
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import DVC_VARIABLES, python
-from pipeline.data import prepared
-from pipeline.data.catalogue import DATASETS
-from pipeline.data.onehot import one_hot
+from pipeline.data.prepared import load
 from pipeline.records.agreement import (
     Level,
     Scores,
@@ -249,21 +247,14 @@ def _data(config: Config, paths: Paths) -> dict[str, str]:
 
 def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[Scores]:
     """Return what each record's model answers on the validation and the test images."""
-    name = config.data.name
-    training = prepared.training_file(paths, name)
-    validation = prepared.make_split(config, training.labels).validation
-    test = prepared.test_file(paths, name)
-    parts = {
-        "validation": (training.pixels[validation], training.labels[validation]),
-        "test": (test.pixels[: config.split.test], test.labels[: config.split.test]),
-    }
-    classes = DATASETS[name].classes
+    data = load(config, paths)
+    parts = {"validation": data.validation, "test": data.test}
     scores: list[Scores] = []
     with one_blas_thread():
         for model in (record.model() for record in records):
             answers = {
-                part: evaluate(model, pixels, one_hot(labels, classes), config.training.cost)
-                for part, (pixels, labels) in parts.items()
+                name: evaluate(model, part.raw, part.one_hot, config.training.cost)
+                for name, part in parts.items()
             }
             scores.append({part: scores_of(each) for part, each in answers.items()})
     return scores

@@ -25,51 +25,21 @@ from pipeline.base.errors import UserError, describe
 from pipeline.base.masking import masked, one_line
 from pipeline.base.params import Params, read_params
 from pipeline.base.paths import Paths, find_root
-from pipeline.data import preprocessing, split
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.catalogue import Data, dataset_of
+from pipeline.data.preprocessing import Preprocess
+from pipeline.data.split import Split
 from pipeline.network.costs import COSTS
-from pipeline.network.settings import Architecture, Training, allow, number, one_of, several, whole
+from pipeline.network.settings import SEED, Architecture, Training, allow, one_of, several
 
 LONGEST_STUDY = 100
 # What MLflow can keep runs in; its folders of files are no longer among them.
 STORE = re.compile(r"sqlite:///(?!:memory:)[^?\s]+|(https?|(postgresql|mysql|mssql)(\+\w+)?)://\S+")
-# scikit-learn's and NumPy's legacy generators take no larger seed, so nobody else's can either.
-SEED = whole(0, 2**32 - 1)
-IMAGES = whole(1, 10**9)
 TRUTH = allow("true or false", lambda value: type(value) is bool)
 
 
 def is_study(name: str) -> bool:
     """Tell whether a study can be called so: it names experiments, folders and lines."""
     return name == name.strip() and 0 < len(name) <= LONGEST_STUDY and name.isprintable()
-
-
-@dataclass(kw_only=True)
-class Data:
-    """Which images."""
-
-    name: str = field(metadata=one_of(DATASETS))
-
-
-@dataclass(kw_only=True)
-class Split:
-    """How many images train, validate and test, and how they are drawn."""
-
-    train: int = field(metadata=IMAGES)
-    validation: int = field(metadata=IMAGES)
-    test: int = field(metadata=IMAGES)
-    method: str = field(metadata=one_of(split.METHODS))
-    seed: int = field(metadata=SEED)
-
-
-@dataclass(kw_only=True)
-class Preprocess:
-    """How pixels become inputs: (20), or (21) and (22)."""
-
-    method: str = field(metadata=one_of(preprocessing.METHODS))
-    statistics: str = field(metadata=one_of(preprocessing.STATISTICS))
-    rotation: str = field(metadata=one_of(preprocessing.ROTATIONS))
-    epsilon: float = field(metadata=number(lowest=0.0, highest=1e6))
 
 
 @dataclass(kw_only=True)
@@ -101,6 +71,8 @@ class Config:
     training: Training
     seeds: list[int] = field(metadata=several(SEED, [0, 1, 2, 3, 4], once=True))
     tracking: Tracking = field(default_factory=Tracking)
+    # Where the files of own data lie, if not where all are looked for; decides no result.
+    data_folder: str | None = field(default=None, metadata=allow("a folder", bool))
     # Asked of one command, so not in params.yaml: the seed of a job, where a sweep puts its
     # runs, whether it evaluates them on the test images, and whether it only tells.
     seed: int | None = field(default=None, metadata=SEED)
@@ -270,7 +242,7 @@ def check(config: Config) -> None:
         UserError: the first such value.
     """
     _check_ranges(config)
-    _check_split(config)
+    dataset_of(config.data)
     accepted = COSTS[config.training.cost].outputs
     if config.network.output not in accepted:
         _refuse(
@@ -309,26 +281,6 @@ def allowed(key: str) -> str:
             return str(names[part].metadata["range"].allowed)
         known = {**SECTIONS, "tracking": Tracking}.get(part, known)
     return f"one of {', '.join(entry.name for entry in fields(known))}"
-
-
-def _check_split(config: Config) -> None:
-    split, dataset = config.split, DATASETS[config.data.name]
-    wanted = split.train + split.validation
-    if wanted > dataset.train_images:
-        raise UserError(
-            f"split.train + split.validation = {split.train} + {split.validation} = {wanted}: "
-            f"the training file of {config.data.name} holds {dataset.train_images} images",
-            "split.train",
-        )
-    if split.test > dataset.test_images:
-        _refuse("split.test", split.test, f"1 to {dataset.test_images}, the test file's images")
-    for name in ("train", "validation") if split.method == "stratified" else ():
-        if getattr(split, name) < dataset.classes:
-            _refuse(
-                f"split.{name}",
-                getattr(split, name),
-                f"at least {dataset.classes}, one image a class, in a stratified split",
-            )
 
 
 def _refuse(key: str, value: object, allowed: str) -> None:

@@ -1,18 +1,29 @@
-"""The data sets that the pipeline knows, each file by its SHA-256.
+"""The data sets that come with the pipeline, and own ones, each file by its SHA-256.
 
-Convention: every data set is four files in the IDX format under the same four names, as MNIST
-was first published; who reads them need not know which data set it is. The hashes are those of
-the unpacked files, so that they do not depend on who packed them with what.
+Convention: a data set has training and test examples, each with a label. They lie in four IDX
+files, whose names say which is which, as MNIST's do; or in one `.npz` file with the arrays
+`x_train`, `y_train`, `x_test` and `y_test`. A hash is that of the unpacked file, so that it does
+not depend on who packed it with what; that of the packed file if the name ends in `.gz`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
-TRAIN_IMAGES = "train-images-idx3-ubyte"
-TRAIN_LABELS = "train-labels-idx1-ubyte"
-TEST_IMAGES = "t10k-images-idx3-ubyte"
-TEST_LABELS = "t10k-labels-idx1-ubyte"
+from pipeline.base.errors import UserError
+from pipeline.base.files import read_yaml
+from pipeline.network.settings import allow, several, whole
+
+MNIST_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 @dataclass(frozen=True)
@@ -23,26 +34,23 @@ class Dataset:
         name: in `data.name`, and of its folder.
         title: for people.
         source: where it was published.
-        files: SHA-256 by file name; that of a gzipped file, and its name with `.gz`, where
-            nobody has published the hash of what it holds.
-        embedded: whether scikit-learn brings it along.
-        image_shape: height and width in pixels.
+        files: SHA-256 by file name.
         class_names: for people, by label.
-        train_images: in the training file.
-        test_images: in the test file.
+        shape: of an example: height and width of an image, or the number of features.
+        class_noun: what a class is called.
+        mirrors: addresses of folders that hold the gzipped files, best first.
+        embedded: whether scikit-learn brings it along.
     """
 
     name: str
     title: str
     source: str
     files: dict[str, str]
+    class_names: list[str]
+    shape: list[int]
+    class_noun: str = "class"
+    mirrors: list[str] = field(default_factory=list)
     embedded: bool = False
-    image_shape: tuple[int, int] = (28, 28)
-    class_names: tuple[str, ...] = tuple("0123456789")
-    train_images: int = 60_000
-    test_images: int = 10_000
-
-    noun = "images"  # what examples are called
 
     @property
     def classes(self) -> int:
@@ -51,74 +59,127 @@ class Dataset:
 
     @property
     def features(self) -> int:
-        """Pixels an image."""
-        height, width = self.image_shape
-        return height * width
+        """How many numbers an example has."""
+        return math.prod(self.shape)
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Height and width of an image in pixels; None if examples are no images."""
+        return (self.shape[0], self.shape[1]) if len(self.shape) == 2 else None
+
+    @property
+    def noun(self) -> str:
+        """What examples are called, in the plural."""
+        return "images" if self.image_shape else "examples"
+
+    def files_of(self, part: str) -> tuple[str, str]:
+        """Return the files that hold a part, "train" or "test": its inputs and its labels."""
+        names = [name for name in self.files if is_npz(name) or _part(name) == part]
+        return min(names, key=_holds_labels), max(names, key=_holds_labels)
 
 
-def _files(
-    train_images: str, train_labels: str, test_images: str, test_labels: str, suffix: str = ""
-) -> dict[str, str]:
-    return {
-        f"{TRAIN_IMAGES}{suffix}": train_images,
-        f"{TRAIN_LABELS}{suffix}": train_labels,
-        f"{TEST_IMAGES}{suffix}": test_images,
-        f"{TEST_LABELS}{suffix}": test_labels,
-    }
+def is_npz(name: str) -> bool:
+    """Tell whether a file of this name holds all arrays of a data set."""
+    return name.removesuffix(".gz").endswith(".npz")
 
 
-_ALL = (
-    Dataset(
-        name="mnist",
-        title="MNIST",
-        source="Y. LeCun, C. Cortes, C. Burges: The MNIST database of handwritten digits",
-        files=_files(
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+def _part(name: str) -> str:
+    return "train" if "train" in name else "test"
+
+
+def _holds_labels(name: str) -> bool:
+    return "labels" in name
+
+
+def _dataset(name: str, *, classes: list[str], **entry: Any) -> Dataset:
+    return Dataset(name, class_names=classes, **entry)
+
+
+DATASETS = {
+    name: _dataset(name, **entry)
+    for name, entry in read_yaml(Path(__file__).with_name("catalogue.yaml")).items()
+}
+
+# --- own data ----------------------------------------------------------------------------------
+
+# Labels are stored in a byte each.
+MOST_CLASSES = 256
+
+
+def _are_files(value: Any) -> bool:
+    """Tell whether a value names an `.npz` file or four IDX files, each by its SHA-256."""
+    if not isinstance(value, dict) or not all(
+        re.fullmatch(r"[^\W][\w.+ -]*", str(name)) and re.fullmatch(r"[0-9a-f]{64}", str(digest))
+        for name, digest in value.items()
+    ):
+        return False
+    if any(map(is_npz, value)):
+        return len(value) == 1
+    roles = sorted((_part(name), _holds_labels(name)) for name in value)
+    return roles == [("test", False), ("test", True), ("train", False), ("train", True)]
+
+
+def _are_classes(value: Any) -> bool:
+    return (
+        type(value) is list
+        and 2 <= len(set(map(str, value))) == len(value) <= MOST_CLASSES
+        and all(type(name) is str and name.strip() and name.isprintable() for name in value)
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return (
+        type(value) is str and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", value) is not None
+    )
+
+
+@dataclass(kw_only=True)
+class Data:
+    """Which data set: one of the catalogue by its name alone, or files of your own."""
+
+    name: str = field(
+        metadata=allow(
+            f"one of {', '.join(DATASETS)}, or a name of letters, digits, _, - and . for your own "
+            "data, with data.files, data.classes and data.shape (docs/data.md)",
+            _is_name,
+        )
+    )
+    files: dict[str, str] | None = field(
+        default=None,
+        metadata=allow(
+            "a SHA-256 in hexadecimal for each file name, without folders: one .npz file, or four "
+            "IDX files whose names tell train from test, and labels from images",
+            _are_files,
         ),
-    ),
-    Dataset(
-        name="fashion_mnist",
-        title="Fashion-MNIST",
-        source="H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST, arXiv:1708.07747",
-        files=_files(
-            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        ),
-    ),
-    Dataset(
-        name="kmnist",
-        title="Kuzushiji-MNIST",
-        source="T. Clanuwat et al.: Deep Learning for Classical Japanese Literature, "
-        "arXiv:1812.01718",
-        files=_files(
-            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-            suffix=".gz",
-        ),
-    ),
-    Dataset(
-        name="digits",
-        embedded=True,
-        title="scikit-learn's 8x8 digits",
-        source="E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998; "
-        "the 1,797 images that scikit-learn embeds, the last 360 as test file",
-        files=_files(
-            "1192d80fb13b41bd405974e7276f8c82d0b32e4f26b229444c27b9e486971746",
-            "f8a600b73e2c056aa42316260206e6643bd33e96bd71cfb8e32b94f76fac4f93",
-            "80510fc9162448f4c8666335357ea127bd14ff20c9a09e20a09f3b8d96ef1ca3",
-            "cf2c8a23974df0c99eb3f36ff34c02acb9be1c84aca7280211ef04bea1135360",
-        ),
-        image_shape=(8, 8),
-        train_images=1437,
-        test_images=360,
-    ),
-)
+    )
+    classes: list[str] | None = field(
+        default=None,
+        metadata=allow(f"a list of 2 to {MOST_CLASSES} different names", _are_classes),
+    )
+    shape: list[int] | None = field(default=None, metadata=several(whole(1, 10**6), [28, 28]))
 
-DATASETS = {dataset.name: dataset for dataset in _ALL}
+
+OWN = ("files", "classes", "shape")
+
+
+def dataset_of(data: Data) -> Dataset:
+    """Return the data set that a configuration asks for.
+
+    Raises:
+        UserError: it is not in the catalogue and no complete data set of the user's either.
+    """
+    given = {key: value for key in OWN if (value := getattr(data, key)) is not None}
+    if data.name in DATASETS:
+        for key in given:
+            _refuse(data, key, f"null, since {data.name} comes with the pipeline")
+        return DATASETS[data.name]
+    for key in OWN if given else ["name"]:
+        if key not in given:
+            _refuse(data, key)
+    return _dataset(data.name, title=data.name, source="own files", **given)
+
+
+def _refuse(data: Data, key: str, allowed: str | None = None) -> None:
+    known = {entry.name: entry.metadata["range"].allowed for entry in fields(data)}
+    value = getattr(data, key)
+    raise UserError(f"data.{key} = {value}: allowed is {allowed or known[key]}", f"data.{key}")

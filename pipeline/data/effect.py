@@ -1,8 +1,4 @@
-"""What preprocessing did to the data, in numbers.
-
-Convention: moments are over all images and features of a part, in the units of the network's
-inputs.
-"""
+"""What preprocessing did to the data, in numbers."""
 
 from __future__ import annotations
 
@@ -18,36 +14,33 @@ from pipeline.data.preprocessing import BLOCK, AffineMap, Fitted, covariance
 LARGE_INPUT = 100.0
 
 
-def effect(fitted: Fitted, parts: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
+def effect(fitted: Fitted, parts: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Return mean, variance and largest absolute value of each part, and what was left out.
+
+    They are taken over all examples and features of a part, in the units of the network's inputs.
 
     Args:
         fitted: the preprocessor.
-        parts: raw pixels of shape (N, n), by name; "train" is one of them.
+        parts: raw examples of shape (N, n), by name; "train" is one of them.
     """
-    described = {name: _moments_of_all(fitted.map, pixels) for name, pixels in parts.items()}
-    found: dict[str, Any] = {
-        "inputs": _width(fitted.map, parts["train"]),
+    inputs, distance = _whiteness(fitted.map, parts["train"])
+    described = {name: _moments(fitted.map, raw) for name, raw in parts.items()}
+    return {
+        "inputs": inputs,
         "constant_pixels": fitted.constant,
         "null_directions": fitted.null,
         "null_floor": fitted.floor,
         "weakest_deviation": fitted.weakest,
-        "covariance_distance_from_identity": _distance_from_identity(fitted.map, parts["train"]),
+        "covariance_distance_from_identity": distance,
         "parts": described,
+        "warnings": _warnings(fitted, described),
     }
-    found["warnings"] = _warnings(fitted, described)
-    return found
 
 
-def _width(preprocessor: AffineMap, pixels: NDArray[np.uint8]) -> int:
-    matrix = preprocessor.matrix
-    return pixels.shape[1] if matrix is None else matrix.shape[1]
-
-
-def _moments_of_all(preprocessor: AffineMap, pixels: NDArray[np.uint8]) -> dict[str, float]:
+def _moments(fitted: AffineMap, raw: NDArray[Any]) -> dict[str, float]:
     total, squares, largest, count = 0.0, 0.0, 0.0, 0
-    for start in range(0, len(pixels), BLOCK):
-        inputs = preprocessor.apply(pixels[start : start + BLOCK])
+    for start in range(0, len(raw), BLOCK):
+        inputs = fitted.apply(raw[start : start + BLOCK])
         total += float(inputs.sum())
         squares += float(np.sum(inputs * inputs))
         largest = max(largest, float(np.abs(inputs).max()))
@@ -56,18 +49,18 @@ def _moments_of_all(preprocessor: AffineMap, pixels: NDArray[np.uint8]) -> dict[
     return {"mean": mean, "variance": squares / count - mean**2, "largest": largest}
 
 
-def _distance_from_identity(preprocessor: AffineMap, pixels: NDArray[np.uint8]) -> float:
-    """Return ‖C − I‖ / √k in the Frobenius norm, of the inputs' training covariance C.
+def _whiteness(fitted: AffineMap, raw: NDArray[Any]) -> tuple[int, float]:
+    """Return the number k of inputs, and ‖C − I‖ / √k of their training covariance C.
 
-    0 is perfectly white. A covariance follows an affine map exactly: C ↦ Aᵀ C A.
+    The norm is Frobenius'; 0 is perfectly white. C follows an affine map exactly: C ↦ Aᵀ C A.
     """
-    C = covariance(pixels)
-    scale = np.broadcast_to(preprocessor.scale, C.shape[:1])
+    C = covariance(raw)
+    scale = np.broadcast_to(fitted.scale, C.shape[:1])
     C = scale[:, np.newaxis] * C * scale
-    if preprocessor.matrix is not None:
-        C = preprocessor.matrix.T @ C @ preprocessor.matrix
+    if fitted.matrix is not None:
+        C = fitted.matrix.T @ C @ fitted.matrix
     k = len(C)
-    return float(np.linalg.norm(C - np.eye(k)) / np.sqrt(k))
+    return k, float(np.linalg.norm(C - np.eye(k)) / np.sqrt(k))
 
 
 def _warnings(fitted: Fitted, parts: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -75,8 +68,8 @@ def _warnings(fitted: Fitted, parts: Mapping[str, Mapping[str, float]]) -> list[
     per_feature = fitted.map.scale.ndim > 0 or fitted.map.matrix is not None
     if per_feature and fitted.constant:
         warnings.append(
-            f"{fitted.constant} pixels never change in the training images; they are centred and "
-            "left undivided"
+            f"{fitted.constant} features never change in the training examples; they are centred "
+            "and left undivided"
         )
     if fitted.null:
         warnings.append(

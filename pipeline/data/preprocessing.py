@@ -1,13 +1,14 @@
-"""From pixels to inputs: rescaling, standardisation (20), whitening (21), (22).
+"""From raw values to inputs: rescaling, standardisation (20), whitening (21), (22).
 
-Convention: X has a row an image, raw, as it lies in the file; `unit` is the raw value that counts
+Convention: rows are examples. X is raw, as it lies in the file; `unit` is the raw value that counts
 as one (255 for 8-bit pixels), and means, deviations and epsilon are in that unit. Whatever the
 method, a fitted preprocessor is one affine map x ↦ (x − shift) · scale [· matrix].
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from pipeline.base.errors import UserError
 from pipeline.network.activations import Array
+from pipeline.network.settings import number, one_of
 
-METHODS = ("raw", "standardise", "whiten")
-STATISTICS = ("scalar", "per_feature")
-ROTATIONS = ("pca", "zca")
 Float64 = NDArray[np.float64]
 # Rows turned into float64 at once.
 BLOCK = 2000
@@ -36,28 +35,20 @@ def moments(X: NDArray[Any], unit: float = 1.0) -> Moments:
     """Return the mean and the variance of each feature.
 
     Sums of 8-bit pixels and of their squares are whole numbers below 2^53 and so exact in
-    float64, in whatever order they are added: the result has the same bits on every machine,
-    and a pixel that never changes has variance zero, not nearly zero.
+    float64, in whatever order they are added: the result has the same bits on every machine.
+    A feature that never changes has variance zero, not nearly zero: its differences are.
 
     Args:
         X: shape (N, n).
         unit: the raw value that counts as one.
     """
     N, n = X.shape
-    if X.dtype == np.uint8:
-        total, squares = np.zeros(n), np.zeros(n)
-        for start in range(0, N, BLOCK):
-            block = X[start : start + BLOCK].astype(np.float64)
-            total += block.sum(axis=0)
-            squares += np.einsum("ij,ij->j", block, block)
-        variance = (N * squares - total * total) / float(N) ** 2
-        return Moments(total / N / unit, variance / unit**2)
-    scaled = X.astype(np.float64) / unit
-    mean = scaled.mean(axis=0)
-    variance = np.mean((scaled - mean) ** 2, axis=0)
-    # The rounded mean of equal numbers can differ from them; a constant stays a constant.
-    variance[scaled.max(axis=0) == scaled.min(axis=0)] = 0.0
-    return Moments(mean, variance)
+    total, squares = np.zeros(n), np.zeros(n)
+    for block in _differences(X):
+        total += block.sum(axis=0)
+        squares += np.einsum("ij,ij->j", block, block)
+    variance = np.maximum(N * squares - total * total, 0.0) / float(N) ** 2
+    return Moments((N * X[0].astype(np.float64) + total) / N / unit, variance / unit**2)
 
 
 def covariance(X: NDArray[Any], unit: float = 1.0) -> Float64:
@@ -68,17 +59,17 @@ def covariance(X: NDArray[Any], unit: float = 1.0) -> Float64:
         unit: the raw value that counts as one.
     """
     N, n = X.shape
-    if X.dtype == np.uint8:
-        total, products = np.zeros(n), np.zeros((n, n))
-        for start in range(0, N, BLOCK):
-            block = X[start : start + BLOCK].astype(np.float64)
-            total += block.sum(axis=0)
-            products += block.T @ block
-        return (N * products - np.outer(total, total)) / float(N) ** 2 / unit**2
-    scaled = X.astype(np.float64) / unit
-    centred = scaled - scaled.mean(axis=0)
-    centred[:, scaled.max(axis=0) == scaled.min(axis=0)] = 0.0
-    return centred.T @ centred / N
+    total, products = np.zeros(n), np.zeros((n, n))
+    for block in _differences(X):
+        total += block.sum(axis=0)
+        products += block.T @ block
+    return (N * products - np.outer(total, total)) / float(N) ** 2 / unit**2
+
+
+def _differences(X: NDArray[Any]) -> Iterator[Float64]:
+    """Yield X in blocks of rows, less its first row, so that large means cost no digits."""
+    for start in range(0, len(X), BLOCK):
+        yield X[start : start + BLOCK].astype(np.float64) - X[0].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -107,79 +98,106 @@ class AffineMap:
         return held if self.matrix is None else {**held, "matrix": self.matrix}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> AffineMap:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> AffineMap:
         """Return the map that `arrays` describes.
 
         Raises:
-            UserError: an array is missing or has the wrong shape.
+            UserError: an array is missing, has the wrong shape, or holds no finite numbers.
         """
         try:
-            found = cls(arrays["shift"], arrays["scale"], arrays.get("matrix"))
+            read = cls(arrays["shift"], arrays["scale"], arrays.get("matrix"))
         except KeyError as error:
             raise UserError(f"preprocessor: array {error} is missing") from None
-        if found.shift.ndim > 1 or found.scale.ndim > 1:
-            raise UserError("preprocessor: shift and scale must be numbers or vectors")
-        if found.matrix is not None and found.matrix.ndim != 2:
-            raise UserError("preprocessor: matrix must have two dimensions")
-        return found
+        n = arrays["matrix"].shape[:1] if "matrix" in arrays else read.shift.shape
+        for name, array in read.arrays().items():
+            if array.dtype != np.float64 or not np.isfinite(array).all():
+                raise UserError(f"preprocessor: {name} must hold finite numbers in float64")
+            if array.ndim != 2 if name == "matrix" else array.shape not in ((), n):
+                raise UserError(f"preprocessor: {name} has shape {array.shape}")
+        return read
 
 
 class Fitted(NamedTuple):
     """A fitted map, and what had to be left out to keep its values finite.
 
-    `constant` counts features that never change in the training set. `null` counts directions
-    in which the training set has no extent beyond rounding: PCA drops them, ZCA sets them to 0.
-    `floor` is the singular value, in units², at or below which a direction counts as null.
-    `weakest` is the smallest deviation, in units, that the data were divided by (ε comes on top).
+    Attributes:
+        map: the fitted map.
+        constant: how many features never change in the training set.
+        null: in how many directions the training set has no extent beyond rounding; PCA drops
+            them, ZCA sets them to 0.
+        floor: the singular value, in units², at or below which a direction counts as null.
+        weakest: the smallest deviation, in units, that is divided by (ε comes on top).
     """
 
     map: AffineMap
-    constant: int
-    null: int
-    floor: float
-    weakest: float
+    constant: int = 0
+    null: int = 0
+    floor: float = 0.0
+    weakest: float = 1.0
 
 
-def rescaling(unit: float) -> AffineMap:
-    """Return x ↦ x / unit: the pixels as they are, as numbers from 0 to 1."""
-    return AffineMap(np.zeros(()), np.asarray(1 / unit))
+# --- the methods -------------------------------------------------------------------------------
 
 
-def standardisation(found: Moments, statistics: str, unit: float = 1.0) -> Fitted:
+def raw(X: NDArray[Any], unit: float) -> Fitted:
+    """Return x ↦ x / unit: pixels as numbers from 0 to 1."""
+    return Fitted(AffineMap(np.zeros(()), np.asarray(1 / unit)))
+
+
+def scalar(each: Moments) -> Moments:
+    """Return one mean and one variance over all features."""
+    mean = each.mean.mean()
+    return Moments(np.asarray(mean), np.mean(each.variance + (each.mean - mean) ** 2))
+
+
+STATISTICS: dict[str, Callable[[Moments], Moments]] = {
+    "scalar": scalar,
+    "per_feature": lambda each: each,
+}
+STATISTIC_LABELS = {"scalar": "standardise", "per_feature": "per feature"}
+
+
+def standardise(X: NDArray[Any], unit: float, *, statistics: str = "scalar") -> Fitted:
     """Return X_n = (X − μ) / σ, equation (20).
-
-    Args:
-        found: moments of the training set.
-        statistics: "scalar", one μ and σ over all features, or "per_feature".
-        unit: of `found`.
 
     A feature that is constant in the training set is centred and left undivided: σ = 0 there,
     and dividing by a small number instead would send a test pixel that lights up to infinity.
-    """
-    constant = int(np.count_nonzero(found.variance == 0))
-    if statistics == "scalar":
-        mean = np.asarray(found.mean.mean())
-        deviation = np.sqrt(np.mean(found.variance + (found.mean - mean) ** 2))
-    else:
-        mean, deviation = found.mean, np.sqrt(found.variance)
-    divisor = np.where(deviation > 0, deviation, 1.0)
-    weakest = float(np.min(divisor))
-    return Fitted(AffineMap(mean * unit, 1 / (divisor * unit)), constant, 0, 0.0, weakest)
-
-
-def whitening(mean: Float64, C: Float64, rotation: str, epsilon: float, unit: float) -> Fitted:
-    """Return x_w = (x − μ) U / (√s + ε), equation (22), with C = U diag(s) Uᵀ of (21).
 
     Args:
-        mean: μ of the training set, shape (n,).
-        C: its covariance, shape (n, n).
-        rotation: "pca" leaves the data along the principal axes; "zca" rotates them back, · Uᵀ.
-        epsilon: ε, in units.
-        unit: of `mean` and `C`.
+        X: the training set, shape (N, n).
+        unit: the raw value that counts as one.
+        statistics: a name of `STATISTICS`: over what μ and σ are taken.
+    """
+    each = moments(X, unit)
+    mean, variance = STATISTICS[statistics](each)
+    deviation = np.sqrt(variance)
+    divisor = np.where(deviation > 0, deviation, 1.0)
+    constant = int(np.count_nonzero(each.variance == 0))
+    fitted = AffineMap(mean * unit, 1 / (divisor * unit))
+    return Fitted(fitted, constant, weakest=float(np.min(divisor)))
+
+
+# What follows after the data lie along their principal axes U.
+ROTATIONS: dict[str, Callable[[Float64, Float64], Float64]] = {
+    "pca": lambda matrix, U: matrix,
+    "zca": lambda matrix, U: matrix @ U.T,
+}
+
+
+def whiten(X: NDArray[Any], unit: float, *, rotation: str = "pca", epsilon: float = 1e-8) -> Fitted:
+    """Return x_w = (x − μ) U / (√s + ε), equation (22), with C = U diag(s) Uᵀ of (21).
 
     The slide prints no rotation; its own figure projects onto the singular vectors first, and
     without that the data stay correlated. Directions without extent are left out: see `Fitted`.
+
+    Args:
+        X: the training set, shape (N, n).
+        unit: the raw value that counts as one.
+        rotation: a name of `ROTATIONS`: "pca" leaves the data along the principal axes, "zca"
+            rotates them back, · Uᵀ.
+        epsilon: ε, in units.
     """
+    C = covariance(X, unit)
     # The SVD, as on the slide, and not eigh, whose small eigenvalues come out negative.
     U, s, _ = np.linalg.svd(C, hermitian=True)
     floor = float(s[0]) * len(s) * float(np.finfo(np.float64).eps)
@@ -187,37 +205,75 @@ def whitening(mean: Float64, C: Float64, rotation: str, epsilon: float, unit: fl
     U, s = U[:, kept], s[kept]
     # A singular vector's sign is arbitrary: its largest entry is positive here.
     U = U * np.sign(U[np.abs(U).argmax(axis=0), np.arange(len(s))])
-    matrix = U / (np.sqrt(s) + epsilon) / unit
-    if rotation == "zca":
-        matrix = matrix @ U.T
+    matrix = ROTATIONS[rotation](U / (np.sqrt(s) + epsilon) / unit, U)
     constant = int(np.count_nonzero(C.diagonal() == 0))
+    fitted = AffineMap(moments(X, unit).mean * unit, np.ones(()), matrix)
     null = int(np.count_nonzero(~kept))
-    weakest = float(np.sqrt(s[-1])) if len(s) else 1.0
-    return Fitted(AffineMap(mean * unit, np.ones(()), matrix), constant, null, floor, weakest)
+    return Fitted(fitted, constant, null, floor, float(np.sqrt(s[-1])) if len(s) else 1.0)
 
 
-def fit(
-    X: NDArray[Any],
-    *,
-    method: str,
-    statistics: str = "scalar",
-    rotation: str = "pca",
-    epsilon: float = 1e-8,
-    unit: float = PIXEL_UNIT,
-) -> Fitted:
-    """Fit a preprocessor to training images, and to nothing else.
+class Method(NamedTuple):
+    """A way of preprocessing.
+
+    Attributes:
+        fit: takes training examples, their unit and the options.
+        options: the names of its options, among those of the section `preprocess`.
+        label: its name for people, given all values of that section.
+    """
+
+    fit: Callable[..., Fitted]
+    options: tuple[str, ...]
+    label: Callable[[Mapping[str, Any]], str]
+
+
+METHODS = {
+    "raw": Method(raw, (), lambda _: "raw"),
+    "standardise": Method(
+        standardise,
+        ("statistics",),
+        lambda values: STATISTIC_LABELS[values["statistics"]],
+    ),
+    "whiten": Method(
+        whiten,
+        ("rotation", "epsilon"),
+        lambda values: f"whiten {values['rotation']} {values['epsilon']:g}",
+    ),
+}
+
+
+@dataclass(kw_only=True)
+class Preprocess:
+    """How raw values become inputs: (20), or (21) and (22)."""
+
+    method: str = field(metadata=one_of(METHODS))
+    statistics: str = field(metadata=one_of(STATISTICS))
+    rotation: str = field(metadata=one_of(ROTATIONS))
+    epsilon: float = field(metadata=number(lowest=0.0, highest=1e6))
+
+
+def fit(X: NDArray[Any], *, method: str, unit: float | None = None, **options: Any) -> Fitted:
+    """Fit a preprocessor to training examples, and to nothing else.
 
     Args:
-        X: training images, raw, shape (N, n).
-        method: "raw", "standardise" or "whiten".
-        statistics: of "standardise".
-        rotation: of "whiten".
-        epsilon: of "whiten", in units.
-        unit: the raw value that counts as one.
+        X: training examples, raw, shape (N, n).
+        method: a name of `METHODS`.
+        unit: the raw value that counts as one; by default 255 for 8-bit pixels, else 1.
+        options: of the section `preprocess`; the method takes its own from them.
+
+    Raises:
+        KeyError: there is no such method.
     """
-    if method == "raw":
-        return Fitted(rescaling(unit), 0, 0, 0.0, 1.0)
-    found = moments(X, unit)
-    if method == "standardise":
-        return standardisation(found, statistics, unit)
-    return whitening(found.mean, covariance(X, unit), rotation, epsilon, unit)
+    if unit is None:
+        unit = PIXEL_UNIT if X.dtype == np.uint8 else 1.0
+    entry = METHODS[method]
+    taken = {name: options[name] for name in entry.options if name in options}
+    return entry.fit(X, unit, **taken)
+
+
+def label(values: Mapping[str, Any]) -> str:
+    """Return a name for a preprocessor's settings, such as `per feature` or `whiten pca 1e-08`.
+
+    Args:
+        values: the section `preprocess` of an experiment.
+    """
+    return METHODS[values["method"]].label(values)

@@ -1,8 +1,8 @@
 """Getting a data set's files: from folders that may hold them, then from public mirrors.
 
 Convention: the content decides. A file counts under any of its usual names, gzipped or not, if
-the SHA-256 of what it holds is the catalogue's; otherwise the next place is tried, and the final
-error lists them all. Nothing but `data/raw` and the cache folder is ever written to.
+its SHA-256 is the expected one; otherwise the next place is tried, and the final error lists them
+all. Nothing but `data/raw` and the cache folder is ever written to.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -25,23 +25,9 @@ from pipeline.base.errors import NotToBeHad, UserError
 from pipeline.base.files import read_bytes, sha256, write_bytes
 from pipeline.base.masking import MASK, printable
 from pipeline.base.paths import Paths
-from pipeline.data import web
-from pipeline.data.catalogue import Dataset
+from pipeline.data.catalogue import DATASETS, Dataset
 from pipeline.data.idx import GZIP_MAGIC, MOST_BYTES, unpack
-from pipeline.data.web import Absent, Unreachable
-
-# Addresses of folders that hold the gzipped files, best first.
-MIRRORS = {
-    "mnist": (
-        "https://ossci-datasets.s3.amazonaws.com/mnist",
-        "https://storage.googleapis.com/cvdf-datasets/mnist",
-    ),
-    "fashion_mnist": (
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
-    ),
-    "kmnist": ("http://codh.rois.ac.jp/kmnist/dataset/kmnist",),
-}
+from pipeline.data.web import Absent, Unreachable, download
 
 TOTAL_SECONDS = 600.0
 
@@ -50,53 +36,64 @@ class _Wrong(Exception):
     """A file is there and cannot be used; says why."""
 
 
+class _Place(NamedTuple):
+    """Where files may lie.
+
+    Attributes:
+        shown: for people; holds no password.
+        read: returns the content of the file of a name; raises Absent, _Wrong, Unreachable.
+        public: whether it is a public mirror, where files are gzipped and keep their names.
+    """
+
+    shown: str
+    read: Callable[[str], bytes]
+    public: bool = False
+
+    def names(self, name: str) -> list[str]:
+        """Return the names that a file may have here; people and programs rename them."""
+        plain = name.removesuffix(".gz")
+        if self.public:
+            return [f"{plain}.gz"]
+        dotted = plain.replace("-idx", ".idx")
+        return list(dict.fromkeys([plain, f"{plain}.gz", dotted, f"{dotted}.gz"]))
+
+
 def obtain(
     dataset: Dataset,
     paths: Paths,
     *,
+    folder: str | None = None,
     mirror: str | None = None,
     cache: Path | None = None,
-    public: Sequence[str] = (),
     deadline: float = TOTAL_SECONDS,
-    progress: bool = False,
 ) -> None:
     """See to it that `data/raw/<name>` holds all files of a data set.
 
-    Looked for, in this order, in `data/given/<name>`, `mirror`, the folder beside the checkout,
-    `cache` and `public`; files of `data/raw/<name>` that are true are left alone.
+    Files of `data/raw/<name>` that are right are left alone. The others are looked for, in this
+    order, in `folder`, `data/given/<name>`, `mirror`, the folder beside the checkout, `cache`, what
+    scikit-learn embeds, and the data set's public mirrors.
 
     Args:
         dataset: what to get.
         paths: of the checkout.
+        folder: from the checkout if it is relative.
         mirror: a folder, from the checkout if it is relative, or an address (file, http, https);
             files lie in it directly or in a subfolder of the data set's name.
-        cache: a folder that keeps what came from `public`; skipped if it cannot be used.
-        public: addresses of folders that hold gzipped files.
+        cache: a folder that keeps what came from public mirrors; skipped if it cannot be used.
         deadline: seconds for everything together.
-        progress: whether to draw a bar.
 
     Raises:
-        NotToBeHad: a file is nowhere to be had; lists what was tried and what to do.
+        UserError: a file is nowhere to be had; lists what was tried and what to do. `NotToBeHad`
+            if it is a file of the catalogue.
     """
-    folder = paths.raw(dataset.name)
-    if dataset.embedded:
-        _write_embedded(dataset, folder)
-        return
-    ends = time.monotonic() + deadline
-    download = partial(web.download, ends=ends, progress=progress)
-    places = [
-        _folder(paths.given(dataset.name)),
-        *(_mirror(mirror, dataset.name, paths, download) if mirror else []),
-        _folder(paths.beside(dataset.name)),
-        *([_folder(cache)] if cache else []),
-        *(_web(address, download, public=True) for address in public),
-    ]
+    places = list(_places(dataset, paths, folder, mirror, cache))
+    ends, raw = time.monotonic() + deadline, paths.raw(dataset.name)
     for name in dataset.files:
         with suppress(Absent, _Wrong):
-            _checked(_read(folder / name), dataset, name)
+            _checked(_read(raw / name), dataset, name)
             continue
         content, place = _find(dataset, name, places, ends, paths.given(dataset.name))
-        write_bytes(folder / name, content)
+        write_bytes(raw / name, content)
         if place.public and cache:
             with suppress(OSError):  # a cache that cannot be written to is done without
                 write_bytes(cache / name, content)
@@ -111,42 +108,70 @@ def user_cache(dataset: str) -> Path | None:
     return folder / dataset
 
 
-def _write_embedded(dataset: Dataset, folder: Path) -> None:
+# --- where to look -----------------------------------------------------------------------------
+
+
+def _places(
+    dataset: Dataset,
+    paths: Paths,
+    folder: str | None,
+    mirror: str | None,
+    cache: Path | None,
+) -> Iterator[_Place]:
+    if folder:
+        yield _folder(paths.home / Path(folder).expanduser())
+    yield _folder(paths.given(dataset.name))
+    if mirror:
+        yield from _mirror(mirror, dataset.name, paths)
+    yield _folder(paths.beside(dataset.name))
+    if cache:
+        yield _folder(cache)
+    if dataset.embedded:
+        yield _Place("scikit-learn", _embedded)
+    for address in dataset.mirrors:
+        yield _web(address, public=True)
+
+
+def _folder(folder: Path) -> _Place:
+    return _Place(printable(str(folder)), lambda name: _read(folder / name))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Absent("not there") from None
+    except OSError as error:
+        raise _Wrong(error.strerror or type(error).__name__) from None
+
+
+def _embedded(name: str) -> bytes:
     from pipeline.data.embedded import embedded_files  # imports scikit-learn
 
-    for name, content in embedded_files().items():
-        if sha256(content) != dataset.files[name]:
-            raise UserError(
-                f"{name} of {dataset.name}: SHA-256 expected {dataset.files[name]}, got "
-                f"{sha256(content)}; is scikit-learn the version of requirements.lock?"
-            )
-        write_bytes(folder / name, content)
+    try:
+        return embedded_files()[name]
+    except KeyError:
+        raise Absent("not there") from None
 
 
-# --- trying one place after the other ---
+def _mirror(mirror: str, dataset: str, paths: Paths) -> list[_Place]:
+    # The subfolder first: what lies above it under the same name may be another data set's.
+    if mirror.lower().startswith("file:"):
+        mirror = url2pathname(urlsplit(mirror).path)
+    if "://" in mirror:
+        return [_web(f"{mirror.rstrip('/')}/{dataset}"), _web(mirror)]
+    folder = paths.home / mirror
+    return [_folder(folder / dataset), _folder(folder)]
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where files may lie.
+def _web(address: str, *, public: bool = False) -> _Place:
+    scheme, _, rest = address.rstrip("/").partition("://")
+    _, at, host = rest.rpartition("@")
+    shown = printable(f"{scheme}://{MASK if at else ''}{host}")
+    return _Place(shown, lambda name: download(f"{scheme}://{rest}/{name}"), public)
 
-    Attributes:
-        shown: for people; holds no password.
-        read: returns the content of the file of a name; raises Absent, _Wrong, Unreachable.
-        public: whether it is a public mirror, where names are known.
-    """
 
-    shown: str
-    read: Callable[[str], bytes]
-    public: bool = False
-
-    def names(self, name: str) -> list[str]:
-        """Return the names that a file may have here; people and programs rename them."""
-        plain = name.removesuffix(".gz")
-        if self.public:
-            return [f"{plain}.gz"]
-        dotted = plain.replace("-idx", ".idx")
-        return [plain, f"{plain}.gz", dotted, f"{dotted}.gz"]
+# --- trying one place after the other ----------------------------------------------------------
 
 
 def _find(
@@ -174,15 +199,17 @@ def _find(
                 return content, place
         tried += wrong or [f"{place.shown}: {answer}"]
         unusable += wrong
+    text = f"{name} of {dataset.title} is nowhere to be had. Put {', '.join(dataset.files)} into "
+    if dataset.name not in DATASETS:
+        raise UserError(f"{text}{given}. Tried: {'; '.join(tried)}")
     raise NotToBeHad(
-        f"{name} of {dataset.title} is nowhere to be had. Put the files "
-        f"{', '.join(dataset.files)} into {given}, or go without a network: `make demo` runs the "
-        f"pipeline on scikit-learn's embedded digits (data=digits). Tried: {'; '.join(tried)}"
+        f"{text}{given}, or go without a network: `make demo` runs the pipeline on scikit-learn's "
+        f"embedded digits (data=digits). Tried: {'; '.join(tried)}"
     )
 
 
 def _checked(content: bytes, dataset: Dataset, name: str) -> bytes:
-    """Return `content`, unpacked unless the catalogue knows the packed file, if it is right."""
+    """Return `content`, unpacked unless the packed file's hash is known, if it is right."""
     expected = dataset.files[name]
     if content.startswith(GZIP_MAGIC) and not name.endswith(".gz"):
         try:
@@ -215,39 +242,3 @@ def _before(ends: float, read: Callable[[], bytes]) -> bytes:
         return result.result(timeout=max(0.0, ends - time.monotonic()))
     except TimeoutError:
         raise Unreachable("too slow: time was up") from None
-
-
-# --- reading from one place ---
-
-
-def _folder(folder: Path) -> _Place:
-    return _Place(printable(str(folder)), lambda name: _read(folder / name))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bytes(path, MOST_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
-        raise Absent("not there") from None
-    except OSError as error:
-        raise _Wrong(error.strerror or type(error).__name__) from None
-
-
-def _mirror(
-    mirror: str, dataset: str, paths: Paths, download: Callable[[str], bytes]
-) -> list[_Place]:
-    # The subfolder first: what lies above it under the same name may be another data set's.
-    if mirror.lower().startswith("file:"):
-        mirror = url2pathname(urlsplit(mirror).path)
-    if "://" in mirror:
-        return [_web(f"{mirror.rstrip('/')}/{dataset}", download), _web(mirror, download)]
-    folder = paths.home / mirror
-    return [_folder(folder / dataset), _folder(folder)]
-
-
-def _web(address: str, download: Callable[[str], bytes], public: bool = False) -> _Place:
-    scheme, _, rest = address.rstrip("/").partition("://")
-    _, at, host = rest.rpartition("@")
-
-    shown = printable(f"{scheme}://{MASK if at else ''}{host}")
-    return _Place(shown, lambda name: download(f"{scheme}://{rest}/{name}"), public)

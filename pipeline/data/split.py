@@ -1,11 +1,13 @@
-"""Which images train and which validate.
+"""Which examples train and which validate.
 
-Convention: indices count the images of the training file from 0 and are sorted; the test file
+Convention: indices count the examples of the training file from 0 and are sorted; the test file
 is left alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,72 +15,93 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import UserError
 from pipeline.base.files import sha256
+from pipeline.network.settings import SEED, one_of, whole
 
-METHODS = ("stratified", "first")
+Labels = NDArray[np.integer[Any]]
+Indices = NDArray[np.uint32]
 
 
 class SplitIndices(NamedTuple):
     """Indices into the training file, each sorted, dtype uint32."""
 
-    train: NDArray[np.uint32]
-    validation: NDArray[np.uint32]
+    train: Indices
+    validation: Indices
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the indices, as little-endian 32-bit numbers, train first."""
+        return sha256(b"".join(part.astype("<u4").tobytes() for part in self))
 
 
-def draw(
-    labels: NDArray[np.integer[Any]], *, train: int, validation: int, method: str, seed: int
-) -> SplitIndices:
+def stratified(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
+    """Draw by a seed, so that the classes keep their shares."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        drawn = train_test_split(
+            np.arange(len(labels), dtype=np.uint32),
+            train_size=train,
+            test_size=validation,
+            stratify=labels,
+            random_state=seed,
+        )
+    except ValueError as error:
+        raise UserError(f"split.method = stratified: {error}", "split.method") from None
+    return np.sort(drawn[0]), np.sort(drawn[1])
+
+
+def first(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
+    """Let the first examples validate and the next ones train."""
+    indices = np.arange(validation + train, dtype=np.uint32)
+    return indices[validation:], indices[:validation]
+
+
+METHODS: dict[str, Callable[[Labels, int, int, int], tuple[Indices, Indices]]] = {
+    "stratified": stratified,
+    "first": first,
+}
+EXAMPLES = whole(1, 10**9)
+
+
+@dataclass(kw_only=True)
+class Split:
+    """How many examples train, validate and test, and how they are drawn."""
+
+    train: int = field(metadata=EXAMPLES)
+    validation: int = field(metadata=EXAMPLES)
+    test: int = field(metadata=EXAMPLES)
+    method: str = field(metadata=one_of(METHODS))
+    seed: int = field(metadata=SEED)
+
+
+def draw(labels: Labels, split: Split) -> SplitIndices:
     """Divide the training file.
 
     Args:
         labels: of the training file, shape (N,).
-        train: how many images train.
-        validation: how many validate.
-        method: "stratified", a seeded draw that keeps the shares of the classes, or "first":
-            the first images validate, the next ones train.
-        seed: of the stratified draw.
+        split: how.
 
     Raises:
-        UserError: there are not enough images, or a class has too few to be drawn from.
+        UserError: there are not enough examples, or a class has too few to be drawn from.
     """
-    if train + validation > len(labels):
+    wanted = split.train + split.validation
+    if wanted > len(labels):
         raise UserError(
-            f"split.train + split.validation = {train + validation}: "
-            f"the training file holds {len(labels)} images"
+            f"split.train + split.validation = {split.train} + {split.validation} = {wanted}: "
+            f"the training file holds {len(labels)} examples",
+            "split.train",
         )
-    if method == "first":
-        indices = SplitIndices(
-            np.arange(validation, validation + train, dtype=np.uint32),
-            np.arange(validation, dtype=np.uint32),
-        )
-    else:
-        from sklearn.model_selection import train_test_split
-
-        try:
-            drawn = train_test_split(
-                np.arange(len(labels), dtype=np.uint32),
-                train_size=train,
-                test_size=validation,
-                stratify=labels,
-                random_state=seed,
-            )
-        except ValueError as error:
-            raise UserError(f"split.method = stratified: {error}") from None
-        indices = SplitIndices(np.sort(drawn[0]), np.sort(drawn[1]))
+    drawn = METHODS[split.method](labels, split.train, split.validation, split.seed)
+    indices = SplitIndices(*drawn)
     refuse_overlap(indices)
     return indices
 
 
 def refuse_overlap(indices: SplitIndices) -> None:
-    """Check that no image both trains and validates.
+    """Check that no example both trains and validates.
 
     Raises:
         UserError: some do.
     """
     both = np.intersect1d(indices.train, indices.validation)
     if len(both):
-        raise UserError(f"{len(both)} images both train and validate, such as number {both[0]}")
-
-
-def digest(indices: SplitIndices) -> str:
-    """Return the SHA-256 of the indices, as little-endian 32-bit numbers, train first."""
-    return sha256(b"".join(part.astype("<u4").tobytes() for part in indices))
+        raise UserError(f"{len(both)} examples both train and validate, such as number {both[0]}")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import Config
 from pipeline.base.errors import UserError
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.catalogue import dataset_of
 from pipeline.draw.packing import answers, chosen, embedded, packed, sureness
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.records.model import Model
@@ -145,7 +145,7 @@ def page(drawn: Drawn) -> str:
         bends=slopes[1] != slopes[2],
         signed=hidden.function(x)[0, 0] < 0,
         probabilities=np.isclose(output.function(x).sum(), 1),
-        dataset=DATASETS[name],
+        dataset=dataset_of(drawn.config.data),
         networks=networks,
         accuracy=summarise_right(right).percent(),
         failed=[seed for seed in drawn.config.seeds if seed not in drawn.models],
@@ -189,7 +189,7 @@ def data(
     shown = list(dict.fromkeys([*examples, *wrong]))
     return {
         "frame": asdict(FRAMES[drawn.config.data.name]),
-        "classes": DATASETS[drawn.config.data.name].classes,
+        "classes": dataset_of(drawn.config.data).classes,
         "activations": networks[0].activations,
         "networks": [
             {

@@ -6,11 +6,10 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
-from pipeline.data.prepared import PREPROCESS_SECTIONS, Images, Prepared, made_for, prepare
+from pipeline.data.prepared import PREPROCESS, Part, Prepared, load, made_for
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.descent import Examples
 from pipeline.engine.inputs import LARGEST_SPARSE_BATCH, RARE, inputs_of
@@ -38,11 +37,11 @@ def examples(config: Config, paths: Paths) -> Ready:
     Raises:
         UserError: a file is missing or damaged.
     """
-    key = (str(made_for(config, *PREPROCESS_SECTIONS)), config.training.dtype, _rare(config))
+    key = (str(made_for(config, PREPROCESS)), config.training.dtype, _rare(config))
     with _lock:  # a launcher may run jobs in threads of one process
         if key not in _kept:
             _kept.clear()  # one data set at a time: a worker's memory does not grow
-            _kept[key] = ready(config, prepare(config, paths))
+            _kept[key] = ready(config, load(config, paths))
         return _kept[key]
 
 
@@ -54,12 +53,12 @@ def ready(config: Config, prepared: Prepared) -> Ready:
     """Return the same of images that were read before."""
     dtype = np.dtype(config.training.dtype)
 
-    def of(images: Images, one_hot: NDArray[np.uint8], rare: float) -> Examples:
-        inputs = inputs_of(prepared.preprocessor, images.pixels, dtype, rare=rare)
-        return Examples(inputs, one_hot, images.labels)
+    def of(part: Part, rare: float) -> Examples:
+        inputs = inputs_of(prepared.preprocessor, part.raw, dtype, rare=rare)
+        return Examples(inputs, part.one_hot, part.labels)
 
-    train = of(prepared.train, prepared.train_one_hot, _rare(config))
-    validation = of(prepared.validation, prepared.validation_one_hot, 0.0)
+    train = of(prepared.train, _rare(config))
+    validation = of(prepared.validation, 0.0)
     return Ready(train, validation, train.inputs.shape[1], prepared.preprocessor)
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.data.onehot import one_hot
-from pipeline.data.preprocessing import PIXEL_UNIT, rescaling
+from pipeline.data.preprocessing import fit
 from pipeline.lecture import cloud, figures, perceptron
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import cross_entropy_gradient
@@ -55,7 +55,7 @@ def of_digits(
     """
     encoded = one_hot(labels, classes)
     network = initialise(NETWORK, pixels.shape[1], classes, generator(0, "initialisation"))
-    X = rescaling(PIXEL_UNIT).apply(pixels[:1])
+    X = fit(pixels[:1], method="raw").map.apply(pixels[:1])
     passed = forward(network, X)
     delta = cross_entropy_gradient(
         passed.pre_activations[-1], encoded[:1].astype(np.float64), ACTIVATIONS["sigmoid"]

@@ -14,11 +14,11 @@ from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import read_json, write_bytes
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
+from pipeline.data.prepared import load
 from pipeline.data.preprocessing import fit
 from pipeline.lecture import cosine
 from pipeline.lecture.published import RUNS
-from pipeline.lecture.studies import BASELINE, DATASET, label
+from pipeline.lecture.studies import BASELINE, label
 from pipeline.records.environment import one_blas_thread
 from pipeline.records.provenance import made_by
 from pipeline.results.crossed import Crossed
@@ -80,8 +80,7 @@ def lecture_page(
 
 def seconds(config: Config, paths: Paths) -> dict[str, tuple[float, float]]:
     """Return how long ways of preprocessing take to fit, and to apply to the training images."""
-    images = prepared.training_file(paths, DATASET)
-    train = images.pixels[prepared.split_for(config, paths, images.labels).train]
+    train = load(config, paths).train.raw
     measured = {}
     with one_blas_thread():
         for chosen in TIMED:

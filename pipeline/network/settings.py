@@ -52,6 +52,10 @@ def whole(lowest: int, highest: int) -> Metadata:
     )
 
 
+# scikit-learn's and NumPy's legacy generators take no larger seed, so nobody else's can either.
+SEED = whole(0, 2**32 - 1)
+
+
 def number(
     *,
     lowest: float = -math.inf,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pipeline.base.config import Config, experiment, from_experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, sha256
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import Preparation
 from pipeline.engine import VERSION
 from pipeline.engine.canary import canary
@@ -42,7 +42,7 @@ def description(config: Config, preparation: Preparation) -> Description:
         "format": FORMAT,
         "experiment": experiment(config),
         "seed": config.seed,
-        "data": dict(DATASETS[config.data.name].files),
+        "data": dataset_of(config.data).files,
         "code": code_digest(),
         "preparation": preparation.digests(),
         "arithmetic": {"version": VERSION, "canary": canary(config.training.dtype)},

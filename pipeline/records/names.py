@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.base.masking import one_line
-from pipeline.data.catalogue import DATASETS
+from pipeline.data import preprocessing
+from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.record import Finished, Unfinished, shared_by
 
 Experiment = Mapping[str, Mapping[str, Any]]
@@ -36,38 +37,32 @@ def marked(name: str, record: Finished | Unfinished) -> str:
 
 def _name(experiment: Experiment) -> str:
     training = experiment["training"]
-    dataset = DATASETS[experiment["data"]["name"]]
+    dataset = dataset_of(Data(**experiment["data"]))
     sizes = (dataset.features, *experiment["network"]["hidden"], dataset.classes)
     descent = f"sgd {training['learning_rate']:g}"
     if training["momentum"]:
         descent += f" momentum {training['momentum']:g}"
     if training["schedule"] != "constant":
         descent += f" {training['schedule']}"
-    return f"{_preprocessing(experiment)} · {'-'.join(map(str, sizes))} · {descent}"
-
-
-def _preprocessing(experiment: Experiment) -> str:
-    """Return the method with those of its options that count."""
-    preprocess = experiment["preprocess"]
-    method = str(preprocess["method"])
-    if method == "standardise" and preprocess["statistics"] != "scalar":
-        return "per feature"
-    if method == "whiten":
-        return f"{method} {preprocess['rotation']} {preprocess['epsilon']:g}"
-    return method
+    return (
+        f"{preprocessing.label(experiment['preprocess'])} · {'-'.join(map(str, sizes))} · {descent}"
+    )
 
 
 def _labels(experiment: Experiment) -> dict[str, str]:
     """Return everything that can differ, in words, by where it stands."""
-    labels = {"preprocess": _preprocessing(experiment)}
+    labels = {"preprocess": preprocessing.label(experiment["preprocess"])}
     for section, values in experiment.items():
         for key, value in values.items():
-            if section != "preprocess":
+            # Files tell data sets of one name apart, classes and shapes need not.
+            if section != "preprocess" and key not in ("classes", "shape"):
                 labels[f"{section}.{key}"] = _label(section, key, value)
     return labels
 
 
 def _label(section: str, key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{key} {min(value.values())[:6]}"
     if isinstance(value, list):
         return "-".join(map(str, value))
     if key == "learning_rate":

@@ -33,7 +33,7 @@ from pipeline.base.files import (
     write_bytes,
     write_json,
 )
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.catalogue import Data, dataset_of
 from pipeline.network.dense import Layer, Network, parameters
 from pipeline.network.training import Epoch, Start
 from pipeline.records.identity import FORMAT, Description, check_description, identity
@@ -104,7 +104,7 @@ class Finished:
         path = self.folder / "model.npz"
         model = parse_model(_read_checked(path, self.hashes["model.npz"]), name=str(path))
         experiment = self.description["experiment"]
-        classes = DATASETS[experiment["data"]["name"]].classes
+        classes = dataset_of(Data(**experiment["data"])).classes
         sizes = [len(layer.b) for layer in model.network.layers]
         if sizes != [*experiment["network"]["hidden"], classes]:
             raise UserError(f"{path}: its layers have {sizes} neurons, its description others")

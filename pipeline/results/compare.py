@@ -23,8 +23,7 @@ from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256, write_csv
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
-from pipeline.data import prepared
-from pipeline.data.split import digest
+from pipeline.data.prepared import Part, load
 from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
 from pipeline.records.identity import Description, grouped, identity
@@ -243,19 +242,19 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
     Raises:
         UserError: the settings have other images, so that they cannot be paired by image.
     """
-    images: dict[bytes, prepared.Images] = {}
+    images: dict[bytes, Part] = {}
     right: dict[str, Right] = {}
     for name, runs in settings.items():
         described = _described(next(iter(runs.values())))
         key = canonical_json([described["experiment"][section] for section in ("data", "split")])
         if key not in images:
             images[key] = _images(described, part, paths)
-        pixels, labels = images[key]
+        pixels, labels, _ = images[key]
         right[name] = {
             seed: record.model().predict(pixels) == labels if isinstance(record, Finished) else None
             for (_, seed), record in runs.items()
         }
-    if len({each.pixels.tobytes() for each in images.values()}) > 1:
+    if len({each.raw.tobytes() for each in images.values()}) > 1:
         raise UserError(
             f"the configurations have different {part} images: allowed are those with the same, "
             "since they are paired by seed and image"
@@ -263,16 +262,13 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
     return right
 
 
-def _images(described: Description, part: str, paths: Paths) -> prepared.Images:
-    config = from_experiment(described["experiment"], described["seed"])
+def _images(described: Description, part: str, paths: Paths) -> Part:
+    data = load(from_experiment(described["experiment"], described["seed"]), paths)
     if part == "test":
-        images = prepared.test_file(paths, config.data.name)
-        return prepared.Images(*(each[: config.split.test] for each in images))
-    images = prepared.training_file(paths, config.data.name)
-    indices = prepared.split_for(config, paths, images.labels)
-    if digest(indices) != described["preparation"]["split"]:
+        return data.test
+    if data.split.digest() != described["preparation"]["split"]:
         raise UserError(f"record {identity(described)} was made from another split")
-    return prepared.Images(*(each[indices.validation] for each in images))
+    return data.validation
 
 
 # --- what they say -----------------------------------------------------------------------------

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
-from pipeline.data.catalogue import DATASETS
-from pipeline.data.sources import MIRRORS, obtain, user_cache
+from pipeline.data.prepared import load
+from pipeline.data.sources import obtain, user_cache
 
 
 def download(config: Config, paths: Paths) -> None:
-    """Fetch what is missing: from the folders that may hold the files, else from the network."""
-    name = config.data.name
+    """Get what is missing, from folders or the network, and check that it fits the split."""
+    data = load(config, paths)
     obtain(
-        DATASETS[name],
+        data.dataset,
         paths,
+        folder=config.data_folder,
         mirror=os.environ.get("MNIST_MIRROR"),
-        cache=user_cache(name),
-        public=MIRRORS.get(name, ()),
-        progress=sys.stderr.isatty(),
+        cache=user_cache(data.dataset.name),
     )
+    data.check()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pipeline.base.config import Config, experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import write_bytes
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
+from pipeline.data.prepared import load
 from pipeline.draw.page import Drawn, page
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
@@ -23,7 +23,7 @@ def draw(config: Config, paths: Paths) -> None:
     if not records:
         raise UserError(f"{paths.runs}: no declared seed finished, so nothing can answer")
     (name,) = configuration_names([experiment(config)])
-    test = prepared.test_file(paths, config.data.name)
+    test = load(config, paths).test
     manifests = [
         (f"seed {seed}: manifest, SHA-256", record.manifest) for seed, record in records.items()
     ]
@@ -31,8 +31,8 @@ def draw(config: Config, paths: Paths) -> None:
         config=config,
         configuration=name,
         models={seed: record.model() for seed, record in records.items()},
-        pixels=test.pixels[: config.split.test],
-        labels=test.labels[: config.split.test],
+        pixels=test.raw,
+        labels=test.labels,
         provenance=[*made_by(paths.root), *manifests],
     )
     write_bytes(paths.draw_page, page(drawn).encode())

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
-from pipeline.base.files import write_npz
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
+from pipeline.data.prepared import SPLIT, load
 
 
 def encode(config: Config, paths: Paths) -> None:
-    """Write the one-hot labels of training, validation and test images."""
-    labels = prepared.training_labels(paths, config.data.name)
-    test_labels = prepared.test_labels(paths, config.data.name)[: config.split.test]
-    indices = prepared.split_for(config, paths, labels)
-    arrays = prepared.labels_arrays(
-        config, labels[indices.train], labels[indices.validation], test_labels
-    )
-    write_npz(paths.labels, arrays)
+    """Write the one-hot labels of training, validation and test examples."""
+    data = load(config, paths)
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    data.save(paths.labels, SPLIT, {name: part.one_hot for name, part in parts.items()})
 
 
 if __name__ == "__main__":

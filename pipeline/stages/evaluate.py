@@ -10,8 +10,7 @@ from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import write_csv, write_json
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.prepared import load
 from pipeline.records.gather import declared
 from pipeline.records.record import Finished
 from pipeline.results import evaluation
@@ -22,15 +21,15 @@ Row = tuple[object, ...]
 
 def evaluate(config: Config, paths: Paths) -> None:
     """Write metrics, every seed's test results, histories, class scores and predictions."""
-    pixels = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
-    one_hot = prepared.test_one_hot(config, paths)
+    data = load(config, paths)
+    pixels, _, one_hot = data.test
     records = declared(config, paths)
     answers = evaluation.evaluate_all(records, pixels, one_hot, config.training.cost)
     summaries = evaluation.summaries(records, answers)
     write_json(paths.metrics, evaluation.dvc_metrics(summaries))
     write_json(paths.tests, list(tests(records, answers)))
     write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], history(records))
-    names = DATASETS[config.data.name].class_names
+    names = data.dataset.class_names
     confusions = {
         seed: evaluation.confusion(each.labels, each.predicted, len(names))
         for seed, each in answers.items()

@@ -8,8 +8,7 @@ from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import write_json
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.prepared import load
 from pipeline.lecture import cosine, figures
 from pipeline.lecture.demonstrations import DIGITS, of_digits, without_data
 from pipeline.results.style import save
@@ -20,12 +19,11 @@ def lecture(config: Config, paths: Paths) -> None:
     with ThreadPoolExecutor() as beside:
         # On the other cores, while this one draws what does not wait for it.
         measuring = beside.submit(cosine.measure)
-        dataset = DATASETS[config.data.name]
-        images = prepared.training_file(paths, config.data.name)
-        pixels, labels = images.pixels[:DIGITS], images.labels[:DIGITS]
+        data = load(config, paths)
+        raw, labels = (each[:DIGITS] for each in data.training_file)
         drawn = without_data()
-        if dataset.image_shape:
-            drawn |= of_digits(pixels, labels, dataset.image_shape, dataset.classes)
+        if data.dataset.image_shape:
+            drawn |= of_digits(raw, labels, data.dataset.image_shape, data.dataset.classes)
         for name, figure in drawn.items():
             save(figure, paths.lecture_figures / f"{name}.png")
         denoised, measured = measuring.result()

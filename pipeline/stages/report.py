@@ -9,8 +9,7 @@ from pipeline.base.config import Config, experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, read_json, write_bytes
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.prepared import load
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished, read_record
@@ -40,22 +39,19 @@ def report(config: Config, paths: Paths) -> None:
 def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> Results:
     """Return what the stages before have left."""
     (name,) = configuration_names([experiment(config)])
-    images = prepared.training_file(paths, config.data.name)
-    train = prepared.split_for(config, paths, images.labels).train
-    test_pixels = prepared.test_file(paths, config.data.name).pixels[: config.split.test]
-    one_hot = prepared.test_one_hot(config, paths)
-    answers = evaluate_all(records, test_pixels, one_hot, config.training.cost)
+    data = load(config, paths)
+    answers = evaluate_all(records, data.test.raw, data.test.one_hot, config.training.cost)
     return Results(
         config=config,
         name=name,
-        dataset=DATASETS[config.data.name],
+        dataset=data.dataset,
         records=[record for record in records.values() if record],
         summaries=summaries(records, answers),
         answers=answers,
         preprocess=read_json(paths.preprocess_summary),
         split=read_json(paths.split_summary),
-        test_pixels=test_pixels,
-        sample=images.pixels[train[:SAMPLE]],
+        test_pixels=data.test.raw,
+        sample=data.train.raw[:SAMPLE],
     )
 
 

@@ -1,4 +1,4 @@
-"""Stage `split`: which images train and which validate."""
+"""Stage `split`: which examples train and which validate."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import numpy as np
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
-from pipeline.base.files import write_json, write_npz
+from pipeline.base.files import write_json
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
-from pipeline.data.split import digest
+from pipeline.data.prepared import SPLIT, load
+from pipeline.data.split import draw
 
 
 def split(config: Config, paths: Paths) -> None:
     """Write the indices, and a summary that a person can read."""
-    labels = prepared.training_labels(paths, config.data.name)
-    indices = prepared.make_split(config, labels)
-    write_npz(paths.split_indices, prepared.split_arrays(config, indices))
+    data = load(config, paths)
+    labels = data.labels("train")
+    indices = draw(labels, config.split)
+    data.save(paths.split_indices, SPLIT, indices._asdict())
     summary = {
         "method": config.split.method,
         "seed": config.split.seed,
@@ -25,7 +26,7 @@ def split(config: Config, paths: Paths) -> None:
         "test": config.split.test,
         "classes_train": np.bincount(labels[indices.train]).tolist(),
         "classes_validation": np.bincount(labels[indices.validation]).tolist(),
-        "sha256": digest(indices),
+        "sha256": indices.digest(),
     }
     write_json(paths.split_summary, summary)
 

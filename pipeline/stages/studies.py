@@ -9,17 +9,16 @@ from __future__ import annotations
 import csv
 
 from pipeline.base.command import run
-from pipeline.base.config import Config
+from pipeline.base.config import Config, from_experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_json, write_csv, write_json
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
 from pipeline.data.effect import effect
+from pipeline.data.prepared import load
 from pipeline.data.preprocessing import fit
 from pipeline.lecture import figures
 from pipeline.lecture.published import FIVE_RUNS, RUNS
 from pipeline.lecture.studies import (
-    DATASET,
     Preprocessed,
     Setting,
     against_five_runs,
@@ -94,13 +93,12 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
     with table.open(newline="") as file:
         folders = [paths.records / row["record"] for row in csv.DictReader(file)]
     groups = grouped(map(read_finished, folders), lambda each: each.description["experiment"])
-    test = prepared.test_file(paths, DATASET)
-    return [_setting(records, test) for records in groups.values()]
+    return [_setting(records, paths) for records in groups.values()]
 
 
-def _setting(records: list[Finished], test: prepared.Images) -> Setting:
+def _setting(records: list[Finished], paths: Paths) -> Setting:
     experiment = records[0].description["experiment"]
-    pixels, labels = (each[: experiment["split"]["test"]] for each in test)
+    test = load(from_experiment(experiment, records[0].seed), paths).test
     for record in records:
         if record.test is None:
             raise UserError(f"{record.folder}: the sweep has to be run with test=true")
@@ -110,22 +108,16 @@ def _setting(records: list[Finished], test: prepared.Images) -> Setting:
             part: {each.seed: [e[part]["accuracy"] for e in each.history] for each in records}
             for part in ("train", "validation")
         },
-        right={each.seed: each.model().predict(pixels) == labels for each in records},
+        right={each.seed: each.model().predict(test.raw) == test.labels for each in records},
     )
 
 
 def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Preprocessed]:
     """Return what each way of preprocessing does to the data."""
-    images = prepared.training_file(paths, DATASET)
-    indices = prepared.split_for(config, paths, images.labels)
-    train = images.pixels[indices.train]
-    parts = {
-        "train": train,
-        "validation": images.pixels[indices.validation],
-        "test": prepared.test_file(paths, DATASET).pixels[: config.split.test],
-    }
+    data = load(config, paths)
+    parts = {"train": data.train.raw, "validation": data.validation.raw, "test": data.test.raw}
     return [
-        Preprocessed(label(chosen), way, effect(fit(train, **chosen), parts))
+        Preprocessed(label(chosen), way, effect(fit(data.train.raw, **chosen), parts))
         for way in ways
         for chosen in (way.experiment["preprocess"],)
     ]

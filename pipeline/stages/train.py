@@ -20,7 +20,7 @@ from pipeline.base.config import composed, experiment, started
 from pipeline.base.console import wide_console
 from pipeline.base.errors import TrainingFailed, one_line_errors
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.prepared import test_file, test_one_hot
+from pipeline.data.prepared import load
 from pipeline.records.identity import grouped
 from pipeline.records.record import Finished, add_test, copy_record, read_record
 from pipeline.results.evaluation import evaluate, scores
@@ -89,9 +89,8 @@ def _evaluated(ended: Ended, paths: Paths) -> Ended:
     """Read the test images, if nobody has yet."""
     job, state = ended
     if isinstance(state, Finished) and state.test is None:
-        pixels = test_file(paths, job.config.data.name).pixels[: job.config.split.test]
-        one_hot = test_one_hot(job.config, paths)
-        answers = evaluate(state.model(), pixels, one_hot, job.config.training.cost)
+        test = load(job.config, paths).test
+        answers = evaluate(state.model(), test.raw, test.one_hot, job.config.training.cost)
         add_test(state, scores(answers))
     return Ended(job, read_record(job.record.folder))
 

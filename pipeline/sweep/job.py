@@ -17,8 +17,8 @@ from pipeline.base.config import Config
 from pipeline.base.errors import describe
 from pipeline.base.masking import masked
 from pipeline.base.paths import Paths
-from pipeline.data.catalogue import DATASETS
-from pipeline.data.prepared import preparation
+from pipeline.data.catalogue import dataset_of
+from pipeline.data.prepared import load
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import Ready, examples
 from pipeline.network.dense import Network, initialise
@@ -50,7 +50,7 @@ def description_of(config: Config, paths: Paths) -> Description:
     Raises:
         UserError: a data file is missing or damaged.
     """
-    return description(config, preparation(config, paths))
+    return description(config, load(config, paths).preparation)
 
 
 def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> float | None:
@@ -176,7 +176,7 @@ def first_network(config: Config, inputs: int) -> Network:
     return initialise(
         config.network,
         inputs,
-        DATASETS[config.data.name].classes,
+        dataset_of(config.data).classes,
         generator(config.seed, "initialisation"),
         config.training.dtype,
     )

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.base.files import canonical_json, sha256
-from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from pipeline.data.sources import MIRRORS
+from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.identity import Description
 
 if TYPE_CHECKING:
@@ -43,23 +42,18 @@ def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
         tested: whether its model has been asked the test images.
     """
     experiment = described["experiment"]
-    dataset = DATASETS[experiment["data"]["name"]]
+    dataset = dataset_of(Data(**experiment["data"]))
     parts = {}
     for part, context in CONTEXTS.items():
         if part == "test" and not tested:
             continue
-        images, labels = (
-            (TEST_IMAGES, TEST_LABELS) if part == "test" else (TRAIN_IMAGES, TRAIN_LABELS)
-        )
-        files = {
-            name: digest
-            for name, digest in described["data"].items()
-            if name.removesuffix(".gz") in (images, labels)
-        }
+        names = dataset.files_of("test" if part == "test" else "train")
+        files = {name: digest for name, digest in described["data"].items() if name in names}
         count = experiment["split"][part]
         # Testing takes the file's first images.
         chosen = count if part == "test" else described["preparation"]["split"]
-        mirrors = MIRRORS.get(dataset.name)
+        images = names[0].removesuffix(".gz")
+        mirrors = dataset.mirrors
         parts[part] = DataPart(
             context,
             f"{dataset.name} {context}",

@@ -23,7 +23,7 @@ from pipeline.base.files import sha256
 from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
-from pipeline.data.catalogue import DATASETS
+from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.environment import recorded_environment
 from pipeline.records.identity import Description, configuration, grouped, identity
 from pipeline.records.names import configuration_names, marked
@@ -230,7 +230,8 @@ def _child(study: str, parent: str, record: State) -> Run:
     if isinstance(record, Unfinished):
         return run
     files = [path for name in ARTIFACTS if (path := record.folder / name).exists()]
-    shape = DATASETS[described["experiment"]["data"]["name"]].image_shape
+    dataset = dataset_of(Data(**described["experiment"]["data"]))
+    shape = dataset.image_shape or (1, dataset.features)
     return replace(
         run,
         model=Model(record.hashes["model.npz"], shape),

@@ -110,14 +110,13 @@ MISTAKES = {
     "seeds=[-1]": "each entry a whole number from 0 to 4294967295, none twice",
     "seeds=[true]": "seeds[0] = True: allowed is a list such as [0, 1, 2, 3, 4], each entry",
     "seed=4294967296": "seed = 4294967296: allowed is a whole number",
-    "split.train=59500": "= 59500 + 1000 = 60500: the training file of mnist holds 60000 images",
-    "split.test=10001": "split.test = 10001: allowed is 1 to 10000",
-    "split.validation=9": "split.validation = 9: allowed is at least 10, one image a class",
     "split.method=last": "split.method = last: allowed is one of stratified, first",
     "preprocess.epsilon=-1": "preprocess.epsilon = -1.0: allowed is a number from 0",
     "preprocess=bleach": "preprocess=bleach: allowed is one of per_feature, raw",
     "study=''": "study = : allowed is a name",
     "data.name=imagenet": "data.name = imagenet: allowed is one of mnist",
+    "data.name=../x": "data.name = ../x: allowed is one of mnist",
+    "data.shape=[28,28]": "data.shape = [28, 28]: allowed is null, since mnist comes with",
 }
 
 

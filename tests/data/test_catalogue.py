@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
-from pipeline.data.catalogue import DATASETS, TEST_IMAGES, TRAIN_IMAGES
+from pipeline.data.catalogue import DATASETS, MNIST_FILES
+from pipeline.data.raw import read_examples
 from pipeline.data.sources import obtain
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_has_four_files_known_by_their_hash(name: str) -> None:
-    files = DATASETS[name].files
-    assert [name.removesuffix(".gz") for name in files] == list(DATASETS["mnist"].files)
-    assert all(len(digest) == 64 and int(digest, 16) for digest in files.values())
+    dataset = DATASETS[name]
+    assert tuple(name.removesuffix(".gz") for name in dataset.files) == MNIST_FILES
+    assert all(len(digest) == 64 and int(digest, 16) for digest in dataset.files.values())
+    assert [*dataset.files_of("train"), *dataset.files_of("test")] == list(dataset.files)
+    assert len(set(dataset.class_names)) == dataset.classes == 10
 
 
 def test_all_files_differ() -> None:
@@ -28,12 +30,10 @@ def test_the_embedded_digits_are_scikit_learns(tmp_path: Path) -> None:
 
     paths, dataset = Paths(tmp_path), DATASETS["digits"]
     obtain(dataset, paths)
-    train = prepared.training_file(paths, "digits")
-    test = prepared.test_file(paths, "digits")
-    assert train.pixels.shape == (dataset.train_images, dataset.features)
-    assert test.pixels.shape == (dataset.test_images, dataset.features)
+    train, test = (read_examples(dataset, paths, part) for part in ("train", "test"))
+    assert train.raw.shape == (1437, dataset.features)
+    assert test.raw.shape == (360, dataset.features)
     digits = load_digits()
-    both = np.concatenate([train.pixels, test.pixels])
+    both = np.concatenate([train.raw, test.raw])
     np.testing.assert_allclose(both * (16 / 255), digits.data, atol=0.04)
     np.testing.assert_array_equal(np.concatenate([train.labels, test.labels]), digits.target)
-    assert {TRAIN_IMAGES, TEST_IMAGES} < set(dataset.files)

@@ -18,8 +18,7 @@ from pipeline.base.files import sha256
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.embedded import embedded_files
-from pipeline.data.prepared import test_labels as read_test_labels
-from pipeline.data.prepared import training_file
+from pipeline.data.raw import read_examples
 from pipeline.data.sources import obtain
 from tests.conftest import Checkout
 
@@ -55,10 +54,10 @@ def look(folder: Path) -> dict[str, tuple[bytes, int]]:
 def checkout(make_checkout: Callable[[str], Checkout]) -> Checkout:
     """Return a checkout under git whose digits are nowhere to be had but where they are given."""
     made = make_checkout("given")
-    catalogue = made.paths.root / "pipeline" / "data" / "catalogue.py"
+    catalogue = made.paths.root / "pipeline" / "data" / "catalogue.yaml"
     text = catalogue.read_text()
-    assert text.count("embedded=True") == 1
-    catalogue.write_text(text.replace("embedded=True", "embedded=False"))
+    assert text.count("embedded: true") == 1
+    catalogue.write_text(text.replace("embedded: true", "embedded: false"))
     shutil.rmtree(made.paths.root / "data")
     shutil.copyfile(find_root() / ".gitignore", made.paths.root / ".gitignore")
     made.run("dvc", "config", "core.no_scm", "false")
@@ -145,29 +144,25 @@ def test_nothing_given_and_no_network_is_one_line(checkout: Checkout) -> None:
         assert part in done.stderr
 
 
-def test_files_known_packed_are_read_as_others_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_known_packed_are_read_as_others_are(tmp_path: Path) -> None:
     """As kmnist's: what lies in `data/raw` is the packed file, by its own hash."""
     packed = {f"{name}.gz": gzip.compress(content) for name, content in DIGITS.items()}
     files = {name: sha256(content) for name, content in packed.items()}
     packed_digits = dataclasses.replace(
         DATASETS["digits"], name="packed", files=files, embedded=False
     )
-    monkeypatch.setitem(DATASETS, "packed", packed_digits)
     paths = Paths(tmp_path)
     paths.given("packed").mkdir(parents=True)
     for name, content in packed.items():
         (paths.given("packed") / name).write_bytes(content)
     obtain(packed_digits, paths)
     obtain(DATASETS["digits"], paths)
-    for found, expected in zip(
-        training_file(paths, "packed"), training_file(paths, "digits"), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    read = [read_examples(each, paths, "train") for each in (packed_digits, DATASETS["digits"])]
+    for packed_array, array in zip(*read, strict=True):
+        np.testing.assert_array_equal(packed_array, array)
     (paths.raw("packed") / "train-labels-idx1-ubyte.gz").write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz: SHA-256 expected"):
-        training_file(paths, "packed")
+        read_examples(packed_digits, paths, "train")
 
 
 # --- where the home is ---
@@ -243,5 +238,5 @@ def test_mnist_of_every_form_is_one_and_the_same(mnist_files: Path, tmp_path: Pa
         (paths.given("mnist") / given).write_bytes(content)
     obtain(mnist, paths)
     assert {path.name for path in paths.raw("mnist").iterdir()} == set(mnist.files)
-    assert training_file(paths, "mnist").pixels.shape == (60_000, 784)
-    assert read_test_labels(paths, "mnist").shape == (10_000,)
+    assert read_examples(mnist, paths, "train").raw.shape == (60_000, 784)
+    assert read_examples(mnist, paths, "test").labels.shape == (10_000,)

@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.base.config import compose
 from pipeline.base.files import read_npz, sha256
-from pipeline.data.catalogue import DATASETS, TEST_IMAGES
-from pipeline.data.idx import encode, parse_images
+from pipeline.data.catalogue import DATASETS, MNIST_FILES
+from pipeline.data.idx import encode, parse_idx
 from pipeline.data.preprocessing import (
     PIXEL_UNIT,
     AffineMap,
@@ -110,7 +110,7 @@ def test_zca_is_the_whitening_that_turns_nothing() -> None:
 def test_epsilon_is_added_to_the_root_of_the_singular_value() -> None:
     """Two uncorrelated pixels with deviations 0.4 and 0.1, ε = 0.1: (22) by hand."""
     X = 100 + np.array([[102, 0], [-102, 0], [0, 25.5], [0, -25.5]]) * 2**0.5
-    found = fit(X, method="whiten", rotation="zca", epsilon=0.1)
+    found = fit(X, method="whiten", rotation="zca", epsilon=0.1, unit=PIXEL_UNIT)
     deviations = np.sqrt(covariance(X, PIXEL_UNIT).diagonal())
     np.testing.assert_allclose(deviations, [0.4, 0.1])
     assert found.map.matrix is not None
@@ -155,12 +155,12 @@ def test_test_pixels_do_not_reach_the_fitted_preprocessor(
     fitted = read_npz(paths.preprocessor)
     told = paths.preprocess_summary.read_bytes()
 
-    path = paths.raw("digits") / TEST_IMAGES
-    changed = 255 - parse_images(path.read_bytes(), name=TEST_IMAGES)
-    content = encode(changed.reshape(-1, *dataset.image_shape))
+    name = MNIST_FILES[2]
+    path = paths.raw("digits") / name
+    content = encode(255 - parse_idx(path.read_bytes(), name=name))
     path.chmod(0o644)
     path.write_bytes(content)
-    files = {**dataset.files, TEST_IMAGES: sha256(content)}
+    files = {**dataset.files, name: sha256(content)}
     monkeypatch.setitem(DATASETS, "digits", dataclasses.replace(dataset, files=files))
     preprocess(config, paths)
     again = read_npz(paths.preprocessor)

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.base.errors import UserError
-from pipeline.data.split import SplitIndices, digest, draw, refuse_overlap
+from pipeline.data.split import Split, SplitIndices, draw, refuse_overlap
+
+
+def drawn(train: int, validation: int, method: str = "stratified", seed: int = 0) -> SplitIndices:
+    split = Split(train=train, validation=validation, test=1, method=method, seed=seed)
+    return draw(LABELS, split)
+
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 60)
 
@@ -21,7 +27,7 @@ LABELS = np.repeat(np.arange(10, dtype=np.uint8), 60)
 def test_no_image_both_trains_and_validates(
     train: int, validation: int, method: str, seed: int
 ) -> None:
-    indices = draw(LABELS, train=train, validation=validation, method=method, seed=seed)
+    indices = drawn(train, validation, method, seed)
     assert (len(indices.train), len(indices.validation)) == (train, validation)
     both = np.concatenate(indices)
     assert len(np.unique(both)) == train + validation
@@ -29,31 +35,41 @@ def test_no_image_both_trains_and_validates(
 
 
 def test_a_stratified_draw_keeps_the_shares() -> None:
-    indices = draw(LABELS, train=500, validation=100, method="stratified", seed=0)
+    indices = drawn(500, 100)
     np.testing.assert_array_equal(np.bincount(LABELS[indices.validation]), 10)
     np.testing.assert_array_equal(np.bincount(LABELS[indices.train]), 50)
 
 
 def test_first_takes_the_first_images_for_validation() -> None:
-    indices = draw(LABELS, train=500, validation=100, method="first", seed=0)
+    indices = drawn(500, 100, "first")
     np.testing.assert_array_equal(indices.validation, np.arange(100))
     np.testing.assert_array_equal(indices.train, np.arange(100, 600))
 
 
 def test_the_seed_decides() -> None:
-    def drawn(seed: int) -> str:
-        return digest(draw(LABELS, train=500, validation=100, method="stratified", seed=seed))
-
-    assert drawn(0) == drawn(0)
-    assert drawn(0) != drawn(1)
+    assert drawn(500, 100).digest() == drawn(500, 100).digest()
+    assert drawn(500, 100).digest() != drawn(500, 100, seed=1).digest()
 
 
 def test_more_images_than_there_are() -> None:
-    with pytest.raises(UserError, match="= 700: the training file holds 600 images"):
-        draw(LABELS, train=600, validation=100, method="first", seed=0)
+    with pytest.raises(UserError, match="= 700: the training file holds 600 examples"):
+        drawn(600, 100, "first")
 
 
 def test_overlap_is_refused() -> None:
     shared = SplitIndices(np.array([1, 2, 3], np.uint32), np.array([3, 4], np.uint32))
-    with pytest.raises(UserError, match="1 images both train and validate, such as number 3"):
+    with pytest.raises(UserError, match="1 examples both train and validate, such as number 3"):
         refuse_overlap(shared)
+
+
+@pytest.mark.parametrize(("train", "validation"), [(9, 100), (500, 9)])
+def test_a_stratified_draw_of_fewer_examples_than_classes_is_refused(
+    train: int, validation: int
+) -> None:
+    with pytest.raises(UserError, match="split.method = stratified: .*= 9 .*classes = 10"):
+        drawn(train, validation)
+
+
+def test_an_unknown_method_raises() -> None:
+    with pytest.raises(KeyError):
+        drawn(500, 100, "last")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ from selenium.webdriver import ActionChains, Chrome
 
 from pipeline.base.config import Config, compose
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.catalogue import TEST_IMAGES, TEST_LABELS
 from pipeline.data.embedded import embedded_files
-from pipeline.data.idx import parse_images, parse_labels
-from pipeline.data.prepared import make_preprocessor
+from pipeline.data.idx import parse_idx
+from pipeline.data.preprocessing import fit
 from pipeline.draw.page import Drawn
 from pipeline.records.model import Model
 from pipeline.sweep.job import first_network
@@ -115,11 +114,8 @@ def embedded_data(html: str) -> Any:
 
 def digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return pixels and labels of the embedded digits' test file."""
-    files = embedded_files()
-    return (
-        parse_images(files[TEST_IMAGES], name="images"),
-        parse_labels(files[TEST_LABELS], name="labels", classes=10),
-    )
+    *_, images, labels = (parse_idx(file, name="digits") for file in embedded_files().values())
+    return images.reshape(len(images), -1), labels
 
 
 def drawn(*overrides: str, seeds: Sequence[int] = (0, 1)) -> Drawn:
@@ -134,7 +130,7 @@ def drawn(*overrides: str, seeds: Sequence[int] = (0, 1)) -> Drawn:
 
 def untrained(config: Config, seed: int, pixels: NDArray[np.uint8]) -> Model:
     """Return a model with a seed's first weights, its preprocessor fitted to `pixels`."""
-    fitted = make_preprocessor(config, pixels).map
+    fitted = fit(pixels, **asdict(config.preprocess)).map
     inputs = fitted.apply(pixels[:1]).shape[1]
     return Model(fitted, first_network(replace(config, seed=seed), inputs))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.base.config import compose
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.prepared import prepare
+from pipeline.data.prepared import load
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import ready
 from pipeline.network.training import Start, train
@@ -24,7 +24,7 @@ def main(files: Path, folder: Path) -> None:
     config, paths = compose(Paths(find_root()), ["seed=0"]), Paths(folder)
     paths.raw("mnist").parent.mkdir(parents=True)
     paths.raw("mnist").symlink_to(files)
-    examples = ready(config, prepare(config, paths))
+    examples = ready(config, load(config, paths))
     epoch = next(
         train(
             Start(0, first_network(config, examples.inputs), None),

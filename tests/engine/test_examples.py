@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pipeline.base.config import compose
-from pipeline.data.prepared import prepare
+from pipeline.data.prepared import load
 from pipeline.engine.examples import examples
 from tests.conftest import Checkout
 
@@ -23,9 +23,9 @@ def test_examples_are_kept_for_the_next_job_of_the_same_data(checkout: Checkout)
 
 def test_examples_are_the_images_of_their_part(checkout: Checkout) -> None:
     config = compose(checkout.paths)
-    ready, prepared = examples(config, checkout.paths), prepare(config, checkout.paths)
-    for ours, part in ((ready.train, prepared.train), (ready.validation, prepared.validation)):
-        assert ours.inputs.shape == part.pixels.shape
+    ready, data = examples(config, checkout.paths), load(config, checkout.paths)
+    for ours, part in ((ready.train, data.train), (ready.validation, data.validation)):
+        assert ours.inputs.shape == part.raw.shape
         np.testing.assert_array_equal(ours.labels, part.labels)
         np.testing.assert_array_equal(ours.Y.argmax(axis=1), part.labels)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.paths import find_root
-from pipeline.data.catalogue import TRAIN_IMAGES
+from pipeline.data.catalogue import MNIST_FILES
 from pipeline.engine.canary import EXPECTED
 from pipeline.engine.code import CPU_VARIABLE
 
@@ -74,7 +74,7 @@ def mnist() -> Path:
     root = find_root()
     places = [root.parent / "shared" / "mnist", root / "data" / "raw" / "mnist"]
     for folder in (Path(os.environ.get("MNIST_MIRROR", root)), *places):
-        if (folder / TRAIN_IMAGES).exists():
+        if (folder / MNIST_FILES[0]).exists():
             return folder
     pytest.skip("the MNIST files are in none of the places where they are looked for")
 

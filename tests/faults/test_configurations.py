@@ -34,9 +34,9 @@ def key(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
 
 
 RIGHT = [
-    key("preprocess.method", st.sampled_from(METHODS)),
-    key("preprocess.statistics", st.sampled_from(STATISTICS)),
-    key("preprocess.rotation", st.sampled_from(ROTATIONS)),
+    key("preprocess.method", st.sampled_from(sorted(METHODS))),
+    key("preprocess.statistics", st.sampled_from(sorted(STATISTICS))),
+    key("preprocess.rotation", st.sampled_from(sorted(ROTATIONS))),
     key("preprocess.epsilon", st.sampled_from([0, 1e-8, 0.1, 10])),
     key("network.hidden", st.lists(st.integers(1, 20), min_size=1, max_size=3)),
     key("network.activation", st.sampled_from(sorted(ACTIVATIONS))),

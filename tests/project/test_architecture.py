@@ -16,7 +16,7 @@ PACKAGE = ROOT / "pipeline"
 FOREIGN = {
     "network": {"numpy"},
     "engine": {"numpy", "llvmlite"},
-    "data": {"numpy", "pooch", "requests", "urllib3", "tqdm", "sklearn"},
+    "data": {"numpy", "pooch", "requests", "urllib3", "sklearn"},
     "records": {"numpy", "threadpoolctl", "filelock"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2", "rich", "dvc"},
     "draw": {"numpy"},

@@ -11,7 +11,8 @@ import pytest
 from matplotlib.pyplot import imread
 
 from pipeline.base.config import compose
-from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
+from pipeline.data.raw import read_examples
 from pipeline.records.record import add_origin, read_finished
 from pipeline.results.crossed import crossed as analysis
 from tests.conftest import Checkout, copy_of
@@ -77,11 +78,11 @@ def test_six_pairs_that_all_agree_are_called(part: str, swept: Checkout) -> None
 def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) -> None:
     swept.run("pipeline.results.compare", sweep_of(swept), "--test")
     records = map(read_finished, (p.parent for p in swept.paths.records.glob("*/manifest.json")))
-    images = prepared.test_file(swept.paths, "digits")
+    images = read_examples(DATASETS["digits"], swept.paths, "test")
     by_rate: dict[float, list[Any]] = {}
     for record in records:
         rate = record.description["experiment"]["training"]["learning_rate"]
-        by_rate.setdefault(rate, []).append(record.model().predict(images.pixels) == images.labels)
+        by_rate.setdefault(rate, []).append(record.model().predict(images.raw) == images.labels)
     for row, rate in zip(table(swept), (0.1, 0.001), strict=True):
         expected = analysis(np.array(by_rate[rate]))
         assert float(row["mean"]) == pytest.approx(expected.mean)

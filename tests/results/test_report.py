@@ -12,7 +12,8 @@ from selenium.webdriver import Chrome
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.base.files import read_json, read_yaml, sha256
-from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
+from pipeline.data.raw import read_examples
 from pipeline.records.record import Record
 from pipeline.results.crossed import as_share, crossed
 from pipeline.results.evaluation import (
@@ -140,7 +141,7 @@ def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None
 @pytest.mark.slow
 def test_a_class_without_test_images_has_no_score(reported: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(reported.paths.root, tmp_path)
-    labels = prepared.test_labels(checkout.paths, "digits")
+    labels = read_examples(DATASETS["digits"], checkout.paths, "test").labels
     some = 6
     missing = sorted(set(range(10)) - set(labels[:some].tolist()))
     assert missing

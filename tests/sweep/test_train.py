@@ -13,7 +13,8 @@ import pytest
 
 from pipeline.base.files import sha256
 from pipeline.base.paths import Paths
-from pipeline.data import prepared
+from pipeline.data.catalogue import DATASETS
+from pipeline.data.raw import read_examples
 from pipeline.records.record import read_finished
 from tests.conftest import Checkout, forget_prepared_data
 
@@ -185,10 +186,10 @@ def test_test_images_are_read_when_asked_for_and_no_earlier(checkout: Checkout) 
     assert records(checkout) == before
     with (max(checkout.paths.sweeps.iterdir()) / "runs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    images = prepared.test_file(checkout.paths, "digits")
+    images = read_examples(DATASETS["digits"], checkout.paths, "test")
     for row in rows:
         model = read_finished(checkout.paths.records / row["record"]).model()
-        right = model.predict(images.pixels) == images.labels
+        right = model.predict(images.raw) == images.labels
         assert float(row["test_accuracy"]) == right.mean()
 
 

@@ -18,9 +18,8 @@ from mlflow.entities import LoggedModel
 
 from pipeline.base.config import compose
 from pipeline.base.paths import find_root
-from pipeline.data import prepared
 from pipeline.data.catalogue import DATASETS
-from pipeline.data.sources import MIRRORS
+from pipeline.data.raw import read_examples
 from pipeline.records.record import Finished, Test, add_test, read_finished
 from pipeline.tracking.datasets import data_parts, dataset_input
 from pipeline.tracking.fetch import fetch
@@ -86,7 +85,7 @@ def whitened(trained: Checkout) -> Finished:
 
 @pytest.fixture
 def images(trained: Checkout) -> Any:
-    return prepared.test_file(trained.paths, "digits").pixels
+    return read_examples(DATASETS["digits"], trained.paths, "test").raw
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def expected(whitened: Finished, images: Any) -> list[int]:
 def test_every_model_answers_as_its_record(
     trained: Checkout, client: mlflow.MlflowClient, images: Any
 ) -> None:
-    training = prepared.training_file(trained.paths, "digits").pixels
+    training = read_examples(DATASETS["digits"], trained.paths, "train").raw
     for record in records(trained):
         model = mlflow.pyfunc.load_model(model_of(client, record).model_uri)
         for pixels in (images, training):
@@ -377,13 +376,15 @@ def described(name: str, *, split: str = "a", labels: str = "b") -> dict[str, An
     }
 
 
-@pytest.mark.parametrize("name", MIRRORS)
+@pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name].mirrors])
 def test_the_source_of_a_published_data_set_is_its_mirror(name: str) -> None:
     parts = data_parts(described(name), tested=True)
     for part, file in zip(parts.values(), ("train", "train", "t10k"), strict=True):
         dataset = dataset_input(part).dataset
         source = mlflow.data.get_source(dataset)
-        assert source.to_dict() == {"url": f"{MIRRORS[name][0]}/{file}-images-idx3-ubyte.gz"}
+        assert source.to_dict() == {
+            "url": f"{DATASETS[name].mirrors[0]}/{file}-images-idx3-ubyte.gz"
+        }
 
 
 def test_a_digest_changes_with_what_decides_the_images_and_with_nothing_else() -> None:
