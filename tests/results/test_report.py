@@ -57,7 +57,7 @@ def browser() -> Iterator[Chrome]:
 
 
 @needs_chromium
-@pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (1100, "dark"), (390, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (390, "light")])
 def test_the_page_is_whole_offline_and_accessible(
     width: int, scheme: str, reported: Checkout, browser: Chrome
 ) -> None:
