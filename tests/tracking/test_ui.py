@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from selenium.webdriver import Chrome
@@ -17,6 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from pipeline.base.files import read_json
 from tests.browser import chromium, needs_chromium
 from tests.conftest import Checkout, copy_of
+from tests.sweep.test_faults import wait_until_nobody_trains
 from tests.tracking.conftest import bring_up_to_date, start_anew
 from tests.tracking.stores import wait_for
 
@@ -38,12 +40,12 @@ def tracked(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Che
     return checkout
 
 
-@pytest.fixture(scope="module")
-def page(tracked: Checkout) -> Iterator[str]:
-    """Return the address that `make ui` prints, while its server runs."""
+@contextmanager
+def served(checkout: Checkout) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `pipeline ui`; yield its process and the address that it prints, once that answers."""
     with subprocess.Popen(
-        [sys.executable, "-m", "pipeline.tracking.ui"],
-        cwd=tracked.paths.root,
+        [sys.executable, "-m", "pipeline", "ui"],
+        cwd=checkout.paths.root,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -55,10 +57,24 @@ def page(tracked: Checkout) -> Iterator[str]:
         assert address is not None
         try:
             wait_for(address.group(0).partition("/#")[0] + "/health", process)
-            yield address.group(0)
+            yield process, address.group(0)
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 130
+            process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def page(tracked: Checkout) -> Iterator[str]:
+    """Return the address that `make ui` prints, while its server runs."""
+    with served(tracked) as (process, address):
+        yield address
+    assert process.returncode == 130
+
+
+def test_the_server_ends_with_a_command_that_is_killed(tracked: Checkout) -> None:
+    with served(tracked) as (process, _):
+        process.kill()
+    wait_until_nobody_trains(tracked)
 
 
 @pytest.fixture
