@@ -120,7 +120,7 @@ def test_what_is_no_digit_is_refused(name: str) -> None:
 
 def test_without_runs_one_line_says_what_makes_them(checkout: Checkout) -> None:
     checkout.declare(tracking=NOT_LIVE)
-    done = checkout.run("pipeline.stages.draw", check=False)
+    done = checkout.run("pipeline.draw.draw", check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "seed-0 is missing or of an earlier format; `dvc repro` makes it" in done.stderr

@@ -41,7 +41,7 @@ def trained(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("draw"))
     checkout.declare(tracking=NOT_LIVE)
     checkout.run("dvc", "repro", "evaluate")
-    checkout.run("pipeline.stages.draw")
+    checkout.run("pipeline.draw.draw")
     return checkout
 
 
@@ -319,7 +319,7 @@ def test_all_mnist_test_images_get_the_recorded_answers(
     paths.given("mnist").parent.mkdir()
     paths.given("mnist").symlink_to(mnist_files)
     checkout.run("dvc", "repro", "evaluate", timeout=900)
-    checkout.run("pipeline.stages.draw")
+    checkout.run("pipeline.draw.draw")
     assert paths.draw_page.stat().st_size < 4_000_000
     show(browser, paths.draw_page)
     recorded = recorded_answers(paths)

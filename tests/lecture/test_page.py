@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
-from pipeline.lecture.page import TIMED, lecture_page
+from pipeline.lecture.lecture import TIMED, lecture_page
 from pipeline.lecture.studies import label
 from tests.browser import chromium, log, needs_chromium, problems, show
 
