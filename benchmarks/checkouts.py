@@ -10,17 +10,13 @@ import time
 from pathlib import Path
 
 from pipeline.base.paths import Paths, find_root
-from pipeline.demo import COPIED
+from pipeline.base.processes import copy_code
 
 
 def fresh(folder: Path) -> Paths:
     """Make a checkout in `folder`, for `python -m` and `dvc` to run in."""
     root = find_root()
-    folder.mkdir(parents=True)
-    for name in COPIED:
-        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".dvcignore"):
-        shutil.copyfile(root / name, folder / name)
+    copy_code(root, folder, "params.yaml")
     # As DVC makes them, for sweeps; and as they are given, since DVC makes them anew.
     for name in ("raw", "given"):
         shutil.copytree(root / "data" / "raw", folder / "data" / name)

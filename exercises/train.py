@@ -26,6 +26,7 @@ from exercises.grader import FOLDER, complaint_about, in_words
 from pipeline.base.config import Config, compose
 from pipeline.base.errors import TrainingFailed, UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256
+from pipeline.base.numerics import one_blas_thread
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import own_name, python
 from pipeline.data.prepared import Part, load
@@ -35,9 +36,8 @@ from pipeline.network.evaluation import Examples, score
 from pipeline.network.settings import Training
 from pipeline.network.training import Descent
 from pipeline.records.code import code_digest, syntax
-from pipeline.records.environment import numeric_environment, one_blas_thread
 from pipeline.records.identity import Description, identity
-from pipeline.records.provenance import provenance
+from pipeline.records.provenance import numeric_environment, provenance
 from pipeline.records.record import Finished, Record, read_finished
 from pipeline.stages.download import download
 from pipeline.sweep.job import description_of, fill, record_of, train_seed

@@ -9,7 +9,6 @@ the committed results and without touching them.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -22,11 +21,9 @@ from pipeline.base.errors import NotToBeHad, one_line_errors
 from pipeline.base.files import write_bytes
 from pipeline.base.masking import printable
 from pipeline.base.paths import Paths, find_root
-from pipeline.base.processes import python
+from pipeline.base.processes import copy_code, python
 from pipeline.data.catalogue import dataset_of
 from pipeline.stages.download import download
-
-COPIED = ("pipeline", "conf")
 
 
 def prepare(root: Path, folder: Path) -> None:
@@ -35,13 +32,7 @@ def prepare(root: Path, folder: Path) -> None:
     Raises:
         UserError: DVC cannot be set up there.
     """
-    folder.mkdir(exist_ok=True)
-    for name in COPIED:
-        shutil.rmtree(folder / name, ignore_errors=True)
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(root / name, folder / name, ignore=ignored)
-    for name in ("dvc.yaml", ".dvcignore"):
-        shutil.copyfile(root / name, folder / name)
+    copy_code(root, folder)
     config = compose(Paths(root), ["experiment=demo"])
     params = {"study": config.study, **experiment(config), "seeds": list(config.seeds)}
     params["tracking"] = asdict(config.tracking)

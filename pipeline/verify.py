@@ -18,25 +18,24 @@ from __future__ import annotations
 
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
 
-import csv
+import argparse
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from pipeline.base.command import Words, given
 from pipeline.base.config import Config, compose, from_experiment
 from pipeline.base.errors import UserError, one_line_errors
-from pipeline.base.files import read_json, read_yaml, sha256, write_bytes
+from pipeline.base.files import read_yaml, sha256, write_bytes
 from pipeline.base.git import GitError, apply, clone, git, head, reachable
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
-from pipeline.base.processes import DVC_VARIABLES, python
+from pipeline.base.processes import DVC_VARIABLES, copy_code, python
 from pipeline.data.prepared import load
 from pipeline.records.agreement import (
     Level,
@@ -47,41 +46,27 @@ from pipeline.records.agreement import (
     level,
     statistical_level,
 )
-from pipeline.records.environment import one_blas_thread
+from pipeline.records.gather import read_tests
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import diff_bytes
 from pipeline.records.record import SEALED, Finished, is_older, read_finished, read_record
-from pipeline.results.evaluation import evaluate
-from pipeline.results.evaluation import scores as scores_of
+from pipeline.results.evaluation import evaluate, scores
 from pipeline.stages.download import download
 
-# What a checkout without git consists of.
-COPIED = ("pipeline", "conf", "dvc.yaml", "dvc.lock", "params.yaml", ".dvcignore", ".dvc/config",
-          "requirements.lock", "results", "reports", "studies")  # fmt: skip
 # Of a record, from its first digits on, or of MLflow's.
 NAME = re.compile(r"[0-9a-f]{1,32}")
 RUN_ID_LENGTH = 32
 # What is shown of a recorded change, in lines.
 MOST_LINES = 200
-_OLDER = "the commit that the record names makes records of an earlier format, or none"
 _CODE_HERE = "--code-here trains with the code that lies here"
-
-
-class Choices(NamedTuple):
-    """What the command line allows: to run recorded changes, or the code that lies here."""
-
-    apply_changes: bool
-    code_here: bool
 
 
 def main() -> None:
     """Verify what the command line names; the exit code is the level reached."""
     with one_line_errors():
-        parser = Words()
-        parser.add_argument(
-            "what", nargs="?", help="a record's folder or name, or an MLflow run id"
-        )
-        code = parser.add_mutually_exclusive_group()
+        words = Words()
+        words.add_argument("what", nargs="?", help="a record's folder or name, or an MLflow run id")
+        code = words.add_mutually_exclusive_group()
         code.add_argument(
             "--apply-changes",
             action="store_true",
@@ -92,20 +77,19 @@ def main() -> None:
             action="store_true",
             help="train with the code that lies here, whatever the record says it was made with",
         )
-        parser.add_argument(
+        words.add_argument(
             "--lecture", action="store_true", help="the lecture's results, too (some ten minutes)"
         )
-        arguments = parser.parse_args(given())
-        choices = Choices(arguments.apply_changes, arguments.code_here)
+        asked = words.parse_args(given())
         paths = Paths(find_root())
         for name in DVC_VARIABLES:
             os.environ.pop(name, None)  # they speak of a stage that this may run in
         with tempfile.TemporaryDirectory() as folder:
-            if arguments.what is None:
-                reached = verify_committed(paths, Path(folder), lecture=arguments.lecture)
+            if asked.what is None:
+                reached = verify_committed(paths, Path(folder), lecture=asked.lecture)
             else:
-                record = find(arguments.what, paths, Path(folder))
-                reached = verify_record(record, paths, Path(folder), choices)
+                record = find(asked.what, paths, Path(folder))
+                reached = verify_record(record, paths, Path(folder), asked)
         print(f"\n{reached}")
         raise SystemExit(reached.value)
 
@@ -123,11 +107,7 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
         if what and os.path.isdir(what):
             return read_finished(Path(what))
         raise UserError(f"{one_line(what)!r} is no record's folder or name, and no MLflow run id")
-    fitting = [
-        path.parent
-        for path in sorted(paths.records.glob("*/description.json"))
-        if path.parent.name.startswith(what)
-    ]
+    fitting = [path.parent for path in paths.records.glob(f"{what}*/description.json")]
     if len(fitting) > 1:
         raise UserError(f"{what}: allowed is a name of one record; these are {len(fitting)}")
     if fitting:
@@ -141,7 +121,7 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
     raise UserError(f"{what}: there is no such record in {paths.records} or elsewhere")
 
 
-def verify_record(record: Finished, paths: Paths, folder: Path, choices: Choices) -> Level:
+def verify_record(record: Finished, paths: Paths, folder: Path, asked: argparse.Namespace) -> Level:
     """Train a record again, and say what came of it.
 
     Raises:
@@ -153,17 +133,14 @@ def verify_record(record: Finished, paths: Paths, folder: Path, choices: Choices
         record = known  # of a published run, which is only what is the same for everybody
     (name,) = configuration_names([described["experiment"]])
     print(f"{name}, seed {record.seed}: record {record.identity}")
-    record.model()  # which is no model of this network is not trained
+    record.model()  # what is no model of this network is not trained
     checkout = Paths(folder / "checkout")
-    print(f"  trained in {_check_out(record, paths, checkout.root, choices)}")
+    print(f"  trained in {_check_out(record, paths, checkout.root, asked)}")
     again = _train_again(record, paths, checkout)
     config = from_experiment(described["experiment"], record.seed)
     answers, answers_again = _answers((record, again), config, checkout)
     reached = level(record, again, answers, answers_again)
-    _compare(record, again, answers, answers_again)
-    epoch = first_difference(record.history, again.history)
-    if epoch is not None:
-        print(f"  weights differ from epoch {epoch} on")
+    _print(record, again, answers, answers_again)
     differing = causes(described, again.description, record.origin, again.origin)
     if reached is not Level.SAME_BYTES and not differing:
         print("  cause: nothing that is known differs; was the record changed?")
@@ -173,70 +150,62 @@ def verify_record(record: Finished, paths: Paths, folder: Path, choices: Choices
     return reached
 
 
-def _check_out(record: Finished, paths: Paths, folder: Path, choices: Choices) -> str:
+def _check_out(record: Finished, paths: Paths, folder: Path, asked: argparse.Namespace) -> str:
     """Make a checkout to train in; returns what it is, for a person to read."""
-    commit = record.origin.get("commit")
-    if commit is None or choices.code_here:
-        _copy(paths, folder)
-        why = "" if choices.code_here else ", since the record names no commit"
+    commit, diff = record.origin.get("commit"), diff_bytes(record.origin)
+    if commit is None or asked.code_here:
+        copy_code(paths.root, folder, "params.yaml")
+        why = "" if asked.code_here else ", since the record names no commit"
         return f"a copy of the code that lies here{why}"
+    changed = record.origin.get("changed") or ["files that it does not name"]
+    names = one_line(", ".join(changed))
     try:
-        known = reachable(paths.root, str(commit))
-    except GitError as error:
-        raise UserError(f"the record names a commit, and {error}; {_CODE_HERE}") from None
-    if not known:
-        raise UserError(
-            f"the record names commit {one_line(commit)}, which is in the history of no "
-            f"branch or tag here, so nothing of it is run; {_CODE_HERE}"
-        )
-    _clone(paths, folder, str(commit))
-    diff = diff_bytes(record.origin)
-    if not (record.origin.get("dirty") or diff):
-        return f"a fresh checkout of commit {commit}"
-    names = one_line(", ".join(record.origin.get("changed") or ["files that it does not name"]))
-    if not choices.apply_changes:
-        _show(diff)
-        raise UserError(
-            f"the record was made with uncommitted changes of {names}, shown above as "
-            f"far as they were kept; --apply-changes runs them, {_CODE_HERE}"
-        )
-    if not diff or record.origin.get("masked"):
-        raise UserError(
-            f"the uncommitted changes of {names} were not kept as they were (they are "
-            f"too large, or held a password); {_CODE_HERE}"
-        )
-    try:
+        if not reachable(paths.root, commit):
+            raise UserError(
+                f"the record names commit {one_line(commit)}, which is in the history of no "
+                f"branch or tag here, so nothing of it is run; {_CODE_HERE}"
+            )
+        clone(paths.root, folder, commit)
+        if not (record.origin.get("dirty") or diff):
+            return f"a fresh checkout of commit {commit}"
+        if not asked.apply_changes:
+            lines = printable(diff.decode(errors="backslashreplace")).splitlines()
+            print("\n".join(f"  | {line}" for line in lines[:MOST_LINES]))
+            if len(lines) > MOST_LINES:
+                print(f"  | ... and {len(lines) - MOST_LINES} lines more, in its origin.json")
+            raise UserError(
+                f"the record was made with uncommitted changes of {names}, shown above as "
+                f"far as they were kept; --apply-changes runs them, {_CODE_HERE}"
+            )
+        if not diff or record.origin.get("masked"):
+            raise UserError(
+                f"the uncommitted changes of {names} were not kept as they were (they are "
+                f"too large, or held a password); {_CODE_HERE}"
+            )
         apply(folder, diff)
     except GitError as error:
-        raise UserError(f"the recorded changes do not apply: {error}; {_CODE_HERE}") from None
+        raise UserError(f"what made the record cannot be had: {error}; {_CODE_HERE}") from None
     return f"a fresh checkout of commit {commit}, with the uncommitted changes that were recorded"
 
 
-def _show(diff: bytes) -> None:
-    lines = printable(diff.decode(errors="backslashreplace")).splitlines()
-    print("\n".join(f"  | {line}" for line in lines[:MOST_LINES]))
-    if len(lines) > MOST_LINES:
-        print(f"  | ... and {len(lines) - MOST_LINES} lines more, in the record's origin.json")
-
-
 def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
-    described = record.description
+    experiment = record.description["experiment"]
+    older = f"the commit that the record names makes no records as they are now; {_CODE_HERE}"
     if not checkout.params.exists():
-        raise UserError(f"{_OLDER}; {_CODE_HERE}")
-    values = OmegaConf.load(checkout.params)
-    params = OmegaConf.merge(values, described["experiment"], {"seeds": [record.seed]})
+        raise UserError(older)
+    params = OmegaConf.merge(OmegaConf.load(checkout.params), experiment, {"seeds": [record.seed]})
     write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
-    data = _data(from_experiment(described["experiment"], record.seed), paths)
+    data = _data(from_experiment(experiment, record.seed), paths)
     python(checkout.root, "pipeline.stages.download", env=data)
     python(
         checkout.root,
         "pipeline.stages.train",
         *("hydra/launcher=basic", "tracking.live=false", f"seed={record.seed}"),
     )
-    (again,) = (path.parent for path in checkout.records.glob("*/manifest.json"))
-    if is_older(again):
-        raise UserError(f"{_OLDER}; {_CODE_HERE}")
-    return read_finished(again)
+    made = [path.parent for path in checkout.records.glob("*/manifest.json")]
+    if len(made) != 1 or is_older(made[0]):
+        raise UserError(older)
+    return read_finished(made[0])
 
 
 def _data(config: Config, paths: Paths) -> dict[str, str]:
@@ -249,22 +218,21 @@ def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[
     """Return what each record's model answers on the validation and the test images."""
     data = load(config, paths)
     parts = {"validation": data.validation, "test": data.test}
-    scores: list[Scores] = []
-    with one_blas_thread():
-        for model in (record.model() for record in records):
-            answers = {
-                name: evaluate(model, part.raw, part.one_hot, config.training.cost)
-                for name, part in parts.items()
-            }
-            scores.append({part: scores_of(each) for part, each in answers.items()})
-    return scores
+    scored: list[Scores] = []
+    for model in (record.model() for record in records):
+        answers = {
+            name: evaluate(model, part.raw, part.one_hot, config.training.cost)
+            for name, part in parts.items()
+        }
+        scored.append({part: scores(each) for part, each in answers.items()})
+    return scored
 
 
-def _compare(record: Finished, again: Finished, answers: Scores, answers_again: Scores) -> None:
-    """Print what is compared, and how each compares."""
-    same = {True: "the same bytes", False: "other bytes"}
+def _print(record: Finished, again: Finished, answers: Scores, answers_again: Scores) -> None:
+    """Say what is compared, and how each compares."""
     for name in SEALED:
-        print(f"  {name}: {same[record.hashes[name] == again.hashes[name]]}")
+        same = record.hashes[name] == again.hashes[name]
+        print(f"  {name}: {'the same bytes' if same else 'other bytes'}")
     claimed = claims(record)
     for part in answers:
         said = f"{claimed[part]['accuracy']:.4%}" if part in claimed else "nothing"
@@ -272,12 +240,18 @@ def _compare(record: Finished, again: Finished, answers: Scores, answers_again: 
             f"  {part} images: the record says {said}, its model answers "
             f"{answers[part]['accuracy']:.4%}, trained again {answers_again[part]['accuracy']:.4%}"
         )
+    epoch = first_difference(record.history, again.history)
+    if epoch is not None:
+        print(f"  weights differ from epoch {epoch} on")
 
 
 # --- the committed results ---------------------------------------------------------------------
 
 # The lecture's results have a pipeline of their own, which takes ten minutes.
-FILES, LECTURE = ("dvc.yaml",), "studies/dvc.yaml"
+PIPELINE, LECTURE = "dvc.yaml", "studies/dvc.yaml"
+# What a checkout without git consists of, beside the code.
+COPIED = ("params.yaml", "dvc.lock", ".dvc/config", "requirements.lock", "results", "reports",
+          "studies")  # fmt: skip
 # It has no outputs.
 NOT_RUN = "track"
 
@@ -291,124 +265,74 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
     checkout = Paths(folder / "checkout")
     try:
         commit = head(paths.root)
+        clone(paths.root, checkout.root, commit)
+        print(f"the results of commit {commit}, in a fresh checkout")
     except GitError as error:
-        _copy(paths, checkout.root)
+        commit = None
+        copy_code(paths.root, checkout.root, *COPIED)
         python(checkout.root, "dvc", "config", "--local", "core.no_scm", "true")
         print(f"the results that lie here, in a copy ({error})")
-    else:
-        _clone(paths, checkout.root, commit)
-        print(f"the results of commit {commit}, in a fresh checkout")
-    files = [*FILES, LECTURE] if lecture else FILES
-    before, locked, accuracies = _contents(checkout), _locked(checkout), _accuracies(checkout)
+    runs, accuracies = _runs(checkout), _accuracies(checkout)
     data = _data(compose(checkout), paths)
-    for file in files:
+    pipelines = [PIPELINE, LECTURE] if lecture else [PIPELINE]
+    for file in pipelines:
         # The stages of dvc.yaml, which is code: dvc.lock is a claim that is to be checked.
-        names = [name for name in read_yaml(checkout.root / file)["stages"] if name != NOT_RUN]
-        targets = names if file in FILES else [f"{file}:{name}" for name in names]
+        stages = [name for name in read_yaml(checkout.root / file)["stages"] if name != NOT_RUN]
+        targets = stages if file == PIPELINE else [f"{file}:{name}" for name in stages]
         python(checkout.root, "dvc", "repro", "--force", *targets, env=data)
-    again = _contents(checkout)
-    skipped = _outs(checkout, LECTURE) if LECTURE not in files else ()
+    again = _contents(checkout, pipelines)
     for path, digest in sorted(again.items()):
-        if not path.startswith(skipped):
-            print(f"  {digest}  {path}")
-    wrong = [f"{path} is not what is committed" for path in _changed(checkout, before, again)]
-    if _locked(paths) == locked:
-        here = _contents(paths)
-        wrong += [f"{path} here is another" for path in here if here[path] != again.get(path)]
+        print(f"  {digest}  {path}")
+    wrong = []
+    if commit is not None:
+        status = git(checkout.root, "status", "--porcelain", "-z", "--untracked-files=all")
+        changed = [entry[3:].decode(errors="backslashreplace") for entry in status.split(b"\0")]
+        wrong += [f"{path} is not what is committed" for path in changed if path]
+    if _runs(paths) == runs:
+        here = {path: paths.root / path for path in again if (paths.root / path).is_file()}
+        others = [path for path in here if sha256(here[path].read_bytes()) != again[path]]
+        wrong += [f"{path} here is another" for path in others]
     else:
         print("  what lies here is of another experiment, by dvc.lock, and is not compared")
     print("\n".join(f"  {line}" for line in wrong) or "  all as committed")
-    if skipped:
+    if not lecture:
         print(f"  not made again: the results of {LECTURE}; --lecture does, in ten minutes")
     if not wrong:
         return Level.SAME_BYTES
-    if locked == _locked(checkout):
+    accuracies_again = _accuracies(checkout)
+    if runs == _runs(checkout) or accuracies.keys() != accuracies_again.keys():
         # The same runs give the same results, to the byte: somebody has changed these.
         return Level.DIFFERENT
-    return _level_of(accuracies, _accuracies(checkout), compose(checkout))
+    images = dict.fromkeys(accuracies, compose(checkout).split.test)
+    return statistical_level(accuracies, accuracies_again, images)
 
 
-def _outs(checkout: Paths, file: str) -> tuple[str, ...]:
-    """Return the paths that the stages of a file of DVC's write to; none if there is no file."""
-    if not (checkout.root / file).exists():
-        return ()
-    stages = read_yaml(checkout.root / file)["stages"].values()
-    return tuple(path for stage in stages for out in stage["outs"] for path in out)
-
-
-def _changed(checkout: Paths, before: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
-    """Return what differs from the commit, by git; in a copy without git, from before."""
-    try:
-        status = git(checkout.root, "status", "--porcelain", "-z", "--untracked-files=all")
-    except GitError:
-        known = (path for path in {**before, **again} if not path.startswith("runs/"))
-        return sorted(path for path in known if before.get(path) != again.get(path))
-    return [entry[3:].decode(errors="backslashreplace") for entry in status.split(b"\0") if entry]
-
-
-def _contents(checkout: Paths) -> dict[str, str]:
-    """Return the SHA-256 of every file in the folders that stages write to, by path."""
-    folders = (checkout.runs, checkout.results, checkout.root / "reports")
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+def _contents(checkout: Paths, pipelines: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of every file that stages have written, by path."""
+    files: list[Path] = []
+    for file in pipelines:
+        lock = (checkout.root / file).with_suffix(".lock")
+        stages = read_yaml(lock)["stages"].values()
+        outs = [checkout.root / out["path"] for stage in stages for out in stage.get("outs", [])]
+        files += [lock, *outs, *(path for out in outs for path in out.rglob("*"))]
     return {
         str(path.relative_to(checkout.root)): sha256(path.read_bytes())
-        for path in [*files, checkout.root / "dvc.lock"]
-        if path not in (checkout.page, checkout.lecture_page)  # they name commit and time
+        for path in files
+        if path.is_file()
     }
 
 
-def _locked(checkout: Paths) -> Any:
-    """Return the hash that `dvc.lock` has of the runs; None if it has none."""
+def _runs(checkout: Paths) -> Any:
+    """Return what `dvc.lock` says of the runs; None if it says nothing."""
     try:
-        stages = read_yaml(checkout.root / "dvc.lock")["stages"]
-        return {out["path"]: out["md5"] for out in stages["train"]["outs"]}
+        return read_yaml(checkout.root / "dvc.lock")["stages"]["train"]["outs"]
     except (OSError, KeyError, TypeError):
         return None
 
 
 def _accuracies(checkout: Paths) -> dict[str, float]:
-    """Return every accuracy in the results, by a name that begins with the part of the data."""
-    try:
-        accuracies = {
-            f"test seed {entry['seed']}": float(entry["accuracy"])
-            for entry in read_json(checkout.tests)
-        }
-        with checkout.history.open(newline="") as file:
-            return accuracies | {
-                f"{row['split']} seed {row['seed']} epoch {row['epoch']}": float(row["value"])
-                for row in csv.DictReader(file)
-                if row["metric"] == "accuracy"
-            }
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{checkout.results} holds no results that can be read ({error})") from None
-
-
-def _level_of(recorded: Mapping[str, float], again: Mapping[str, float], config: Config) -> Level:
-    if recorded.keys() != again.keys():
-        return Level.DIFFERENT
-    return statistical_level(
-        recorded, again, {name: getattr(config.split, name.split()[0]) for name in recorded}
-    )
-
-
-# --- both --------------------------------------------------------------------------------------
-
-
-def _copy(paths: Paths, folder: Path) -> None:
-    for name in COPIED:
-        source, target = paths.root / name, folder / name
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-
-
-def _clone(paths: Paths, folder: Path, commit: str) -> None:
-    try:
-        clone(paths.root, folder, commit)
-    except GitError as error:
-        raise UserError(f"git could not check out {commit}: {error}") from None
+    """Return the test accuracy of every seed in the results."""
+    return {str(seed): test["accuracy"] for seed, _, test in read_tests(checkout.tests)}
 
 
 if __name__ == "__main__":

@@ -358,6 +358,8 @@ def committed(in_git: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Che
 
 @pytest.mark.slow
 def test_committed_results_come_back(committed: Checkout) -> None:
+    """Whatever else lies beside them, such as a page that no stage makes."""
+    committed.paths.draw_page.write_text("mine")
     done = verify(committed)
     assert "  all as committed\n" in done.stdout
     assert "not made again: the results of studies/dvc.yaml" in done.stdout

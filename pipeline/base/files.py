@@ -127,6 +127,27 @@ def _finite(text: str) -> float:
     return number
 
 
+def fits(value: object, shape: object) -> bool:
+    """Tell whether plain data are of a shape.
+
+    Args:
+        value: what a JSON text holds.
+        shape: a type; a tuple of shapes, any of which will do; `[shape]`, a list of any length;
+            an object with just these names, where the name `str` stands for any others.
+    """
+    if isinstance(shape, tuple):
+        return any(fits(value, each) for each in shape)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(entry, shape[0]) for entry in value)
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return False
+        others = dict.fromkeys(value, shape[str]) if str in shape else {}
+        expected = others | {name: each for name, each in shape.items() if name is not str}
+        return value.keys() == expected.keys() and all(fits(value[k], expected[k]) for k in value)
+    return type(value) is shape
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values, by the library that DVC writes its own with."""
     from ruamel.yaml import YAML

@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 # Two processes with two threads each on two cores also take many times as long as with one.
 THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -29,6 +31,14 @@ def start() -> None:
         os.environ.update(THREADS)
         if _has_avx2():
             os.environ.update(AVX2)
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Limit matrix products to one thread where NumPy may have been imported before `start`."""
+    import threadpoolctl
+
+    os.environ.update(THREADS)  # for processes that this one starts
+    return threadpoolctl.threadpool_limits(limits=1, user_api="blas")
 
 
 def _has_avx2() -> bool:

@@ -1,8 +1,9 @@
-"""Processes: their names, whether they still run, and running a stage in another checkout."""
+"""Processes: their names, whether they still run, and stages run in a copy of a checkout."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from pipeline.base.git import environment
 
 # Of whatever stage this process is.
 DVC_VARIABLES = {"DVC_ROOT", "DVC_STAGE", "DVC_EXP_BASELINE_REV", "DVC_EXP_NAME"}
+# With this, Python would not look for the package in the folder it is started in.
+SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def own_name() -> str:
@@ -37,16 +40,35 @@ def is_alive(name: str) -> bool:
         return False
 
 
+def copy_code(root: Path, folder: Path, *more: str) -> None:
+    """Copy what a checkout needs to run stages, in place of what is in `folder`.
+
+    Args:
+        root: the checkout.
+        folder: where to; params.yaml and the data come there in other ways, or by `more`.
+        more: what else, where it exists.
+    """
+    for name in ("pipeline", "conf", "dvc.yaml", ".dvcignore", *more):
+        source, target = root / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copyfile(source, target)
+
+
 def python(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
     """Run `python -m` with `words` in `folder`, by this very Python.
 
-    What git's hooks and DVC's stages have set in the environment speaks of another checkout and
+    What git's hooks, DVC's stages and the user have set in the environment to find another checkout
     is left out.
 
     Raises:
         StageFailed: it failed; it has told why.
     """
-    kept = {name: value for name, value in environment().items() if name not in DVC_VARIABLES}
+    left_out = {*DVC_VARIABLES, SAFE_PATH}
+    kept = {name: value for name, value in environment().items() if name not in left_out}
     # Stages say `python`, which has to be this one, also where nobody activated anything.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(  # noqa: S603 - no shell

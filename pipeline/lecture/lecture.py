@@ -13,13 +13,13 @@ from typing import Any
 from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.files import read_json, write_bytes
+from pipeline.base.numerics import one_blas_thread
 from pipeline.base.paths import Paths
 from pipeline.data.prepared import load
 from pipeline.data.preprocessing import fit
 from pipeline.lecture import cosine
 from pipeline.lecture.published import RUNS
 from pipeline.lecture.studies import BASELINE, label
-from pipeline.records.environment import one_blas_thread
 from pipeline.records.provenance import made_by
 from pipeline.results.crossed import Crossed
 from pipeline.results.page import render

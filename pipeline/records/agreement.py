@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.base.masking import one_line
-from pipeline.records.environment import recorded_environment
 from pipeline.records.model import Model, network_arrays
 from pipeline.records.record import Finished, History, Test
 
@@ -183,4 +182,4 @@ def _made_with(origin: Mapping[str, Any]) -> dict[str, str]:
     """Return what an origin, which may be a stranger's, says of machine and libraries."""
     known = {"lock file": "lock", "CPU": "cpu", "Python": "python"}
     machine = {name: str(origin[key]) for name, key in known.items() if origin.get(key)}
-    return {**machine, **recorded_environment(origin)}
+    return {**machine, **origin.get("environment", {})}

@@ -8,8 +8,8 @@ loaded (`sys.modules`) does not count: it differs between a launcher and its wor
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import cache
+from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pipeline
@@ -27,53 +27,23 @@ def code_digest(package: Path = PACKAGE) -> str:
     Args:
         package: the folder of the package `pipeline`.
     """
-    return sha256(
-        canonical_json(
-            {name: sha256(canonical_json(syntax(tree))) for name, tree in closure(package).items()}
-        )
-    )
+    trees = {
+        name: sha256(canonical_json(syntax(ast.parse(source.read_bytes()))))
+        for name, source in closure(package).items()
+    }
+    return sha256(canonical_json(trees))
 
 
-def closure(package: Path, root: str = ROOT_MODULE) -> dict[str, ast.Module]:
-    """Return the syntax tree of every module of ours that `root` needs, by name, sorted."""
-    trees: dict[str, ast.Module] = {}
-    waiting = [root]
-    while waiting:
-        name = waiting.pop()
-        source = _source(package, name)
-        if name in trees or source is None:
-            continue
-        trees[name] = ast.parse(source.read_bytes())
-        package_of = name if source.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += _imported(trees[name], package_of)
-        # Importing `a.b` runs `a` too.
-        waiting += [name.rpartition(".")[0]] if "." in name else []
-    return dict(sorted(trees.items()))
-
-
-def _source(package: Path, name: str) -> Path | None:
-    """Return the file of a module of ours; None if `name` is a function, or somebody else's."""
-    first, *rest = name.split(".")
-    if first != "pipeline":
-        return None
-    path = package.joinpath(*rest)
-    for source in (path / "__init__.py", path.with_suffix(".py")):
-        if source.exists():
-            return source
-    return None
-
-
-def _imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """Yield what a module of a package imports, and what of it may be a module in turn."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            # `from ..a import b`: one dot is the package, each more the one around it.
-            around = package.split(".")[: len(package.split(".")) - node.level + 1]
-            module = ".".join([*(around if node.level else []), *filter(None, [node.module])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+def closure(package: Path) -> dict[str, Path]:
+    """Return the source file of every module of ours that the job needs, by name."""
+    # Finds nothing but what lies beside the package: no library's code is read.
+    finder = ModuleFinder(path=[str(package.parent)])
+    finder.import_hook(ROOT_MODULE)
+    return {
+        name: Path(vars(module)["__file__"])
+        for name, module in finder.modules.items()
+        if name.partition(".")[0] == package.name
+    }
 
 
 def syntax(node: object) -> object:
@@ -84,7 +54,7 @@ def syntax(node: object) -> object:
     """
     if isinstance(node, ast.JoinedStr):
         # Python 3.12 adds empty texts to some f-strings.
-        return ["JoinedStr", *(syntax(part) for part in node.values if not _is_empty(part))]
+        return ["JoinedStr", *(syntax(part) for part in node.values if not _is_text(part, ""))]
     if isinstance(node, ast.AST):
         fields = [
             [name, syntax(value)]
@@ -93,19 +63,12 @@ def syntax(node: object) -> object:
         ]
         return [type(node).__name__, *fields]
     if isinstance(node, list):
-        return [syntax(entry) for entry in node if not _is_docstring(entry)]
+        return [syntax(n) for n in node if not (isinstance(n, ast.Expr) and _is_text(n.value))]
     # With the type: 1, 1.0 and True are not the same code. `ascii`: which characters `repr`
     # shows as they are depends on Python's release.
     return f"{type(node).__name__} {node!a}"
 
 
-def _is_docstring(node: object) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-def _is_empty(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value == ""
+def _is_text(node: ast.expr, text: str | None = None) -> bool:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, str) and text in (None, value)

@@ -6,31 +6,29 @@ DVC also trusts its cache, so what it puts there is checked before it is used.
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
 
 from pipeline.base.config import Config, experiment
 from pipeline.base.errors import UserError
-from pipeline.base.files import read_json
+from pipeline.base.files import fits, read_json
 from pipeline.base.paths import Paths
 from pipeline.records.identity import identity
 from pipeline.records.record import (
+    SCORES,
     Finished,
     Record,
     Test,
     Unfinished,
     add_origin,
     add_test,
-    are_scores,
-    completed,
     copy_record,
     is_older,
+    read_finished,
     read_record,
 )
-
-AGAIN = "`dvc repro --force train` trains what is missing, and hands it on"
 
 
 def gather(config: Config, paths: Paths, *, training: bool = False) -> dict[str, Finished]:
@@ -44,13 +42,13 @@ def gather(config: Config, paths: Paths, *, training: bool = False) -> dict[str,
         training: whether what is damaged will be published anew, and so is no error.
 
     Returns:
-        The published runs that finished, with what their records add, by their folder's name.
+        The records of the published runs that finished, by the name of the run's folder.
 
     Raises:
         UserError: a published run is damaged and there is no record of it, or the file of test
             results is.
     """
-    tests = _read_tests(paths.tests)
+    tests = {manifest: test for _, manifest, test in read_tests(paths.tests)}
     gathered = {}
     for folder in sorted(paths.runs.glob("seed-*")):
         published = read_record(folder)
@@ -62,9 +60,7 @@ def gather(config: Config, paths: Paths, *, training: bool = False) -> dict[str,
             record = _put_back(published, paths.records)
         test = tests.get(record.manifest)
         if test is not None and test != record.test:
-            in_records = dataclasses.replace(record, folder=paths.records / record.identity)
-            add_test(in_records, test)
-            record = dataclasses.replace(record, test=test)
+            record = add_test(record, test)
         gathered[folder.name] = record
     return gathered
 
@@ -92,36 +88,31 @@ def declared(config: Config, paths: Paths) -> dict[int, Finished | None]:
     return records
 
 
-def _read_tests(path: Path) -> dict[str, Test]:
-    """Return test results by the manifest of the record that they belong to."""
-    if not path.exists():
-        return {}
-    tests: dict[str, Test] = {}
-    try:
-        for entry in read_json(path):
-            scores = {k: v for k, v in entry.items() if k not in ("seed", "manifest")}
-            if not are_scores(scores):
-                raise TypeError
-            tests[str(entry["manifest"])] = scores
-    except (AttributeError, KeyError, TypeError):
-        raise UserError(f"{path} holds no test results; `dvc repro` makes it again") from None
-    return tests
+def read_tests(path: Path) -> list[tuple[int, str, Test]]:
+    """Return seed, manifest of the record, and test results of each run that was evaluated.
+
+    Raises:
+        UserError: the file holds something else.
+    """
+    entries = read_json(path) if path.exists() else []
+    if not fits(entries, [{"seed": int, "manifest": str, **SCORES}]):
+        raise UserError(f"{path} holds no test results; `dvc repro` makes it again")
+    return [(entry.pop("seed"), entry.pop("manifest"), entry) for entry in entries]
 
 
 def _take(published: Finished, folder: Path, study: str) -> Finished:
-    """Return a published run with what its record adds; the record is made if there is none."""
-    record = completed(published, folder)
-    if record is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Nobody else may be training it meanwhile.
-        with FileLock(folder / ".lock"):
-            for name in ("origin.json", "test.json"):
-                (folder / name).unlink(missing_ok=True)
-            copy_record(published, folder)
-            Record(folder).forget_progress()
-            record = dataclasses.replace(published, origin={"studies": [study]})
-            add_origin(dataclasses.replace(record, folder=folder), record.origin)
-    return record
+    """Return the record in `folder` of a published run; it is made if there is none."""
+    record = read_record(folder)
+    if isinstance(record, Finished) and record.manifest == published.manifest:
+        return record
+    folder.mkdir(parents=True, exist_ok=True)
+    # Nobody else may be training it meanwhile.
+    with FileLock(folder / ".lock"):
+        Record(folder).begin(published.description)
+        add_origin(replace(published, folder=folder), {"studies": [study]})
+        copy_record(published, folder)
+        Record(folder).forget_progress()
+    return read_finished(folder)
 
 
 def _put_back(published: Unfinished, records: Path) -> Finished:
@@ -129,6 +120,8 @@ def _put_back(published: Unfinished, records: Path) -> Finished:
     described = published.description
     record = None if described is None else read_record(records / identity(described))
     if not isinstance(record, Finished):
-        raise UserError(f"{published.damage or f'{published.folder} is not complete'}; {AGAIN}")
+        damage = published.damage or f"{published.folder} is not complete"
+        again = "`dvc repro --force train` trains what is missing, and hands it on"
+        raise UserError(f"{damage}; {again}")
     copy_record(record, published.folder)
     return record

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pipeline.base.config import Config, experiment, from_experiment
 from pipeline.base.errors import UserError
-from pipeline.base.files import canonical_json, sha256
+from pipeline.base.files import canonical_json, fits, sha256
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import Preparation
 from pipeline.engine import VERSION
@@ -23,6 +23,13 @@ from pipeline.records.code import code_digest
 FORMAT = 2
 
 Description = dict[str, Any]
+# What a description knows by hashes.
+HASHES = {
+    "code": str,
+    "data": {str: str},
+    "preparation": {str: str},
+    "arithmetic": dict,
+}
 T = TypeVar("T")
 
 
@@ -57,12 +64,9 @@ def check_description(value: Any, name: str) -> Description:
     """
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise UserError(f"{name} is no description of format {FORMAT}")
-    for key in ("data", "preparation", "arithmetic"):
-        if not isinstance(value.get(key), dict):
+    for key, shape in HASHES.items():
+        if not fits(value.get(key), shape):
             raise UserError(f"{name}: {key} is missing or of the wrong type")
-    hashes = [value.get("code"), *value["data"].values(), *value["preparation"].values()]
-    if not all(isinstance(digest, str) for digest in hashes):
-        raise UserError(f"{name}: data, preparation and code must be known by hashes")
     try:
         from_experiment(value.get("experiment"), value.get("seed"))
     except UserError as error:

@@ -6,6 +6,8 @@ Convention: its file is an npz of plain arrays; `shift`, `scale` and `matrix` pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +15,14 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import UserError
 from pipeline.base.files import npz_bytes, parse_npz
+from pipeline.data.catalogue import Data, dataset_of
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.descent import outputs, pre_activations
 from pipeline.engine.inputs import inputs_of
-from pipeline.network.activations import ACTIVATIONS, Array
+from pipeline.network.activations import Array
 from pipeline.network.dense import Layer, Network, parameters
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class Model(NamedTuple):
@@ -56,43 +61,16 @@ def network_arrays(network: Network) -> dict[str, NDArray[Any]]:
     return {**parameters(network), "activations": np.array(network.activations)}
 
 
-def network_from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Network:
-    """Return the network that `arrays` describes.
+def network_of(arrays: Arrays) -> Network:
+    """Return the network that `network_arrays` gave."""
+    return Network(layers_of(arrays), tuple(map(str, arrays["activations"])))
 
-    Raises:
-        UserError: it is none: an array is missing, shapes do not fit each other, a function is
-            unknown, a number is not finite; `name` is in the message.
-    """
-    try:
-        named = arrays["activations"]
-        if named.ndim != 1 or named.dtype.kind != "U" or len(named) > len(arrays):
-            raise UserError(f"{name}: activations must be a few names")
-        activations = tuple(str(entry) for entry in named)
-        layers = tuple(
-            Layer(arrays[f"W{number}"], arrays[f"b{number}"])
-            for number in range(1, len(activations) + 1)
-        )
-    except KeyError as error:
-        raise UserError(f"{name}: array {error} is missing") from None
-    unknown = set(activations) - ACTIVATIONS.keys()
-    if unknown or not layers:
-        raise UserError(f"{name}: activations are {list(activations)}, some of {list(ACTIVATIONS)}")
-    dtype = layers[0].W.dtype
-    for number, layer in enumerate(layers, start=1):
-        if layer.W.ndim != 2 or layer.b.ndim != 1:
-            raise UserError(f"{name}: W{number} must be a matrix and b{number} a vector")
-        fan_in = layers[number - 2].W.shape[0] if number > 1 else layer.W.shape[1]
-        if layer.W.shape != (len(layer.b), fan_in):
-            raise UserError(
-                f"{name}: W{number} has shape {layer.W.shape}, b{number} or the layer "
-                f"before it wants {(len(layer.b), fan_in)}"
-            )
-        for array in layer:
-            if array.dtype != dtype or dtype not in (np.float32, np.float64):
-                raise UserError(f"{name}: layer {number} is not of one floating-point type")
-            if not np.isfinite(array).all():
-                raise UserError(f"{name}: layer {number} holds numbers that are not finite")
-    return Network(layers, activations)
+
+def layers_of(arrays: Arrays, prefix: str = "") -> tuple[Layer, ...]:
+    """Return the layers of arrays called `<prefix>W1`, `<prefix>b1`, `<prefix>W2`, ..."""
+    count = sum(name.startswith(f"{prefix}W") for name in arrays)
+    numbers = range(1, count + 1)
+    return tuple(Layer(arrays[f"{prefix}W{n}"], arrays[f"{prefix}b{n}"]) for n in numbers)
 
 
 def model_bytes(model: Model) -> bytes:
@@ -100,31 +78,39 @@ def model_bytes(model: Model) -> bytes:
     return npz_bytes({**model.preprocessor.arrays(), **network_arrays(model.network)})
 
 
-def parse_model(content: bytes, *, name: str) -> Model:
+def parse_model(content: bytes, experiment: Mapping[str, Any], *, name: str) -> Model:
     """Return the model of a file's content.
 
+    Args:
+        content: may come from a stranger.
+        experiment: says of which layers, types and functions the network is.
+        name: of the file.
+
     Raises:
-        UserError: the content is no model; `name` is in its text.
+        UserError: the content is no model, or one of another experiment; `name` is in its text.
     """
     arrays = parse_npz(content, name=name)
-    network = network_from_arrays(arrays, name)
-    preprocessor = _preprocessor(arrays, network.layers[0].W.shape[1], name)
-    return Model(preprocessor, network)
-
-
-def _preprocessor(arrays: dict[str, NDArray[Any]], inputs: int, name: str) -> AffineMap:
-    """Return the preprocessor of `arrays`, if it gives the network its `inputs`."""
-    try:
-        fitted = AffineMap.from_arrays(arrays)
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from None
-    matrix = fitted.matrix
-    pixels, gives = (inputs, inputs) if matrix is None else matrix.shape
-    for key, array in fitted.arrays().items():
-        if array.dtype != np.float64 or not np.isfinite(array).all():
-            raise UserError(f"{name}: preprocessor: {key} must hold finite numbers in float64")
-        if key != "matrix" and array.shape not in ((), (pixels,)):
-            raise UserError(f"{name}: preprocessor: {key} has shape {array.shape}")
-    if gives != inputs:
-        raise UserError(f"{name}: the preprocessor gives {gives} inputs, W1 takes {inputs}")
-    return fitted
+    network, data = experiment["network"], dataset_of(Data(**experiment["data"]))
+    inputs = arrays["matrix"].shape[-1:] if "matrix" in arrays else (data.features,)
+    sizes = [*inputs, *network["hidden"], data.classes]
+    per_pixel = ((), (data.features,))
+    shapes: dict[str, tuple[tuple[int, ...], ...]] = {"shift": per_pixel, "scale": per_pixel}
+    if "matrix" in arrays:
+        shapes["matrix"] = ((data.features, *inputs),)
+    preprocessing = set(shapes)
+    for number, (n, m) in enumerate(pairwise(sizes), start=1):
+        shapes |= {f"W{number}": ((m, n),), f"b{number}": ((m,),)}
+    if arrays.keys() != {*shapes, "activations"}:
+        raise UserError(f"{name}: its arrays are {sorted(arrays)}; expected are {sorted(shapes)}")
+    for key, allowed in shapes.items():
+        array = arrays[key]
+        dtype = "float64" if key in preprocessing else experiment["training"]["dtype"]
+        if array.dtype != dtype or array.shape not in allowed or not np.isfinite(array).all():
+            raise UserError(
+                f"{name}: {key} is {array.dtype} of shape {array.shape}: allowed are finite "
+                f"numbers, {dtype} of shape {' or '.join(map(str, allowed))}"
+            )
+    activations = [*[network["activation"]] * len(network["hidden"]), network["output"]]
+    if arrays["activations"].tolist() != activations:
+        raise UserError(f"{name}: activations are others than {activations}")
+    return Model(AffineMap.from_arrays(arrays), network_of(arrays))

@@ -1,6 +1,7 @@
 """Where a run came from: commit, uncommitted changes, lock file, machine.
 
-Convention: what cannot be known is None, never a guess; environment variables are not recorded.
+Convention: what cannot be known is None, never a guess; environment variables are not recorded. No
+bit of a training depends on what is read here.
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import threadpoolctl
 
 from pipeline.base.errors import UserError
 from pipeline.base.files import sha256
 from pipeline.base.git import GitError, borrow, git, head
-from pipeline.base.masking import masked, printable
-from pipeline.records.environment import numeric_environment
+from pipeline.base.masking import masked, one_line
+from pipeline.engine.code import machine
 
 # What decides a result, beside the experiment, which a record's description holds.
 CODE = ("pipeline", "conf", "dvc.yaml")
 # A larger diff is not kept, in bytes. It is no change of code, but a file that lies in its folder.
 LARGEST_DIFF = 2**20
+LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}
 
 
 @cache
@@ -34,11 +39,13 @@ def provenance(root: Path) -> dict[str, Any]:
     differ from the commit, `diff` is the change itself (see `diff_bytes`), and `masked` says that
     a password was taken out of it, so that it is not quite what ran.
     """
+    cpu = _content(Path("/proc/cpuinfo")).decode(errors="replace").partition("model name")[2]
+    lock = _content(root / "requirements.lock")
     return {
         **_changes(root),
-        "lock": _digest(root / "requirements.lock"),
+        "lock": sha256(lock) if lock else None,
         "host": platform.node(),
-        "cpu": _cpu(),
+        "cpu": cpu.partition("\n")[0].strip("\t :") or platform.processor() or None,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -46,36 +53,44 @@ def provenance(root: Path) -> dict[str, Any]:
     }
 
 
-def diff_text(diff: bytes) -> str:
-    """Return a diff as JSON can hold it: bytes that are not UTF-8 become lone surrogates."""
-    return diff.decode(errors="surrogateescape")
+def numeric_environment() -> dict[str, str]:
+    """Return versions of libraries, NumPy's BLAS with kernel and threads, and LLVM's target."""
+    blas = [
+        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}, "
+        f"{library['num_threads']} thread"
+        for library in threadpoolctl.threadpool_info()
+        # SciPy and scikit-learn bring libraries of their own, which fit no whitening here.
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]
+    ]
+    return {
+        **{name: version(package) for name, package in LIBRARIES.items()},
+        "BLAS": "; ".join(blas),
+        "compiled for": machine().cpu,
+    }
 
 
 def diff_bytes(origin: Mapping[str, Any]) -> bytes:
-    """Return the uncommitted diff that a provenance holds, ready for `pipeline.base.git.apply`.
+    """Return the uncommitted diff of a record's origin, ready for `pipeline.base.git.apply`.
 
     Raises:
         UserError: what is there was never a diff.
     """
-    diff = origin.get("diff") or ""
     try:
-        return diff.encode(errors="surrogateescape")
-    except (AttributeError, UnicodeEncodeError):
+        # In JSON, bytes that are not UTF-8 are lone surrogates.
+        return (origin.get("diff") or "").encode(errors="surrogateescape")
+    except UnicodeEncodeError:
         raise UserError("diff of the record's origin: allowed is the text of a diff") from None
 
 
 def made_by(root: Path) -> list[tuple[str, str]]:
     """Return which code this process runs, with which packages, for a person to read."""
     known = provenance(root)
-    changes = " with uncommitted changes" if known["dirty"] else ""
-    unknown = f" (uncommitted changes unknown: {known['git']})" if known["git"] else ""
-    commit = (
-        f"{known['commit']}{changes}{unknown}" if known["commit"] else f"unknown: {known['git']}"
-    )
-    return [
-        ("commit", commit),
-        ("lock file, SHA-256", known["lock"] or "there is none"),
-    ]
+    commit = known["commit"] or f"unknown: {known['git']}"
+    if known["dirty"]:
+        commit += " with uncommitted changes"
+    elif known["commit"] and known["git"]:
+        commit += f" (uncommitted changes unknown: {known['git']})"
+    return [("commit", commit), ("lock file, SHA-256", known["lock"] or "there is none")]
 
 
 def _changes(root: Path) -> dict[str, Any]:
@@ -85,11 +100,11 @@ def _changes(root: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             names, diff = _diff(root, known["commit"], Path(folder))
     except (GitError, OSError) as error:
-        return {**known, "git": printable(" ".join(str(error).split()))}
+        return {**known, "git": one_line(error)}
     changed = [name.decode(errors="backslashreplace") for name in names]
     known |= {"dirty": bool(names), "changed": changed}
     if diff is not None:
-        text = diff_text(diff)
+        text = diff.decode(errors="surrogateescape")
         known |= {"diff": masked(text), "masked": masked(text) != text}
     return known
 
@@ -103,43 +118,32 @@ def _diff(root: Path, commit: str, folder: Path) -> tuple[list[bytes], bytes | N
     borrow(root, folder, commit)
     mode = git(root, "config", "--local", "--type=bool", "--default=true", "core.fileMode")
     words = (f"--work-tree={root.resolve()}", "-c", f"core.fileMode={mode.decode().strip()}")
-    git(folder, *words, "read-tree", commit)
-    listed = git(folder, *words, "ls-files", "-z", "--others", "--exclude-standard", "--", *CODE)
-    # A name that ends with a slash is a repository inside this one, which no diff can hold.
-    new = [name for name in listed.split(b"\0") if name]
-    files = b"\0".join(name for name in new if not name.endswith(b"/"))
-    if files:
-        from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
-        git(folder, *words, "add", "--intent-to-add", *from_stdin, stdin=files)
-    compared = ("diff", "--no-renames", "--ignore-submodules=none")
-    listed = git(folder, *words, *compared, "--name-only", "-z", commit, "--", *CODE)
-    names = sorted({*listed.split(b"\0"), *new} - {b""})
+    git(folder, *words, "reset", "--quiet", commit)
+    how = ("--no-renames", "--ignore-submodules=none")
+    asked = ("status", "--porcelain", "-z", "--untracked-files=all")
+    listed = git(folder, *words, *asked, *how, "--", *CODE)
+    names = sorted(entry[3:] for entry in listed.split(b"\0") if entry)
     if sum(_size(root / os.fsdecode(name)) for name in names) > LARGEST_DIFF:
         return names, None
-    diff = git(folder, *words, *compared, "--binary", "--full-index", commit, "--", *CODE)
+    if names:
+        from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
+        git(folder, *words, "add", "--all", *from_stdin, stdin=b"\0".join(names))
+    asked = ("diff", "--cached", "--binary", "--full-index")
+    diff = git(folder, *words, *asked, *how, commit, "--", *CODE)
     return names, diff if len(diff) <= LARGEST_DIFF else None
 
 
 def _size(path: Path) -> float:
     """Return the size in bytes of what can be in a diff; of a folder, infinity."""
     try:
-        found = path.lstat()
+        state = path.lstat()
     except OSError:  # deleted
         return 0
-    return float("inf") if stat.S_ISDIR(found.st_mode) else found.st_size
+    return float("inf") if stat.S_ISDIR(state.st_mode) else state.st_size
 
 
-def _digest(path: Path) -> str | None:
+def _content(path: Path) -> bytes:
     try:
-        return sha256(path.read_bytes())
+        return path.read_bytes()
     except OSError:
-        return None
-
-
-def _cpu() -> str | None:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or None
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else None
+        return b""

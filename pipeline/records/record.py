@@ -1,9 +1,9 @@
 """A training run's folder: written epoch by epoch, sealed when it is finished.
 
-While a run trains:   description.json  checkpoint-<epoch>.npz  progress.json  origin.json
+While a run trains:   description.json  progress.npz  origin.json
 When it has finished: description.json  history.jsonl  model.npz  manifest.json  origin.json,
 and, once its model has been asked the test images, test.json
-When it has failed:   description.json  failure.json  progress.json  origin.json
+When it has failed:   description.json  failure.json  progress.npz  origin.json
 
 Convention: `manifest.json` holds the hashes of description, history and model, which are functions
 of the description alone, byte for byte. `origin.json` (when, where and by whom) and `test.json`
@@ -15,43 +15,67 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+import numpy as np
 
 from pipeline.base.errors import UserError
 from pipeline.base.files import (
     UNFINISHED,
     arrays_digest,
+    fits,
     json_bytes,
     npz_bytes,
     parse_json,
     parse_npz,
-    read_bytes,
     sha256,
     write_bytes,
     write_json,
 )
-from pipeline.data.catalogue import Data, dataset_of
-from pipeline.network.dense import Layer, Network, parameters
+from pipeline.network.dense import Network, parameters
 from pipeline.network.training import Epoch, Start
 from pipeline.records.identity import FORMAT, Description, check_description, identity
 from pipeline.records.model import (
     Model,
+    layers_of,
     model_bytes,
     network_arrays,
-    network_from_arrays,
+    network_of,
     parse_model,
 )
-from pipeline.records.seal import read_sealed, write_sealed
+from pipeline.records.seal import read, read_sealed, write_sealed
 
 # What the manifest holds the hashes of.
 SEALED = ("description.json", "history.jsonl", "model.npz")
 # What the train stage hands on: everything that is the same for everybody.
 PUBLISHED = (*SEALED, "manifest.json")
-T = TypeVar("T")
 IDENTITY = re.compile(r"[0-9a-f]{20}")
+
+# And whatever other metrics there are.
+SCORES: Any = {"loss": float, "accuracy": float, str: float}
+EPOCH = {
+    "epoch": int,
+    "learning_rate": float,
+    "train": SCORES,
+    "validation": SCORES,
+    "weights": str,
+}
+# What is asked of an origin later; it may hold more.
+ORIGIN: dict[str, Any] = {
+    "studies": [str],
+    "started": float,
+    "ended": float,
+    "process": str,
+    "commit": (str, type(None)),
+    "changed": ([str], type(None)),
+    "diff": (str, type(None)),
+    "environment": {str: str},
+    "shared": {"by": str, str: str},
+    "epochs": [{"epoch": int, "seconds": float, "ended": float}],
+}
 
 History = list[dict[str, Any]]
 Test = Mapping[str, float]
@@ -102,13 +126,8 @@ class Finished:
             UserError: the file was changed since the record was read, or is of another network.
         """
         path = self.folder / "model.npz"
-        model = parse_model(_read_checked(path, self.hashes["model.npz"]), name=str(path))
-        experiment = self.description["experiment"]
-        classes = dataset_of(Data(**experiment["data"])).classes
-        sizes = [len(layer.b) for layer in model.network.layers]
-        if sizes != [*experiment["network"]["hidden"], classes]:
-            raise UserError(f"{path}: its layers have {sizes} neurons, its description others")
-        return model
+        content = _read_checked(path, self.hashes["model.npz"])
+        return parse_model(content, self.description["experiment"], name=str(path))
 
 
 @dataclass(frozen=True)
@@ -136,23 +155,22 @@ def read_record(folder: Path) -> Finished | Unfinished:
     """Return the record in `folder`, in whatever state it is; raises nothing."""
     damage = description = None
     try:
+        if (folder / "description.json").exists():
+            description = read_description(folder)
         if (folder / "manifest.json").exists():
             return _finished(folder)
     except UserError as error:
         damage = str(error)
-    if (folder / "description.json").exists():
-        try:
-            description = read_description(folder)
-        except UserError as error:
-            damage = damage or str(error)
-    return Unfinished(
-        folder,
-        description,
-        [] if damage else Record(folder).progress(),
-        _or_none(read_sealed, folder / "origin.json") or {},
-        _failure(folder),
-        damage,
-    )
+    try:
+        failure = str(read_sealed(folder / "failure.json").get("reason"))
+    except UserError:
+        failure = None
+    try:
+        origin = _origin(folder / "origin.json")
+    except UserError:
+        origin = {}
+    history = [] if damage else Record(folder).progress()
+    return Unfinished(folder, description, history, origin, failure, damage)
 
 
 def read_own(folder: Path) -> Finished | Unfinished:
@@ -182,21 +200,6 @@ def read_finished(folder: Path) -> Finished:
     return record
 
 
-def completed(published: Finished, folder: Path) -> Finished | None:
-    """Return a published run with origin and test from its record in `folder`.
-
-    The other files of both are the same and are not read twice. None if there is no such record,
-    or its origin or test is damaged.
-    """
-    manifest = folder / "manifest.json"
-    try:
-        if sha256(read_bytes(manifest)) != published.manifest:
-            return None
-        return replace(published, **_sealed_beside(folder, published.manifest))
-    except (OSError, UserError):
-        return None
-
-
 def read_description(folder: Path) -> Description:
     """Return what a record says that determines its result.
 
@@ -205,7 +208,7 @@ def read_description(folder: Path) -> Description:
             another record.
     """
     path = folder / "description.json"
-    described = check_description(parse_json(_read(path), name=str(path)), str(path))
+    described = check_description(parse_json(read(path), name=str(path)), str(path))
     if IDENTITY.fullmatch(folder.name) and folder.name != identity(described):
         raise UserError(f"{path} describes record {identity(described)}, not {folder.name}")
     return described
@@ -214,139 +217,65 @@ def read_description(folder: Path) -> Description:
 def is_older(folder: Path) -> bool:
     """Tell whether a record is of an earlier format, which nothing here reads."""
     try:
-        described = parse_json(read_bytes(folder / "description.json"), name="")
-    except (OSError, UserError):
+        described = parse_json(read(folder / "description.json"), name="")
+    except UserError:
         return False
     return isinstance(described, dict) and described.get("format", 1) != FORMAT
 
 
 def _finished(folder: Path) -> Finished:
-    content = _read(folder / "manifest.json")
-    manifest = parse_json(content, name=str(folder / "manifest.json"))
-    hashes = manifest.get("sha256") if isinstance(manifest, dict) else None
-    if not isinstance(hashes, dict) or set(hashes) != set(SEALED):
-        raise UserError(f"{folder / 'manifest.json'} must hold the hashes of {', '.join(SEALED)}")
-    for name in SEALED:
-        _read_checked(folder / name, hashes[name])
-    described, digest = read_description(folder), sha256(content)
+    path, origin, test = (folder / f"{name}.json" for name in ("manifest", "origin", "test"))
+    content = read(path)
+    manifest = parse_json(content, name=str(path))
+    if not fits(manifest, {"sha256": dict.fromkeys(SEALED, str)}):
+        raise UserError(f"{path} must hold the hashes of {', '.join(SEALED)}")
+    hashes, seal = manifest["sha256"], sha256(content)
+    contents = {name: _read_checked(folder / name, hashes[name]) for name in SEALED}
+    described = read_description(folder)
+    history = _history(contents["history.jsonl"].splitlines(), folder / "history.jsonl")
     epochs = described["experiment"]["training"]["epochs"]
+    if len(history) != epochs:
+        raise UserError(f"{folder / 'history.jsonl'} has {len(history)} lines, of {epochs} epochs")
     return Finished(
         folder=folder,
         identity=identity(described),
         description=described,
-        history=_history(folder / "history.jsonl", epochs),
-        manifest=digest,
+        history=history,
+        manifest=seal,
         hashes=hashes,
-        **_sealed_beside(folder, digest),
+        origin=_origin(origin, seal) if origin.exists() else {},
+        test=_test(test, seal) if test.exists() else None,
     )
 
 
-def _sealed_beside(folder: Path, manifest: str) -> dict[str, Any]:
-    """Return origin and test, which have a seal of their own."""
-    origin, test = folder / "origin.json", folder / "test.json"
-    return {
-        "origin": _origin(origin, manifest) if origin.exists() else {},
-        "test": _test(test, manifest) if test.exists() else None,
-    }
-
-
-def _history(path: Path, epochs: int) -> History:
-    lines = _read(path).splitlines()
+def _history(lines: Sequence[bytes], path: Path) -> History:
     history = [parse_json(line, name=f"{path}, line {n}") for n, line in enumerate(lines, start=1)]
-    if len(history) != epochs:
-        raise UserError(f"{path} has {len(history)} lines, of {epochs} epochs")
     for number, line in enumerate(history, start=1):
-        if not _is_epoch(line, number):
+        if not fits(line, EPOCH) or line["epoch"] != number:
             raise UserError(f"{path}, line {number} is no entry of epoch {number}")
     return history
 
 
-def _is_epoch(line: Any, number: int) -> bool:
-    return (
-        isinstance(line, dict)
-        and line.keys() == {"epoch", "learning_rate", "train", "validation", "weights"}
-        and line["epoch"] == number
-        and isinstance(line["learning_rate"], float)
-        and isinstance(line["weights"], str)
-        and all(are_scores(line[part]) for part in ("train", "validation"))
-    )
-
-
-def are_scores(value: Any) -> bool:
-    """Tell whether `value` is a loss, an accuracy, and whatever other metrics there are."""
-    return (
-        isinstance(value, dict)
-        and value.keys() >= {"loss", "accuracy"}
-        and all(isinstance(score, float) for score in value.values())
-    )
-
-
-def _is_list_of(kind: type) -> Callable[[Any], bool]:
-    return lambda value: type(value) is list and all(type(entry) is kind for entry in value)
-
-
-def _maps_texts(value: Any) -> bool:
-    return type(value) is dict and _is_list_of(str)([*value.keys(), *value.values()])
-
-
-TIMING: dict[str, type] = {"epoch": int, "seconds": float, "ended": float}
-# What is asked of an origin later; it may hold more.
-ORIGIN: dict[str, Callable[[Any], bool]] = {
-    "studies": _is_list_of(str),
-    "started": lambda value: type(value) is float,
-    "ended": lambda value: type(value) is float,
-    "commit": lambda value: value is None or type(value) is str,
-    "changed": lambda value: value is None or _is_list_of(str)(value),
-    "diff": lambda value: value is None or type(value) is str,
-    "environment": _maps_texts,
-    "shared": lambda value: _maps_texts(value) and "by" in value,
-    "epochs": lambda value: (
-        _is_list_of(dict)(value)
-        and all({name: type(timing.get(name)) for name in TIMING} == TIMING for timing in value)
-    ),
-}
-
-
-def _origin(path: Path, manifest: str) -> dict[str, Any]:
+def _origin(path: Path, manifest: str | None = None) -> dict[str, Any]:
     origin = read_sealed(path, manifest)
-    for name, is_right in ORIGIN.items():
-        if name in origin and not is_right(origin[name]):
+    for name, shape in ORIGIN.items():
+        if name in origin and not fits(origin[name], shape):
             raise UserError(f"{path}: {name} is of the wrong type")
     return origin
 
 
 def _test(path: Path, manifest: str) -> Test:
     test = read_sealed(path, manifest)
-    if not are_scores(test):
+    if not fits(test, SCORES):
         raise UserError(f"{path} must hold a loss and an accuracy")
     return test
 
 
-def _failure(folder: Path) -> str | None:
-    content = _or_none(read_sealed, folder / "failure.json")
-    return None if content is None else str(content.get("reason"))
-
-
-def _or_none(read: Callable[[Path], T], path: Path) -> T | None:
-    try:
-        return read(path)
-    except UserError:
-        return None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bytes(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
-
-
-def _read_checked(path: Path, expected: object) -> bytes:
-    content = _read(path)
-    digest = sha256(content)
-    if digest != expected:
+def _read_checked(path: Path, expected: str) -> bytes:
+    content = read(path)
+    if sha256(content) != expected:
         raise UserError(
-            f"{path} is not what was written: SHA-256 expected {expected}, got {digest}"
+            f"{path} is not what was written: SHA-256 expected {expected}, got {sha256(content)}"
         )
     return content
 
@@ -360,74 +289,52 @@ class Record:
 
     folder: Path
 
-    def tidy(self) -> None:
-        """Remove files that an interruption has left half-written."""
-        for path in self.folder.glob(UNFINISHED):
-            path.unlink(missing_ok=True)
-
     def begin(self, description: Description) -> None:
         """Write what is about to be trained, and forget an earlier failure or damage."""
-        for name in ("manifest.json", "failure.json", "history.jsonl", "model.npz", "test.json"):
-            (self.folder / name).unlink(missing_ok=True)
+        self._remove("manifest.json", "failure.json", "history.jsonl", "model.npz", "test.json")
         write_json(self.folder / "description.json", description)
-
-    def progress(self) -> History:
-        """Return the epochs done so far, of a record in any state; raises nothing."""
-        try:
-            if (self.folder / "manifest.json").exists():
-                lines = (self.folder / "history.jsonl").read_bytes().splitlines()
-                return [json.loads(line) for line in lines]
-            history: History = json.loads((self.folder / "progress.json").read_bytes())["history"]
-            right = all(_is_epoch(entry, number) for number, entry in enumerate(history, start=1))
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
-        return history if right else []
 
     def save_origin(self, origin: Mapping[str, Any]) -> None:
         """Write when, where and by whom, for as long as the run trains or if it fails."""
         write_sealed(self.folder / "origin.json", origin, self.folder.name)
 
-    def save_epoch(self, epoch: Epoch, history: History, momentum: bool) -> None:
-        """Write a checkpoint to resume from, then `progress.json`, which makes it count.
-
-        `progress.json` names the checkpoint and its hash, so the two are never mixed up, wherever
-        the process is killed between them.
-        """
-        arrays = network_arrays(epoch.network)
-        if momentum:
-            velocity = parameters(Network(epoch.velocity, epoch.network.activations))
-            arrays |= {f"velocity_{name}": array for name, array in velocity.items()}
-        content = npz_bytes(arrays)
-        name = f"checkpoint-{epoch.number}.npz"
-        write_bytes(self.folder / name, content)
-        progress = {"checkpoint": name, "sha256": sha256(content), "history": history}
-        write_json(self.folder / "progress.json", progress)
-        self._remove_checkpoints(keep=name)
+    def save_epoch(self, epoch: Epoch, history: History) -> None:
+        """Write what training resumes from: the epoch's network, and the history up to it."""
+        velocity = parameters(Network(epoch.velocity, epoch.network.activations))
+        arrays = {
+            **network_arrays(epoch.network),
+            **{f"velocity_{name}": array for name, array in velocity.items()},
+            "history": np.frombuffer(_lines(history), np.uint8),
+        }
+        # One file, so that network and history belong together wherever the process is killed;
+        # its checksums show damage.
+        write_bytes(self.folder / "progress.npz", npz_bytes(arrays))
 
     def resume(self) -> tuple[Start, History] | None:
         """Return the last complete epoch and its history, or None to start anew."""
+        path = self.folder / "progress.npz"
         try:
-            progress = json.loads((self.folder / "progress.json").read_bytes())
-            content = (self.folder / progress["checkpoint"]).read_bytes()
-            if sha256(content) != progress["sha256"]:
-                return None
-            arrays = parse_npz(content, name=progress["checkpoint"])
-            network = network_from_arrays(arrays, progress["checkpoint"])
-            history: History = progress["history"]
-            velocity = None
-            if "velocity_W1" in arrays:
-                velocity = tuple(
-                    Layer(arrays[f"velocity_W{number}"], arrays[f"velocity_b{number}"])
-                    for number in range(1, len(network.layers) + 1)
-                )
-            return Start(int(history[-1]["epoch"]), network, velocity), history
-        except (OSError, ValueError, KeyError, TypeError, IndexError, UserError):
-            return None  # whatever it is, it is no checkpoint: training from the start is right
+            arrays = parse_npz(read(path), name=str(path))
+            history = _history(arrays["history"].tobytes().splitlines(), path)
+            velocity = layers_of(arrays, "velocity_") or None
+            return Start(history[-1]["epoch"], network_of(arrays), velocity), history
+        except (UserError, LookupError):
+            return None  # whatever it is, it is no progress: training from the start is right
+
+    def progress(self) -> History:
+        """Return the epochs done so far, of a record in any state; raises nothing."""
+        path = self.folder / "history.jsonl"
+        if (self.folder / "manifest.json").exists():
+            try:
+                return _history(read(path).splitlines(), path)
+            except UserError:
+                return []
+        resumed = self.resume()
+        return [] if resumed is None else resumed[1]
 
     def finish(self, model: Model, history: History, origin: Mapping[str, Any]) -> None:
         """Write the results, then the manifest, which makes the record complete."""
-        lines = "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in history)
-        write_bytes(self.folder / "history.jsonl", lines.encode())
+        write_bytes(self.folder / "history.jsonl", _lines(history))
         write_bytes(self.folder / "model.npz", model_bytes(model))
         hashes = {name: sha256((self.folder / name).read_bytes()) for name in SEALED}
         manifest = json_bytes({"sha256": hashes})
@@ -437,28 +344,28 @@ class Record:
 
     def forget_progress(self) -> None:
         """Remove what led to the results."""
-        for name in ("progress.json", "failure.json"):
-            (self.folder / name).unlink(missing_ok=True)
-        self._remove_checkpoints()
+        self._remove("progress.npz", "failure.json")
 
     def fail(self, reason: str) -> None:
         """Write why the run failed."""
         write_sealed(self.folder / "failure.json", {"reason": reason}, self.folder.name)
 
-    def _remove_checkpoints(self, keep: str = "") -> None:
-        for path in self.folder.glob("checkpoint-*.npz"):
-            if path.name != keep:
-                path.unlink(missing_ok=True)
+    def _remove(self, *names: str) -> None:
+        # And what an interruption has left half-written.
+        for path in (*self.folder.glob(UNFINISHED), *(self.folder / name for name in names)):
+            path.unlink(missing_ok=True)
 
 
-def add_origin(record: Finished, origin: Mapping[str, Any]) -> None:
-    """Replace what a finished record says of when, where and by whom."""
+def add_origin(record: Finished, origin: Mapping[str, Any]) -> Finished:
+    """Replace what a finished record says of when, where and by whom; returns it so."""
     write_sealed(record.folder / "origin.json", origin, record.manifest)
+    return replace(record, origin=origin)
 
 
-def add_test(record: Finished, test: Test) -> None:
-    """Give a finished record its loss and accuracy on the test images."""
+def add_test(record: Finished, test: Test) -> Finished:
+    """Give a finished record its loss and accuracy on the test images; returns it so."""
     write_sealed(record.folder / "test.json", test, record.manifest)
+    return replace(record, test=test)
 
 
 def copy_record(record: Finished | Unfinished, folder: Path) -> None:
@@ -480,7 +387,11 @@ def epoch_entry(epoch: Epoch, history: History) -> dict[str, Any]:
     return {
         "epoch": epoch.number,
         "learning_rate": float(epoch.learning_rate),
-        "train": {"loss": epoch.train.loss, "accuracy": epoch.train.accuracy},
-        "validation": {"loss": epoch.validation.loss, "accuracy": epoch.validation.accuracy},
+        "train": epoch.train._asdict(),
+        "validation": epoch.validation._asdict(),
         "weights": sha256(f"{before}{arrays_digest(parameters(epoch.network))}".encode()),
     }
+
+
+def _lines(history: History) -> bytes:
+    return "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in history).encode()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import UserError
-from pipeline.base.files import canonical_json, parse_json, read_bytes, sha256, write_json
+from pipeline.base.files import canonical_json, fits, parse_json, read_bytes, sha256, write_json
 
 
 def write_sealed(path: Path, content: Mapping[str, Any], of: str) -> None:
@@ -35,19 +35,28 @@ def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, was changed, or belongs to something else.
     """
-    try:
-        sealed = parse_json(read_bytes(path), name=str(path))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    if not isinstance(sealed, dict) or not isinstance(sealed.get("content"), dict):
+    sealed = parse_json(read(path), name=str(path))
+    if not fits(sealed, {"of": str, "sha256": str, "content": dict}):
         raise UserError(f"{path} is no sealed file")
     content: dict[str, Any] = sealed["content"]
-    if sealed.get("sha256") != _digest(content, sealed.get("of")):
+    if sealed["sha256"] != _digest(content, sealed["of"]):
         raise UserError(f"{path} is not what was written: its seal does not fit its content")
     if of is not None and sealed["of"] != of:
         raise UserError(f"{path} belongs to {sealed['of']}, not to {of}")
     return content
 
 
-def _digest(content: Mapping[str, Any], of: object) -> str:
+def read(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        UserError: it cannot be read, or is no file.
+    """
+    try:
+        return read_bytes(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _digest(content: Mapping[str, Any], of: str) -> str:
     return sha256(canonical_json({"of": of, "content": content}))

@@ -16,6 +16,7 @@ from filelock import FileLock
 from pipeline.base.config import Config
 from pipeline.base.errors import describe
 from pipeline.base.masking import masked
+from pipeline.base.numerics import one_blas_thread
 from pipeline.base.paths import Paths
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import load
@@ -24,7 +25,6 @@ from pipeline.engine.examples import Ready, examples
 from pipeline.network.dense import Network, initialise
 from pipeline.network.randomness import generator
 from pipeline.network.training import Descent, Diverged, Start, train
-from pipeline.records.environment import one_blas_thread
 from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model
 from pipeline.records.record import (
@@ -104,7 +104,6 @@ def fill(
     record.folder.mkdir(parents=True, exist_ok=True)
     # A worker of a sweep just killed may need a moment to notice.
     with FileLock(record.folder / ".lock"):
-        record.tidy()
         state = read_own(record.folder)
         if isinstance(state, Finished):
             reuse(state, config.study)
@@ -157,7 +156,7 @@ def _train(
         timing = {"epoch": epoch.number, "seconds": seconds, "ended": time.time()}
         origin["epochs"] = [*origin["epochs"], timing]
         record.save_origin(origin)
-        record.save_epoch(epoch, history, momentum=config.training.momentum > 0)
+        record.save_epoch(epoch, history)
         yield history[-1]
     record.finish(Model(ready.preprocessor, network), history, {**origin, "ended": time.time()})
 

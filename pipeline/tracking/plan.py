@@ -24,7 +24,6 @@ from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
 from pipeline.data.catalogue import Data, dataset_of
-from pipeline.records.environment import recorded_environment
 from pipeline.records.identity import Description, configuration, grouped, identity
 from pipeline.records.names import configuration_names, marked
 from pipeline.records.record import (
@@ -210,7 +209,7 @@ def _child(study: str, parent: str, record: State) -> Run:
         "mlflow.source.name": "python -m pipeline.stages.train",
         "mlflow.source.git.commit": origin_tags["commit"],
         **origin_tags,
-        **recorded_environment(origin),
+        **origin.get("environment", {}),
         **{f"shared {name}": value for name, value in origin.get("shared", {}).items()},
     }
     run = Run(

@@ -60,7 +60,7 @@ def test_two_hundred_seeds_killed_again_and_again(make_checkout: object) -> None
     assert processes_of(checkout) == []
     assert records(checkout) == expected
     assert list(checkout.paths.root.rglob(UNFINISHED)) == []
-    assert list(checkout.paths.records.glob("*/checkpoint-*")) == []
+    assert list(checkout.paths.records.glob("*/progress.npz")) == []
 
     sync(compose(checkout.paths), checkout.paths)
     found = contents(checkout.paths)

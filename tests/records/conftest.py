@@ -64,7 +64,7 @@ def finish(
     last = trained or network(2)
     for entry in (epoch(1), epoch(2, last, **(scores or {}))):
         history.append(epoch_entry(entry, history))
-    record.save_epoch(epoch(2, last), history, momentum=False)
+    record.save_epoch(epoch(2, last), history)
     record.finish(model(last), history, ORIGIN)
     return read_finished(record.folder)
 

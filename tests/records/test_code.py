@@ -14,11 +14,6 @@ from pipeline.records.code import PACKAGE, closure, code_digest, syntax
 MODULES = sorted(closure(PACKAGE))
 
 
-def source(package: Path, module: str) -> Path:
-    path = package.joinpath(*module.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     copy = tmp_path / "pipeline"
@@ -51,7 +46,7 @@ def test_where_a_run_comes_from_decides_none() -> None:
 def test_a_change_of_any_module_changes_the_hash(package: Path) -> None:
     before = code_digest(package)
     for module in MODULES:
-        path = source(package, module)
+        path = closure(package)[module]
         text = path.read_text()
         path.write_text(f"{text}\nFACTOR = 3\n")
         code_digest.cache_clear()
@@ -89,7 +84,7 @@ def test_a_relative_import_is_followed(imported: str, package: Path) -> None:
 def test_comments_docstrings_and_line_breaks_change_nothing(package: Path) -> None:
     before = code_digest(package)
     for module in MODULES:
-        path = source(package, module)
+        path = closure(package)[module]
         path.write_text(f"# A comment.\n\n{path.read_text()}\n# Another.\n")
     path = package / "network" / "costs.py"
     path.write_text(path.read_text().replace('"""', '"""Once more: ', 1))

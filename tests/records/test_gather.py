@@ -11,7 +11,14 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import write_json
 from pipeline.base.paths import Paths, find_root
 from pipeline.records.gather import declared, gather
-from pipeline.records.record import Finished, Record, copy_record, read_finished, read_record
+from pipeline.records.record import (
+    PUBLISHED,
+    Finished,
+    Record,
+    copy_record,
+    read_finished,
+    read_record,
+)
 from tests.records.conftest import SMALL, described, finish
 
 
@@ -107,12 +114,13 @@ def test_a_published_run_finishes_what_was_interrupted_here(
 ) -> None:
     record = Record(paths.records / published[1].identity)
     record.begin(published[1].description)
-    write_json(record.folder / "progress.json", {"checkpoint": "checkpoint-1.npz"})
-    (record.folder / "checkpoint-1.npz").write_bytes(b"half")
+    record.save_origin({"studies": ["other"]})
+    (record.folder / "progress.npz").write_bytes(b"half")
+    (record.folder / ".model.npz.0.tmp").write_bytes(b"half")
     gather(config, paths)
     assert isinstance(read_record(record.folder), Finished)
-    assert not list(record.folder.glob("checkpoint-*"))
-    assert not (record.folder / "progress.json").exists()
+    names = {path.name for path in record.folder.iterdir()}
+    assert names - {".lock"} == {*PUBLISHED, "origin.json"}
 
 
 def test_declared_seeds_are_there_or_failed_or_refused(

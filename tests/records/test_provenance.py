@@ -268,10 +268,9 @@ def test_a_password_is_masked_and_that_is_said(root: Path) -> None:
     assert "+uri: http://***@host" in known["diff"]
 
 
-@pytest.mark.parametrize("diff", [["x"], 7, "\ud800", {"a": 1}])
-def test_a_diff_that_nobody_wrote_is_refused(diff: object) -> None:
+def test_a_diff_that_nobody_wrote_is_refused() -> None:
     with pytest.raises(UserError, match="allowed is the text of a diff"):
-        diff_bytes({"diff": diff})
+        diff_bytes({"diff": "\ud800"})
 
 
 # --- what cannot be known ----------------------------------------------------------------------

@@ -257,6 +257,7 @@ def parts(**changes: Any) -> bytes:
 
 
 SHAPED = "{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}".format
+EXPERIMENT = described()["experiment"]
 NO_MODELS = {
     "empty": b"",
     "no archive": b"\x93NUMPY",
@@ -299,7 +300,7 @@ NO_MODELS = {
 @pytest.mark.parametrize("content", NO_MODELS.values(), ids=NO_MODELS.keys())
 def test_what_is_no_model_is_one_line(content: bytes) -> None:
     with pytest.raises(UserError, match=r"^model\.npz") as raised:
-        parse_model(content, name="model.npz")
+        parse_model(content, EXPERIMENT, name="model.npz")
     assert "\n" not in str(raised.value)
 
 
@@ -311,7 +312,7 @@ def test_arbitrary_damage_to_a_model_is_one_line_or_a_model() -> None:
         fuzzed = bytearray(content)
         fuzzed[place] = draw.integers(256)
         try:
-            parse_model(bytes(fuzzed), name="model.npz")
+            parse_model(bytes(fuzzed), EXPERIMENT, name="model.npz")
         except UserError as error:
             assert str(error).startswith("model.npz")
 
@@ -319,7 +320,7 @@ def test_arbitrary_damage_to_a_model_is_one_line_or_a_model() -> None:
 def test_a_model_of_another_network_is_refused(finished: Finished) -> None:
     other = network(2)._replace(layers=network(2).layers[1:], activations=("sigmoid",))
     forge(finished.folder, "model.npz", model_bytes(model(other)))
-    with pytest.raises(UserError, match="its description others"):
+    with pytest.raises(UserError, match=r"model\.npz: its arrays are"):
         read_finished(finished.folder).model()
 
 
@@ -348,7 +349,8 @@ def unfinished(folder: Path, epochs: int, *, momentum: bool = False) -> Record:
     history: list[dict[str, Any]] = []
     for number in range(1, epochs + 1):
         history.append(epoch_entry(epoch(number), history))
-        record.save_epoch(epoch(number), history, momentum)
+        done = epoch(number)
+        record.save_epoch(done if momentum else done._replace(velocity=()), history)
     return record
 
 
@@ -361,21 +363,22 @@ def test_a_run_resumes_at_its_last_epoch(momentum: bool, tmp_path: Path) -> None
     assert (start.epoch, len(history)) == (2, 2)
     np.testing.assert_array_equal(start.network.layers[0].W, epoch(2).network.layers[0].W)
     assert (start.velocity is not None) == momentum
-    assert len(list(record.folder.glob("checkpoint-*"))) == 1
+    assert sorted(p.name for p in record.folder.iterdir()) == ["description.json", "progress.npz"]
 
 
-def test_a_damaged_or_missing_checkpoint_means_training_from_the_start(tmp_path: Path) -> None:
+def test_damaged_or_missing_progress_means_training_from_the_start(tmp_path: Path) -> None:
     record = unfinished(tmp_path, 0)
     assert record.resume() is None
     record = unfinished(tmp_path, 1)
-    checkpoint = record.folder / "checkpoint-1.npz"
-    intact = checkpoint.read_bytes()
-    checkpoint.write_bytes(intact[:-1])
-    assert record.resume() is None
-    checkpoint.write_bytes(intact)
+    path = record.folder / "progress.npz"
+    intact = path.read_bytes()
+    for damaged in (b"", intact[:-1], intact.replace(b"0.75", b"0.76"), npz(W1=np.ones(3))):
+        path.write_bytes(damaged)
+        assert record.resume() is None
+        assert record.progress() == []
+    path.write_bytes(intact)
     assert record.resume() is not None
-    (record.folder / "progress.json").write_text('{"checkpoint": 3}')
-    assert record.resume() is None
+    assert len(record.progress()) == 1
 
 
 def test_an_unfinished_record_says_how_far_it_is(tmp_path: Path) -> None:
@@ -450,11 +453,12 @@ def test_what_is_no_file_of_a_record_is_not_read(name: str, kind: str, finished:
 WRONG_IN_ORIGINS: dict[str, list[Any]] = {
     "studies": [5, [5, None], "a"],
     "started": ["x", None, 1],
+    "process": [7, None],
     "changed": [5, True, "pipeline", [1]],
     "commit": [7, ["a"]],
     "diff": [7, ["a"], {}],
     "environment": [[1], {"NumPy": 2}, "x"],
-    "epochs": [1, [1], [{}], [{"epoch": "1"}]],
+    "epochs": [1, [1], [{}], [{"epoch": "1"}], [{"epoch": True, "seconds": 1.0, "ended": 1.0}]],
 }
 
 

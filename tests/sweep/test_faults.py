@@ -74,7 +74,7 @@ def test_a_sweep_killed_again_and_again_ends_in_the_same_bytes(
         wait_until_nobody_trains(checkout)
     checkout.train(launcher, *LONG)
     assert records(checkout) == undisturbed
-    assert list(checkout.paths.records.glob("*/checkpoint-*")) == []
+    assert list(checkout.paths.records.glob("*/progress.npz")) == []
     assert list(checkout.paths.records.rglob(UNFINISHED)) == []
 
 
@@ -89,7 +89,7 @@ def test_workers_die_with_their_launcher_and_go_on_from_their_last_epoch(
     checkout: Checkout,
 ) -> None:
     sweep = start(checkout, "training.epochs=400", "seed=0,1")
-    wait_for_records(checkout, "*/checkpoint-*.npz")
+    wait_for_records(checkout, "*/progress.npz")
     sweep.kill()
     sweep.communicate(timeout=30)
     wait_until_nobody_trains(checkout)
@@ -127,7 +127,7 @@ def test_a_stage_ends_with_the_dvc_that_ran_it(checkout: Checkout) -> None:
 
 def test_interrupted_by_ctrl_c_says_so(checkout: Checkout) -> None:
     sweep = start(checkout, "training.epochs=400", "seed=0,1")
-    wait_for_records(checkout, "*/progress.json")
+    wait_for_records(checkout, "*/progress.npz")
     os.killpg(sweep.pid, signal.SIGINT)
     _, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, errors

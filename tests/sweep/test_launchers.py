@@ -67,7 +67,7 @@ def test_ray_gives_the_same_bytes(
 def test_ray_ends_with_its_launcher(checkout: Checkout) -> None:
     """Workers at once; Ray's own agents once they notice that it is gone, within a minute."""
     sweep = start(checkout, "hydra/launcher=ray", "training.epochs=2000", "seed=0,1")
-    wait_for_records(checkout, "*/progress.json")
+    wait_for_records(checkout, "*/progress.npz")
     sweep.kill()
     sweep.communicate(timeout=60)
     wait_until_nobody_trains(checkout, but="Agent")

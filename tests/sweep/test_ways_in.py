@@ -20,11 +20,12 @@ from rich.console import Console
 
 from pipeline.base.config import compose
 from pipeline.base.paths import Paths, find_root
-from pipeline.records.record import Record, read_record
+from pipeline.records.record import Record, epoch_entry, read_record
 from pipeline.sweep import watch
 from pipeline.sweep.jobs import Job
 from pipeline.sweep.lock import alone
 from tests.conftest import Checkout, copy_of
+from tests.records.conftest import epoch
 from tests.sweep.command_lines import command_line
 from tests.sweep.test_faults import start, wait_for_records, wait_until_nobody_trains
 from tests.sweep.test_train import SHORT, records, undisturbed  # noqa: F401  # a fixture
@@ -197,7 +198,7 @@ def test_identical_values_are_called_so_and_no_interval_goes_beyond_all(checkout
 @pytest.mark.slow
 def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
     sweep = start(checkout, "training.epochs=400", "seed=0,1", "hydra.launcher.n_jobs=2")
-    wait_for_records(checkout, "*/progress.json")
+    wait_for_records(checkout, "*/progress.npz")
     workers = [
         process
         for process in psutil.Process(sweep.pid).children(recursive=True)
@@ -356,12 +357,10 @@ def test_away_from_a_terminal_a_long_training_says_that_it_lives(
 ) -> None:
     monkeypatch.setattr(watch, "SILENT_SECONDS", 0.1)
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.02)
-    score = {"loss": 0.5, "accuracy": 0.5}
-    parts = {"train": score, "validation": score}
-    history = [{"epoch": n, "learning_rate": 0.1, **parts, "weights": ""} for n in (1, 2)]
-    (tmp_path / "progress.json").write_text(json.dumps({"history": history}))
+    record, first = Record(tmp_path), epoch_entry(epoch(1), [])
+    record.save_epoch(epoch(2), [first, epoch_entry(epoch(2), [first])])
     config = compose(Paths(find_root()), ["training.epochs=10", "seed=3"])
-    job = Job(config, (), Record(tmp_path), "", "seed 3")
+    job = Job(config, (), record, "", "seed 3")
     with watch.watching([job], Console(width=1000)):
         time.sleep(0.5)
     assert "1 of 1 seeds to go; seed 3 at epoch 2 of 10, at 0 s" in capsys.readouterr().out

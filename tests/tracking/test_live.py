@@ -93,7 +93,7 @@ def test_curves_grow_while_seeds_train_and_a_killed_seed_is_killed_in_the_store(
 def test_a_seed_that_goes_on_after_it_was_killed_is_one_run(checkout: Checkout) -> None:
     words = ("training.epochs=60", "seed=0")
     with sweeping(checkout, *words):
-        wait_for_records(checkout, "*/progress.json")
+        wait_for_records(checkout, "*/progress.npz")
     sync(compose(checkout.paths), checkout.paths)
     before = contents(checkout.paths)
     checkout.train(*words)

@@ -10,12 +10,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 
 from pipeline.base.config import compose
 from pipeline.base.errors import NotMirrored
+from pipeline.base.files import npz_bytes
 from pipeline.base.paths import Paths
 from pipeline.records.record import add_origin, read_finished
 from pipeline.tracking.mirror import KEY
@@ -299,15 +301,17 @@ def test_an_imported_record_stands_beside_ones_own_under_its_authors_name(
     assert "shared by" not in children[own.key].tags
 
 
-@pytest.mark.parametrize("progress", ['{"history": 5}', '{"history": [{"epoch": 1}]}'])
+@pytest.mark.parametrize(
+    "progress", [b"nonsense", npz_bytes({"history": np.frombuffer(b'{"epoch": 1}', np.uint8)})]
+)
 def test_a_record_with_nonsense_for_epochs_is_shown_without_them(
-    progress: str, mirrored: Checkout
+    progress: bytes, mirrored: Checkout
 ) -> None:
     """As a sweep would train it from the start."""
     shutil.rmtree(mirrored.paths.runs)  # from which the record would be mended
     record = next(mirrored.paths.records.glob("*/description.json")).parent
     (record / "manifest.json").unlink()
-    (record / "progress.json").write_text(progress)
+    (record / "progress.npz").write_bytes(progress)
     bring_up_to_date(mirrored)
     states = [run.info.status for run in runs(connect(None, mirrored.paths).client)]
     assert sorted(states) == ["FINISHED", "FINISHED", "FINISHED", "KILLED"]
