@@ -19,7 +19,8 @@ from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summa
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 
 Accuracies = Mapping[str, Summary]
-MOST_TICKS, MOST_LETTERS = 50, 60  # below a figure
+WIDTH = 5.4  # inches: small enough that a telephone's screen leaves text large enough to read
+MOST_TICKS, MOST_LETTERS = 40, 40  # below a figure
 PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
@@ -37,7 +38,7 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
         title: says what was trained.
     """
     with styled():
-        figure = Figure(figsize=(7, 4.3), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
         axes = figure.add_subplot()
         for part in ("train", "validation"):
             values, colour = curves[part], PART_COLOURS[part]
@@ -75,7 +76,7 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
 def seed_dots(accuracies: Accuracies) -> Figure:
     """Draw every seed's last accuracy as a dot, beside the mean and its intervals."""
     with styled():
-        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         panels = figure.subplots(1, len(accuracies))
         for axes, (part, summary) in zip(panels, accuracies.items(), strict=True):
             seeds = list(summary.per_seed)
@@ -100,7 +101,7 @@ def seed_dots(accuracies: Accuracies) -> Figure:
 def confusion(counts: NDArray[np.float64], names: Sequence[str]) -> Figure:
     """Draw how often each class was taken for each: shape (m, m), mean over seeds."""
     with styled():
-        side = max(7.0, 0.42 * len(counts))
+        side = max(WIDTH, 0.42 * len(counts))
         figure = Figure(figsize=(side, 0.88 * side), layout="constrained")
         axes = figure.add_subplot()
         wrong = counts - np.diag(np.diag(counts))
@@ -135,7 +136,7 @@ def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
 def class_scores(f1: NDArray[np.float64], names: Sequence[str]) -> Figure:
     """Draw the F1 score of each class: shape (seeds, classes)."""
     with styled():
-        figure = Figure(figsize=(7, 3), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
         axes = figure.add_subplot()
         classes = np.arange(f1.shape[1])
         for values in f1:
@@ -159,7 +160,7 @@ def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
 def reliability(calibrations: Sequence[Calibration]) -> Figure:
     """Draw how often answers are right against how confident the networks were of them."""
     with styled():
-        figure = Figure(figsize=(7, 5), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 4), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(
             [0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as confident as right"
@@ -197,7 +198,7 @@ def _tiled(
     """Draw images, shape (k, height, width), as one, since axes for each would take a second.
 
     Args:
-        images: what is drawn, eight in a row.
+        images: what is drawn, six in a row.
         above: what is left free above each, in heights, beside the gap between any two.
         empty: the value of what is left free.
 
@@ -205,14 +206,14 @@ def _tiled(
         The figure, its axes, and the middle of each image's upper edge.
     """
     k, height, width = images.shape
-    columns, gap = 8, max(1, width // 14)
+    columns, gap = 6, max(1, width // 14)
     rows = max(1, -(-k // columns))
     top = gap + round(above * height)
     H, W = top + height + gap, gap + width + gap
     tiles = np.full((rows * columns, H, W), empty, images.dtype)
     tiles[:k, top : top + height, gap : gap + width] = images
     whole = tiles.reshape(rows, columns, H, W).swapaxes(1, 2).reshape(rows * H, columns * W)
-    figure = Figure(figsize=(7, 7 * whole.shape[0] / whole.shape[1]))
+    figure = Figure(figsize=(WIDTH, WIDTH * whole.shape[0] / whole.shape[1]))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.imshow(whole)
@@ -223,7 +224,7 @@ def _tiled(
 def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Figure:
     """Draw the values that go into preprocessing and those that come out: any shapes."""
     with styled():
-        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, values, title, colour in (
             (panels[0], before.ravel(), "inputs / 255", BLUE),
@@ -232,7 +233,7 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
             axes.hist(values, bins=60, color=colour, log=True)
             mean = 0.0 if abs(values.mean()) < 1e-9 else values.mean()
             moments = f"mean {mean:.3g}, sd {values.std():.3g}"
-            axes.set(title=f"{title}: {moments}", xlabel="value", ylabel="count")
+            axes.set(title=f"{title}\n{moments}", xlabel="value", ylabel="count")
         return figure
 
 
@@ -275,7 +276,7 @@ def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
     effects = cross(accuracies)
     names = sorted({split for split, _ in accuracies})
     with styled():
-        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         for seed in sorted({seed for _, seed in accuracies}):
             values = [accuracies[split, seed] for split in names]

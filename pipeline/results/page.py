@@ -17,7 +17,7 @@ from pipeline.results.crossed import as_share
 from pipeline.results.statistics import MOST_PAIRS, deviation_limits, pairs_needed, percents, points
 from pipeline.results.style import DOTS_AN_INCH
 
-INCH = 108  # pixels of a page, so that figures of seven inches are as wide as its text
+INCH = 140  # pixels of a page, so that figures of 5.4 inches are as wide as its text
 STYLE = Path(__file__).with_name("page.css")
 
 

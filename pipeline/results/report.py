@@ -35,8 +35,8 @@ from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, 
 
 FEW = 5  # fewer seeds than this get a warning
 HARDEST = 24  # images that fit a figure
-NEURONS = 32
-MOST_GUESSES = 6  # answers below an image
+NEURONS = 30
+CAPTION = 17  # characters that fit above an image
 MOST_CLASSES = 30  # a larger confusion matrix cannot be read as numbers
 Table = list[list[str]]
 """A header and rows."""
@@ -148,12 +148,15 @@ def draw(results: Results) -> dict[str, Figure]:
 
 
 def _captions(results: Results) -> list[str]:
+    """Return the true class of each of the hardest images and what seeds answer, cut to fit."""
     names, answers = results.dataset.class_names, list(results.answers.values())
     captions = []
     for index in results.hardest:
-        guesses = " ".join(names[each.predicted[index]] for each in answers[:MOST_GUESSES])
-        more = " …" if len(answers) > MOST_GUESSES else ""
-        captions.append(f"{names[answers[0].labels[index]]}: {guesses}{more}")
+        guesses = [names[each.predicted[index]] for each in answers]
+        if max(map(len, names)) > 1:  # each of them once
+            guesses = list(dict.fromkeys(guesses))
+        text = f"{names[answers[0].labels[index]]}: {' '.join(guesses)}"
+        captions.append(text if len(text) <= CAPTION else f"{text[: CAPTION - 1]}…")
     return captions
 
 
