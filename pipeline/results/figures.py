@@ -29,13 +29,16 @@ def _percent(share: float, place: int | None = None) -> str:
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") + " %"
 
 
-def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, title: str) -> Figure:
+def learning_curves(
+    curves: Mapping[str, NDArray[np.float64]], test: Summary, title: str, noun: str = "images"
+) -> Figure:
     """Draw the lecture's last figure: accuracy over epochs, every seed, mean and interval.
 
     Args:
         curves: "train" and "validation" accuracy, each of shape (seeds, epochs).
         test: test accuracy over the same seeds.
         title: says what was trained.
+        noun: what examples are called.
     """
     with styled():
         figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
@@ -66,10 +69,11 @@ def learning_curves(curves: Mapping[str, NDArray[np.float64]], test: Summary, ti
         axes.set(xlabel="epoch", ylabel="accuracy", title=title)
         legend = axes.legend(loc="lower right", fontsize=8, title_fontsize=8, alignment="left")
         if test.n > 1:
-            legend.set_title(
+            words = (
                 f"95 % intervals of the mean:\nbands, thick bar: {NEW_SEEDS}\n"
                 f"thin bar: {NEW_IMAGES}\n(thin lines: each seed)"
             )
+            legend.set_title(words.replace("images", noun))
         return figure
 
 

@@ -75,6 +75,10 @@ class Results:
         """The first finished seed's."""
         return self.records[0].model()
 
+    def fitting(self, text: str) -> str:
+        """Return words about images as they fit the data set, whose examples may be none."""
+        return text.replace("images", self.dataset.noun)
+
     @property
     def accuracies(self) -> dict[str, Summary]:
         """Statistics of accuracy by part."""
@@ -126,7 +130,9 @@ def draw(results: Results) -> dict[str, Figure]:
     title = f"{results.config.study}: {test.n} of {test.declared} seeds"
     applied = results.model.preprocessor.apply(results.sample)
     drawn = {
-        "learning_curves": figures.learning_curves(results.curves, test, title),
+        "learning_curves": figures.learning_curves(
+            results.curves, test, title, results.dataset.noun
+        ),
         "seeds": figures.seed_dots(results.accuracies),
         "classes": figures.class_scores(results.f1, names),
         "reliability": figures.reliability(results.calibrations),
@@ -181,7 +187,7 @@ def page(results: Results, pictures: Mapping[str, bytes]) -> str:
         calibration_error=float(np.mean([each.error for each in results.calibrations])),
         neurons=min(NEURONS, len(results.model.network.layers[0].b)),
         widest=test.effects.half_widths(10**6)[1] if test.effects else 0.0,
-        plan=_plan(test),
+        plan=[[results.fitting(cell) for cell in row] for row in _plan(test)],
         needed=_needed(test),
         settings=experiment(results.config),
         provenance=_provenance(results),
@@ -203,12 +209,13 @@ def _shared(results: Results) -> dict[str, Any]:
         "failed": [seed for seed, value in test.per_seed.items() if value is None],
         "few": FEW,
         "times_as_wide": student(test.n - 1) / test.n**0.5 / narrower if test.n > 1 else None,
-        "metrics": _metrics(results.summaries),
+        "metrics": [[results.fitting(cell) for cell in row] for row in _metrics(results.summaries)],
         "seeds": _seeds(results.accuracies),
         "METHOD": METHOD,
-        "METHODS": METHODS,
-        "NEW_SEEDS": NEW_SEEDS,
-        "NEW_IMAGES": NEW_IMAGES,
+        "METHODS": results.fitting(METHODS),
+        "NEW_SEEDS": results.fitting(NEW_SEEDS),
+        "NEW_IMAGES": results.fitting(NEW_IMAGES),
+        "headline": results.fitting(test.percent()),
     }
 
 
