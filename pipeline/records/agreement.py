@@ -19,15 +19,18 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.base.masking import one_line
-from pipeline.records.model import Model, network_arrays
+from pipeline.base.masking import one_line, printable
+from pipeline.network.dense import parameters
+from pipeline.records.model import Model
 from pipeline.records.record import Finished, History, Test
 
 # Relative; some thousand times the rounding of one operation.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 STANDARD_ERRORS = 3
 PARTS = ("train", "validation")
+COMPUTED = ("history.jsonl", "model.npz")
 
 Scores = Mapping[str, Test]
 """Loss and accuracy of a model, by part of the data."""
@@ -59,7 +62,9 @@ def level(recorded: Finished, again: Finished, answers: Scores, answers_again: S
     claimed = claims(recorded)
     if not all(_scores_agree(claimed[part], answers[part], sizes[part]) for part in claimed):
         return Level.DIFFERENT  # the model does not do what its own record says
-    if _same_bytes(recorded, again) and claimed.get("test") in (None, answers_again["test"]):
+    # Not of the description: it names the code and libraries, not what they computed.
+    same = all(recorded.hashes[name] == again.hashes[name] for name in COMPUTED)
+    if same and claimed.get("test") in (None, answers_again["test"]):
         return Level.SAME_BYTES
     if (
         _models_agree(recorded.model(), again.model())
@@ -109,27 +114,18 @@ def first_difference(recorded: History, again: History) -> int | None:
     return None
 
 
-def _same_bytes(recorded: Finished, again: Finished) -> bool:
-    # Not the description: it names the code and libraries, not what they computed.
-    names = ("history.jsonl", "model.npz")
-    return all(recorded.hashes[name] == again.hashes[name] for name in names)
-
-
 def _models_agree(recorded: Model, again: Model) -> bool:
     first, second = (
-        {**model.preprocessor.arrays(), **network_arrays(model.network)}
-        for model in (recorded, again)
+        {**model.preprocessor.arrays(), **parameters(model.network)} for model in (recorded, again)
     )
     return first.keys() == second.keys() and all(
         _arrays_agree(first[name], second[name]) for name in first
     )
 
 
-def _arrays_agree(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> bool:
+def _arrays_agree(first: NDArray[Any], second: NDArray[Any]) -> bool:
     if first.shape != second.shape or first.dtype != second.dtype:
         return False
-    if first.dtype.kind != "f":
-        return np.array_equal(first, second)
     furthest = float(np.abs(first - second).max(initial=0.0))
     return furthest <= TOLERANCE[first.dtype.name] * float(np.abs(first).max(initial=0.0))
 
@@ -157,29 +153,27 @@ def causes(
     again_origin: Mapping[str, Any],
 ) -> list[str]:
     """Return what differs between two runs' descriptions and origins, for a person to read."""
-    differing = []
-    if recorded["code"] != again["code"]:
-        differing.append(f"code: {recorded['code'][:12]}, now {again['code'][:12]}")
-    if recorded["data"] != again["data"]:
-        differing.append("data: files with other hashes")
-    if recorded["experiment"] != again["experiment"]:
-        differing.append("configuration")
-    for name, digest in recorded["preparation"].items():
-        if again["preparation"].get(name) != digest:
-            differing.append(f"{one_line(name)}: {one_line(digest, 12)}, now another")
-    if recorded["arithmetic"] != again["arithmetic"]:
-        differing.append("arithmetic: another version, or one of the machines computes otherwise")
-    before, now = _made_with(recorded_origin), _made_with(again_origin)
-    differing += [
-        f"{one_line(name)}: {one_line(before[name], 60)}, now {one_line(now[name], 60)}"
-        for name in before
-        if now.get(name, before[name]) != before[name]
-    ]
-    return differing
-
-
-def _made_with(origin: Mapping[str, Any]) -> dict[str, str]:
-    """Return what an origin, which may be a stranger's, says of machine and libraries."""
+    codes = (printable(each["code"][:12]) for each in (recorded, again))
+    said = {
+        "code": "code: {}, now {}".format(*codes),
+        "data": "data: files with other hashes",
+        "experiment": "configuration",
+        "arithmetic": "arithmetic: another version, or one of the machines computes otherwise",
+    }
     known = {"lock file": "lock", "CPU": "cpu", "Python": "python"}
-    machine = {name: str(origin[key]) for name, key in known.items() if origin.get(key)}
-    return {**machine, **origin.get("environment", {})}
+    before, now = (
+        {
+            **each["preparation"],
+            **{name: origin[key] for name, key in known.items() if origin.get(key)},
+            **origin.get("environment", {}),
+        }
+        for each, origin in ((recorded, recorded_origin), (again, again_origin))
+    )
+    return [
+        *(text for key, text in said.items() if recorded[key] != again[key]),
+        *(
+            f"{one_line(name)}: {one_line(before[name], 60)}, now {one_line(now[name], 60)}"
+            for name in before
+            if now.get(name, before[name]) != before[name]
+        ),
+    ]

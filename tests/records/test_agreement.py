@@ -139,10 +139,11 @@ def test_causes_are_named() -> None:
     assert causes(first, other, before, now) == [
         "code: 000000000000, now 111111111111",
         "data: files with other hashes",
-        f"preprocessor: {first['preparation']['preprocessor'][:12]}..., now another",
         "arithmetic: another version, or one of the machines computes otherwise",
+        f"preprocessor: {first['preparation']['preprocessor'][:60]}..., now {'3' * 60}...",
         "lock file: a, now b",
         "NumPy: 2.4.6, now 2.5.5",
     ]
-    # An origin may be a stranger's.
-    assert causes(first, first, {"cpu": {}}, now) == []
+    # Both may be a stranger's.
+    hostile = {**first, "code": "\x1b[2J"}
+    assert causes(hostile, first, {"cpu": {}}, now) == ["code: \\x1b[2J, now 000000000000"]
