@@ -89,7 +89,7 @@ def _content(dataset: Dataset, paths: Paths, name: str) -> bytes:
 
 
 def _raw(inputs: NDArray[Any], dataset: Dataset, name: str) -> NDArray[Any]:
-    """Return inputs as a matrix: 8-bit pixels as they are, all else as float64."""
+    """Return inputs as a matrix: 8-bit numbers as they are, all else as float64."""
     each = inputs.shape[1:]
     other_image = len(each) == 2 and dataset.image_shape not in (None, each)
     if math.prod(each) != dataset.features or other_image:
@@ -97,6 +97,8 @@ def _raw(inputs: NDArray[Any], dataset: Dataset, name: str) -> NDArray[Any]:
             f"{name}: examples of shape {list(each)}; allowed is data.shape = {dataset.shape}, or "
             f"[{dataset.features}]"
         )
+    if dataset.image_shape is not None and inputs.dtype != np.uint8:
+        raise UserError(f"{name}: {inputs.dtype}; allowed are pixels from 0 to 255, as uint8")
     if inputs.dtype.kind not in "uif" or not np.isfinite(inputs).all():
         raise UserError(f"{name}: {inputs.dtype}, or not finite; allowed are finite numbers")
     raw = inputs.reshape(len(inputs), dataset.features)

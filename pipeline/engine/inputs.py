@@ -150,33 +150,34 @@ class PixelInputs(Inputs):
 
 
 def inputs_of(
-    preprocessor: AffineMap, pixels: NDArray[np.uint8], dtype: DTypeLike, *, rare: float = 0.0
+    preprocessor: AffineMap, raw: NDArray[Any], dtype: DTypeLike, *, rare: float = 0.0
 ) -> Inputs:
-    """Return what a preprocessor makes of pixels, in batches.
+    """Return what a preprocessor makes of raw examples, in batches.
 
-    Without a matrix they are computed as they are read. With one, that would cost more than the
-    network itself, so they are computed once.
+    8-bit pixels without a matrix are computed as they are read. All else is computed once: with a
+    matrix, anything else would cost more than the network itself.
 
     Args:
         preprocessor: the map.
-        pixels: raw, shape (N, n).
+        raw: pixels or features, shape (N, n).
         dtype: of the inputs.
-        rare: see `PixelInputs`. If it is 0, each row depends on no other row of `pixels`.
+        rare: see `PixelInputs`. If it is 0, each row depends on no other row of `raw`.
     """
-    shift, scale = preprocessor.shift, preprocessor.scale
-    if preprocessor.matrix is None:
-        return PixelInputs(pixels, shift, scale, dtype, rare=rare)
-    rotation = laid_out(preprocessor.matrix, dtype)
-    n, k = rotation.shape
-    inputs = matrix((len(pixels), k + 2), dtype)
-    for start in range(0, len(pixels), ROWS):
-        block = PixelInputs(pixels[start : start + ROWS], shift, scale, dtype, rare=0.0)
-        rows = block.shape[0]
-        E = matrix((rows, n + 2), dtype)
-        program = Program(dtype)
-        block.gather(program, rows, np.arange(rows + kernels.AHEAD) % rows, E)
-        program.product(E[:, :n], rotation, inputs[start : start + ROWS, :k], "store")
-        program.run()
+    shift, scale, N = preprocessor.shift, preprocessor.scale, len(raw)
+    if preprocessor.matrix is None and raw.dtype == np.uint8:
+        return PixelInputs(raw, shift, scale, dtype, rare=rare)
+    rotation = None if preprocessor.matrix is None else laid_out(preprocessor.matrix, dtype)
+    k = raw.shape[1] if rotation is None else rotation.shape[1]
+    inputs = matrix((N, k + 2), dtype)
+    for start in range(0, N, ROWS):
+        rows = slice(start, start + ROWS)
+        X = AffineMap(shift, scale).apply(raw[rows], dtype)
+        if rotation is None:
+            inputs[rows, :k] = X
+        else:
+            program = Program(dtype)
+            program.product(laid_out(X, dtype), rotation, inputs[rows, :k], "store")
+            program.run()
     inputs[:, k:] = 0, 1  # after the products, which write beyond column k, by whole vectors
     return ArrayInputs(inputs)
 
