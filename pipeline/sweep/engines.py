@@ -49,7 +49,7 @@ def refuse_engine(hydra: DictConfig) -> None:
     launcher, sweeper = hydra.launcher, hydra.sweeper
     for key in ("n_trials", "n_jobs", "max_batch_size"):
         value = sweeper.get(key)
-        if value is not None and value < 1:
+        if value is not None and not (type(value) is int and value > 0):
             raise UserError(f"hydra.sweeper.{key} = {value}: allowed is a whole number from 1")
     if sweeper.get("storage") is not None:
         # Hydra's sweeper needs Optuna 2, whose tables SQLAlchemy 2 never completes.

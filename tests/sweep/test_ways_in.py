@@ -28,12 +28,12 @@ from tests.conftest import Checkout, copy_of
 from tests.records.conftest import epoch
 from tests.sweep.command_lines import command_line
 from tests.sweep.test_faults import start, wait_for_records, wait_until_nobody_trains
-from tests.sweep.test_train import SHORT, records, undisturbed  # noqa: F401  # a fixture
+from tests.sweep.test_train import IN_PROCESS, SHORT, records, undisturbed  # noqa: F401  # a fixture
 
 Answer = tuple[int, str, str]
 Ask = Callable[..., Answer]
 TRAIN = (sys.executable, "-m", "pipeline.stages.train")
-TINY = ("network.hidden=[4]", "training.epochs=1", "tracking.live=false")
+TINY = ("network.hidden=[4]", "training.epochs=1", "tracking.live=false", IN_PROCESS)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,19 @@ REFUSED = {
     "seed=range(1,3,0)": "seed=range(1,3,0): range() arg 3 must not be zero",
     "seed=range(100000000)": "jobs: allowed are 10000 a sweep",
     # values
+    "seed=1,1": "seed = 1: allowed is each seed once",
+    "seed=-1": "seed = -1: allowed is a whole number from 0",
+    "seed=first": "seed = first: allowed is a whole number from 0",
+    "training.learning_rate=0.1,nan": "training.learning_rate = nan: allowed is a number above 0",
+    "preprocess=raw,bleach": "preprocess=bleach: allowed is one of per_feature, raw,",
+    "+colour=red": "colour: unknown key; allowed is one of study, data,",
+    "training.colour=red": "training.colour: unknown key; allowed is one of cost, epochs,",
+    "network.hidden=64,32": "network.hidden = 64: allowed is a list such as [256, 128]",
+    "seeds=0,1,2": "seeds = 0: allowed is a list such as [0, 1, 2, 3, 4]",
+    "training.epochs=many": "training.epochs = many: allowed is a whole number from 1",
+    "study=a b": "'b': allowed is KEY=VALUE, such as training.epochs=5; quote a value with spaces",
+    "data=kmnist split.train=1337": "download data=kmnist",
+    "output=elsewhere": "output = elsewhere: allowed is one of runs",
     "training.momentum=-0.0": "training.momentum = -0.0: allowed is a number from 0",
     "network.hidden=[[1]]": "network.hidden = [[1]]: allowed is a list such as",
     "seeds=[[0]]": "seeds = [[0]]: allowed is a list such as",
@@ -166,7 +179,7 @@ def test_a_finished_sweep_launches_nothing_and_keeps_its_tables(checkout: Checko
     (swept,) = checkout.paths.sweeps.iterdir()
     before = records(checkout)
     again = checkout.train(
-        *TINY, "seed=0,1", "study=other", "hydra.launcher.pre_dispatch=none can start"
+        *TINY[:3], "seed=0,1", "study=other", "hydra.launcher.pre_dispatch=none can start"
     ).stdout
     assert "nothing to train: all seeds are complete" in again
     assert records(checkout) == before
@@ -188,7 +201,7 @@ def test_only_seeds_that_are_missing_are_launched(checkout: Checkout) -> None:
 
 
 def test_identical_values_are_called_so_and_no_interval_goes_beyond_all(checkout: Checkout) -> None:
-    told = checkout.train("training.learning_rate=1e-6", *TINY[:2], "seed=0,1").stdout
+    told = checkout.train("training.learning_rate=1e-6", *TINY, "seed=0,1").stdout
     assert "all values are equal" in told or "0.00 to " in told or "to 100.00 %" in told
 
 
@@ -249,7 +262,7 @@ def test_a_full_disk_is_named_with_its_path_and_room(size: str, checkout: Checko
     checkout.paths.records.mkdir()
     seeds = "seed=range(12)"
     done = subprocess.run(
-        [*in_small(checkout.paths.records, size), *TRAIN, *TINY, seeds, "hydra/launcher=basic"],
+        [*in_small(checkout.paths.records, size), *TRAIN, *TINY, seeds],
         cwd=checkout.paths.root,
         capture_output=True,
         text=True,
@@ -264,7 +277,7 @@ def test_a_full_disk_is_named_with_its_path_and_room(size: str, checkout: Checko
 @needs_mounts
 def test_too_little_shared_memory_is_named(checkout: Checkout) -> None:
     done = subprocess.run(
-        [*in_small(Path("/dev/shm"), "16k"), *TRAIN, *TINY, "seed=0,1"],
+        [*in_small(Path("/dev/shm"), "16k"), *TRAIN, *TINY[:3], "seed=0,1"],
         cwd=checkout.paths.root,
         capture_output=True,
         text=True,
@@ -275,7 +288,7 @@ def test_too_little_shared_memory_is_named(checkout: Checkout) -> None:
 
 
 def test_a_number_of_cores_that_is_none_is_named(checkout: Checkout) -> None:
-    words = ("pipeline.stages.train", *TINY)
+    words = ("pipeline.stages.train", *TINY[:3])
     done = checkout.run(*words, env={"LOKY_MAX_CPU_COUNT": "abc"}, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: LOKY_MAX_CPU_COUNT = abc: allowed is")
@@ -283,7 +296,7 @@ def test_a_number_of_cores_that_is_none_is_named(checkout: Checkout) -> None:
 
 def test_a_cluster_that_is_not_there_is_named(checkout: Checkout) -> None:
     pytest.importorskip("submitit")
-    words = ("pipeline.stages.train", "hydra/launcher=slurm", *TINY)
+    words = ("pipeline.stages.train", "hydra/launcher=slurm", *TINY[:3])
     done = checkout.run(*words, env={"PATH": "/nowhere"}, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: hydra/launcher = slurm: sbatch is not on PATH")
