@@ -21,7 +21,7 @@ class Words(argparse.ArgumentParser):
         # `pipeline NAME` runs a module of that name, and so does `python -m`.
         module = main.__spec__.name if main.__spec__ else ""
         super().__init__(
-            prog=f"pipeline {module.removesuffix('.page').rpartition('.')[2]}",
+            prog=f"pipeline {module.rpartition('.')[2]}",
             description=main.__doc__,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
