@@ -10,7 +10,7 @@ LAUNCHERS := $(VENV)/.launchers
 BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help env launchers rivals repro demo report draw lecture verify sweep ui quick test test-slow test-pythons bench check format lock clean
+.PHONY: help env launchers rivals repro demo report draw lecture verify share sweep ui quick test test-slow test-pythons bench check format lock clean
 # A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
@@ -77,6 +77,9 @@ lecture: env ## draw the lecture's figures, and make its results on MNIST (some 
 
 verify: env ## make the committed results again and compare every byte
 	@python -m pipeline verify $(ARGS)
+
+share: env ## write the result as one file that others can check and cite
+	@python -m pipeline share $(ARGS)
 
 sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed='range(10)'"
 	@python -m pipeline train $(ARGS)

@@ -16,6 +16,8 @@ COMMANDS = {
     "track": ("pipeline.stages.track", "bring MLflow's store up to date with the records"),
     "ui": ("pipeline.tracking.ui", "browse the runs in MLflow"),
     "verify": ("pipeline.verify", "make recorded results again and compare every byte"),
+    "share": ("pipeline.share.send", "write the result as one zip file that others can check"),
+    "import": ("pipeline.share.receive", "take in the records of a result that somebody shared"),
     "demo": ("pipeline.demo", "run the whole pipeline on small embedded digits, in demo/"),
 }
 HELP = f"""usage: pipeline COMMAND ...

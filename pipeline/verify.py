@@ -3,6 +3,7 @@
   pipeline verify               the committed results, from raw data to every byte
   pipeline verify runs/seed-0   a record: its folder, or its name in records/
   pipeline verify 3f2b...       a run of the MLflow store, by its id
+  pipeline verify result.zip    what somebody has shared: every number, and one seed's training
 
 A record may come from a stranger, so it is data and never code. It is trained again from the
 commit that it names, if that is in the history of a branch or tag here, in a fresh checkout.
@@ -65,7 +66,9 @@ def main() -> None:
     """Verify what the command line names; the exit code is the level reached."""
     with one_line_errors():
         words = Words()
-        words.add_argument("what", nargs="?", help="a record's folder or name, or an MLflow run id")
+        words.add_argument(
+            "what", nargs="?", help="a record's folder or name, an MLflow run id, or a shared zip"
+        )
         code = words.add_mutually_exclusive_group()
         code.add_argument(
             "--apply-changes",
@@ -80,6 +83,9 @@ def main() -> None:
         words.add_argument(
             "--lecture", action="store_true", help="the lecture's results, too (some ten minutes)"
         )
+        words.add_argument(
+            "--all-seeds", action="store_true", help="train every seed of a shared zip again"
+        )
         asked = words.parse_args(given())
         paths = Paths(find_root())
         for name in DVC_VARIABLES:
@@ -87,6 +93,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             if asked.what is None:
                 reached = verify_committed(paths, Path(folder), lecture=asked.lecture)
+            elif asked.what.endswith(".zip"):
+                reached = verify_share(Path(asked.what), paths, Path(folder), asked)
             else:
                 record = find(asked.what, paths, Path(folder))
                 reached = verify_record(record, paths, Path(folder), asked)
@@ -243,6 +251,21 @@ def _print(record: Finished, again: Finished, answers: Scores, answers_again: Sc
     epoch = first_difference(record.history, again.history)
     if epoch is not None:
         print(f"  weights differ from epoch {epoch} on")
+
+
+def verify_share(path: Path, paths: Paths, folder: Path, asked: argparse.Namespace) -> Level:
+    """Compute every number of a shared zip again, train its seeds, and say what came of it.
+
+    Only code that lies here is run.
+    """
+    from pipeline.share.check import check  # takes seconds
+
+    checked = check(path, paths, folder / "share")
+    asked.code_here = True
+    reached = [checked.level]
+    for record in checked.records if asked.all_seeds else checked.records[:1]:
+        reached.append(verify_record(record, paths, folder / f"seed-{record.seed}", asked))
+    return max(reached, key=lambda level: level.value)
 
 
 # --- the committed results ---------------------------------------------------------------------

@@ -68,6 +68,19 @@ def head(folder: Path) -> str:
     return shown.decode().strip()
 
 
+def commit_date(folder: Path) -> str:
+    """Return when the commit that is checked out in `folder` was made, as in ISO 8601.
+
+    Raises:
+        GitError: there is none.
+    """
+    return (
+        git(folder, "log", "-1", "--format=%cI", "--no-patch", "--no-show-signature")
+        .decode()
+        .strip()
+    )
+
+
 def reachable(folder: Path, commit: str) -> bool:
     """Return whether `commit` is a full hash in the history of a local branch, a tag or HEAD.
 

@@ -38,6 +38,7 @@ class Dataset:
         class_names: for people, by label.
         shape: of an example: height and width of an image, or the number of features.
         class_noun: what a class is called.
+        license: its SPDX identifier, if it is known.
         mirrors: addresses of folders that hold the gzipped files, best first.
         embedded: whether scikit-learn brings it along.
     """
@@ -49,6 +50,7 @@ class Dataset:
     class_names: list[str]
     shape: list[int]
     class_noun: str = "class"
+    license: str | None = None
     mirrors: list[str] = field(default_factory=list)
     embedded: bool = False
 

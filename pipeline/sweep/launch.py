@@ -29,7 +29,7 @@ from pipeline.base.processes import own_name
 from pipeline.engine.canary import EXPECTED, canary
 from pipeline.records.gather import gather
 from pipeline.records.provenance import provenance
-from pipeline.records.record import Finished, Unfinished, is_older, read_record
+from pipeline.records.record import Finished, Unfinished, is_older, read_own, read_record
 from pipeline.sweep.engines import batch_size, refuse_engine, refuse_override
 from pipeline.sweep.job import reuse, train_seed
 from pipeline.sweep.jobs import Job, expand, labelled, parsed
@@ -149,7 +149,7 @@ def _tell(jobs: Sequence[Job]) -> None:
     table = plain_table("configuration", "seed", "record", "would")
     for job in jobs:
         would = "be trained"
-        if isinstance(read_record(job.record.folder), Finished):
+        if isinstance(read_own(job.record.folder), Finished):
             would = "be reused: complete"
         elif job.record.resume() is not None:
             would = f"go on after epoch {len(job.record.progress())}"
@@ -191,7 +191,7 @@ class _Launch:
         self.jobs += jobs
         missing = []
         for job in jobs:
-            state = read_record(job.record.folder)
+            state = read_own(job.record.folder)
             if isinstance(state, Finished):
                 reuse(state, job.config.study)
                 continue

@@ -23,6 +23,7 @@ FOREIGN = {
     "lecture": {"numpy", "joblib", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "filelock", "jinja2"},
+    "share": {"rocrate", "filelock"},
     "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
 OWN = {
@@ -35,6 +36,7 @@ OWN = {
     "lecture": {"lecture", "results", "records", "data", "network"},
     "sweep": {"sweep", "records", "engine", "data", "network"},
     "tracking": {"tracking", "results", "records", "data", "network"},
+    "share": {"share", "stages", "results", "records", "engine", "data"},
     "stages": {"stages", "sweep", "tracking", "lecture", "draw", "results", "records", "data"},
 }
 # What any of them may use, but for the network: it knows no file.

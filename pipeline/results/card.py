@@ -1,0 +1,71 @@
+"""The model card: what somebody should know who uses a trained model, filled from its records.
+
+Convention: `card.md.j2` holds the words, after M. Mitchell et al., Model Cards for Model Reporting
+(arXiv:1810.03993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.catalogue import Data, dataset_of
+from pipeline.records.names import configuration_names
+from pipeline.records.record import Finished
+from pipeline.results.page import render
+from pipeline.results.statistics import Summary
+
+MOST_MISTAKES = 5
+
+
+class Mistake(NamedTuple):
+    """How often a class is taken for another: test images, mean over seeds."""
+
+    actual: str
+    answer: str
+    images: float
+
+
+def mistakes(confusions: NDArray[np.integer[Any]], names: Sequence[str]) -> list[Mistake]:
+    """Return the most frequent mistakes.
+
+    Args:
+        confusions: how often each class (row) was taken for each, shape (seeds, m, m).
+        names: of the classes.
+    """
+    means = confusions.mean(axis=0) * (1 - np.eye(len(names)))
+    order = np.argsort(-means, axis=None, kind="stable")[:MOST_MISTAKES]
+    return [
+        Mistake(names[row], names[column], float(means[row, column]))
+        for row, column in (divmod(int(place), len(names)) for place in order)
+        if means[row, column] > 0
+    ]
+
+
+def model_card(
+    records: Sequence[Finished], test: Summary | None, found: Sequence[Mistake], load: str
+) -> str:
+    """Return the card of a configuration's models, as Markdown.
+
+    Args:
+        records: of the finished seeds, at least one.
+        test: their accuracy on the test images; None if nobody has asked for it.
+        found: the most frequent mistakes; empty where they are not known.
+        load: lines of Python that load a model.
+    """
+    experiment = records[0].description["experiment"]
+    (name,) = configuration_names([experiment])
+    return render(
+        "results/card.md.j2",
+        name=name,
+        records=records,
+        described=records[0].description,
+        experiment=experiment,
+        dataset=dataset_of(Data(**experiment["data"])),
+        test=test,
+        mistakes=found,
+        load=load,
+    )

@@ -1,0 +1,93 @@
+"""The zip file of a share, written and read.
+
+Convention: a share is a mapping of names to contents. Its zip is a function of that alone, on every
+Python and machine: entries are sorted, stored (releases of zlib compress differently), and of one
+time and mode. So nothing in a zip can hide: one that is not, byte for byte, what `pack` makes of
+its files is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
+
+from pipeline.base.errors import UserError
+from pipeline.base.masking import one_line
+
+# Of folders and files, all inside the share: no `..`, no drive, nothing that a system reads in a
+# way of its own.
+NAME = re.compile(r"(?:\w[\w.+-]*|\.\w[\w.+-]*)(?:/(?:\w[\w.+-]*|\.\w[\w.+-]*))*", re.ASCII)
+LONGEST_NAME = 200
+TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+MODE = stat.S_IFREG | 0o644
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Return the zip file of `files`.
+
+    Raises:
+        UserError: a name is none that a share can hold.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in sorted(files.items()):
+            _check_name(name, "the share")
+            entry = zipfile.ZipInfo(name, date_time=TIME)
+            entry.create_system, entry.external_attr = 3, MODE << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes, name: str) -> dict[str, bytes]:
+    """Return the files of a zip that `pack` has made, whoever says that it has.
+
+    Nothing that the archive says of its sizes is believed: files are stored as they are, so all
+    together cannot be larger than the archive.
+
+    Raises:
+        UserError: it is no such zip; `name` is in the message.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            _check_entries(entries, len(content), name)
+            files = {entry.filename: archive.read(entry) for entry in entries}
+    except UserError:
+        raise
+    except Exception as error:  # zipfile raises a dozen kinds
+        reason = one_line(error) or type(error).__name__
+        raise UserError(f"{name} is no readable zip file ({reason})") from None
+    if pack(files) != content:
+        raise UserError(
+            f"{name} has other bytes than `pipeline share` writes for its files; allowed is the "
+            "file as it was shared, not one that was unpacked and packed again"
+        )
+    return files
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], size: int, name: str) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        _check_name(entry.filename, name)
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG):
+            raise UserError(f"{name}: {entry.filename} is a link or a device; allowed are files")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise UserError(f"{name}: {entry.filename} is compressed; allowed are stored files")
+        # Some systems take `A` and `a` for one name.
+        if entry.filename.lower() in seen:
+            raise UserError(f"{name}: two files have the name {entry.filename}")
+        seen.add(entry.filename.lower())
+    if sum(entry.file_size for entry in entries) > size:
+        raise UserError(f"{name}: its files claim to be larger than the archive is")
+
+
+def _check_name(entry: str, name: str) -> None:
+    if len(entry) > LONGEST_NAME or not NAME.fullmatch(entry):
+        raise UserError(
+            f"{name}: {one_line(entry)!r} is no name of a file in a share, such as "
+            "results/metrics.json"
+        )

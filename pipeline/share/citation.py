@@ -1,0 +1,99 @@
+"""Who made a result and under which licence: what `CITATION.cff` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.base.errors import UserError
+from pipeline.base.masking import one_line
+from pipeline.base.params import read_params
+
+
+class Author(NamedTuple):
+    """A person or an organisation.
+
+    Attributes:
+        name: in full.
+        person: whether it is a person.
+        address: an ORCID's or another web address; None if none is given.
+        affiliation: where the person works; None if that is not given.
+    """
+
+    name: str
+    person: bool
+    address: str | None
+    affiliation: str | None
+
+
+class Reference(NamedTuple):
+    """A work that this one builds on; its address is None if it has none."""
+
+    title: str
+    authors: list[Author]
+    address: str | None
+
+    @property
+    def by(self) -> str:
+        """The authors in one line."""
+        return _names(self.authors)
+
+
+class Citation(NamedTuple):
+    """What somebody who cites needs to know; the licence is an SPDX identifier."""
+
+    title: str
+    version: str
+    license: str
+    authors: list[Author]
+    keywords: list[str]
+    references: list[Reference]
+    repository: str | None
+
+    @property
+    def by(self) -> str:
+        """The authors in one line."""
+        return _names(self.authors)
+
+
+def read_citation(path: Path) -> Citation:
+    """Return what a file in the Citation File Format says.
+
+    Raises:
+        UserError: it cannot be read, or lacks what a share needs.
+    """
+    values = read_params(path).values
+    try:
+        return Citation(
+            title=str(values["title"]),
+            version=str(values["version"]),
+            license=str(values["license"]),
+            authors=[_author(each) for each in values["authors"]],
+            keywords=[str(each) for each in values.get("keywords", [])],
+            references=[_reference(each) for each in values.get("references", [])],
+            repository=values.get("repository-code"),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: allowed is the Citation File Format 1.2.0 with title, version, license and "
+            f"authors ({type(error).__name__}: {one_line(error)})"
+        ) from None
+
+
+def _author(values: Mapping[str, Any]) -> Author:
+    parts = [
+        values[key] for key in ("given-names", "name-particle", "family-names") if key in values
+    ]
+    name = " ".join(map(str, parts)) or str(values["name"])
+    address = values.get("orcid") or values.get("website")
+    return Author(name, bool(parts), address, values.get("affiliation"))
+
+
+def _reference(values: Mapping[str, Any]) -> Reference:
+    address = f"https://doi.org/{values['doi']}" if "doi" in values else values.get("url")
+    return Reference(str(values["title"]), [_author(each) for each in values["authors"]], address)
+
+
+def _names(authors: list[Author]) -> str:
+    return ", ".join(author.name for author in authors)

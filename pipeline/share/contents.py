@@ -1,0 +1,168 @@
+"""What a share holds: what is given, and what is computed from that.
+
+Convention: a share is laid out as a checkout is, with the code in `code/`. It names no host, no
+user and no time but the commit's, so everybody who reproduces a result writes the same share.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.base.config import compose
+from pipeline.base.errors import UserError
+from pipeline.base.files import json_bytes, read_bytes, write_bytes
+from pipeline.base.git import GitError, clone, commit_date, head
+from pipeline.base.paths import Paths
+from pipeline.records.code import code_digest
+from pipeline.records.gather import declared
+from pipeline.records.provenance import diff_bytes, provenance
+from pipeline.records.record import PUBLISHED
+from pipeline.results.card import mistakes, model_card
+from pipeline.results.page import render
+from pipeline.share.citation import read_citation
+from pipeline.share.crate import Subject, metadata
+from pipeline.stages import report
+from pipeline.stages.download import download
+from pipeline.stages.encode import encode
+from pipeline.stages.evaluate import evaluate
+from pipeline.stages.preprocess import preprocess
+from pipeline.stages.split import split
+
+# Of the commit. Tests and documents are in the repository that it is of.
+CODE = (".dvc/config", ".dvcignore", "Makefile", "README.md", "conf", "dvc.yaml", "pipeline",
+        "pyproject.toml")  # fmt: skip
+CITATION = "CITATION.cff"
+FILES = (CITATION, "LICENSE", "dvc.lock", "params.yaml", "requirements.lock")
+CHANGES = "changes.patch"
+RUNS = re.compile(rf"runs/seed-(\d+)/({'|'.join([*PUBLISHED, 'failure.json'])})")
+CARD, README, METADATA = "MODEL_CARD.md", "README.md", "ro-crate-metadata.json"
+COMPUTED = ("results/", "reports/", CARD, README, METADATA)
+LOAD = """import json, zipfile
+from pipeline.records.model import parse_model
+
+with zipfile.ZipFile("result.zip") as share:
+    described = json.loads(share.read("runs/seed-{seed}/description.json"))
+    content = share.read("runs/seed-{seed}/model.npz")
+model = parse_model(content, described["experiment"], name="seed {seed}")
+model.predict(pixels)  # uint8 of shape (N, {features}): classes, of shape (N,)"""
+
+
+class Commit(NamedTuple):
+    """What the code is of: its full hash, and when it was committed, as in ISO 8601."""
+
+    hash: str
+    date: str
+
+
+def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
+    """Return what cannot be computed: the declared runs, and what they were trained with.
+
+    Raises:
+        UserError: a file is missing, there is no commit, or runs and code do not fit each other.
+    """
+    for seed, record in declared(compose(paths), paths).items():
+        if record is not None and record.description["code"] != code_digest():
+            raise UserError(f"{paths.run(seed)}: other code lies here; `dvc repro` trains with it")
+    made_with = provenance(paths.root)
+    if made_with["dirty"] and made_with["diff"] is None:
+        raise UserError("the uncommitted changes are too large to be shared; commit them first")
+    try:
+        commit = Commit(head(paths.root), commit_date(paths.root))
+        with tempfile.TemporaryDirectory() as folder:
+            clone(paths.root, Path(folder), commit.hash)
+            code = files_below(Path(folder), *CODE)
+    except GitError as error:
+        raise UserError(f"a share names the commit of its code, and {error}") from None
+    files = {f"code/{name}": content for name, content in code.items()}
+    files |= files_below(paths.root, *FILES, paths.runs.name)
+    if made_with["diff"]:
+        files[CHANGES] = diff_bytes(made_with)
+    return {name: content for name, content in files.items() if is_given(name)}, commit
+
+
+def is_given(name: str) -> bool:
+    """Tell whether a file may be given."""
+    return name in (*FILES, CHANGES) or name.startswith("code/") or bool(RUNS.fullmatch(name))
+
+
+def files_below(root: Path, *names: str) -> dict[str, bytes]:
+    """Return the content of files, and of all files in folders, by their path below `root`.
+
+    Raises:
+        UserError: one is missing, or cannot be read.
+    """
+    contents = {}
+    for path in (root / name for name in names):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if not file.is_dir():
+                try:
+                    contents[file.relative_to(root).as_posix()] = read_bytes(file)
+                except OSError as error:
+                    raise UserError(f"{file} cannot be read ({error.strerror})") from None
+    return contents
+
+
+def lay_out(files: Mapping[str, bytes], here: Paths, root: Path) -> Paths:
+    """Write what was given into a folder, as a checkout; nothing in it is run.
+
+    Args:
+        files: what was given.
+        here: the configuration groups and the data of this checkout are taken.
+        root: an empty folder.
+
+    Raises:
+        UserError: the parameters are not what they should be, or the data are not to be had.
+    """
+    checkout = Paths(root)
+    for name, content in files.items():
+        write_bytes(root / name, content)
+    shutil.copytree(here.conf, checkout.conf)
+    config = compose(checkout)
+    download(config, here)
+    raw = checkout.raw(config.data.name)
+    raw.parent.mkdir(parents=True)
+    os.symlink(here.raw(config.data.name).resolve(), raw)
+    return checkout
+
+
+def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dict[str, bytes]:
+    """Return everything in a share that is a function of what was given.
+
+    Args:
+        files: what was given.
+        commit: of the code.
+        checkout: of the same files, as `lay_out` leaves it.
+
+    Raises:
+        UserError: a record or the citation is not what it should be.
+    """
+    config, citation = compose(checkout), read_citation(checkout.root / CITATION)
+    for stage in (split, preprocess, encode, evaluate, report.report):
+        stage(config, checkout)
+    shown = report.read(config, checkout, declared(config, checkout))
+    test, dataset = shown.accuracies["test"], shown.dataset
+    found = mistakes(shown.confusions, dataset.class_names)
+    load = LOAD.format(seed=shown.records[0].seed, features=dataset.features)
+    card = model_card(shown.records, test, found, load)
+    values = {"shown": shown, "citation": citation, "commit": commit, "changed": CHANGES in files}
+    made = {
+        **files_below(checkout.root, "results", "reports"),
+        CARD: card.encode(),
+        README: render("share/README.md.j2", **values).encode(),
+    }
+    subject = Subject(
+        name=f"{shown.name} on {dataset.title}",
+        headline=f"Test accuracy: {test.percent()}",
+        seeds=config.seeds,
+        dataset=dataset,
+        citation=citation,
+        commit=commit.hash,
+        date=commit.date,
+    )
+    return {**made, METADATA: json_bytes(metadata({**files, **made}, subject))}

@@ -1,0 +1,56 @@
+"""Share the result of the experiment in `params.yaml` as one zip file.
+
+The file holds the declared runs, their results and report, the code, and what a receiver needs to
+check and cite them. Equal results give equal bytes, whoever shares them.
+"""
+
+from __future__ import annotations
+
+import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
+
+import tempfile
+from pathlib import Path
+
+from pipeline.base.command import Words, given
+from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.files import read_bytes, sha256, write_bytes
+from pipeline.base.paths import Paths, find_root
+from pipeline.share import contents
+from pipeline.share.archive import pack
+
+
+def main() -> None:
+    """Write the file that the command line names."""
+    with one_line_errors():
+        words = Words()
+        words.prog = "pipeline share"
+        words.add_argument("output", nargs="?", default="result.zip", type=Path, help="result.zip")
+        output = words.parse_args(given()).output
+        content = share(Paths(find_root()))
+        write_bytes(output, content)
+        print(f"{output}: {len(content) / 1e6:.1f} MB, SHA-256 {sha256(content)}")
+
+
+def share(paths: Paths) -> bytes:
+    """Return the zip file of the result in a checkout.
+
+    Everything is computed from the records, also what stages have already written.
+
+    Raises:
+        UserError: something is missing, or a result is not what the records give.
+    """
+    files, commit = contents.given(paths)
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = contents.lay_out(files, paths, Path(folder))
+        made = contents.computed(files, commit, checkout)
+    for name, content in made.items():
+        path = paths.root / name
+        if name.startswith(("results/", "reports/")) and (
+            not path.exists() or read_bytes(path) != content
+        ):
+            raise UserError(f"{path} is not what the records give; `dvc repro` makes it again")
+    return pack({**files, **made})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,380 @@
+"""Sharing a result, checking somebody else's, taking it in: nothing forged passes."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, json_bytes, sha256
+from pipeline.base.paths import Paths
+from pipeline.records.agreement import Level
+from pipeline.records.model import model_bytes, parse_model
+from pipeline.records.record import (
+    SEALED,
+    Finished,
+    Unfinished,
+    read_finished,
+    read_own,
+    read_record,
+    shared_by,
+)
+from pipeline.share.archive import pack, unpack
+from pipeline.share.check import check
+from pipeline.share.contents import METADATA
+from pipeline.share.send import share
+from tests.conftest import AWKWARD, Checkout
+
+Files = dict[str, bytes]
+AUTHOR = "The mnist-lecture authors"
+
+
+@pytest.fixture
+def files(shared: Path) -> Files:
+    return unpack(shared.read_bytes(), "result.zip")
+
+
+def checked(files: Files, here: Checkout, tmp_path: Path) -> Level:
+    """Check a share of these files; sees to it that nothing is written but into its folder."""
+    path = tmp_path / "forged.zip"
+    path.write_bytes(pack(files))
+    before = written(here)
+    try:
+        return check(path, here.paths, tmp_path / "scratch").level
+    finally:
+        assert written(here) == before
+        assert {each.name for each in tmp_path.iterdir()} <= {"forged.zip", "scratch"}
+
+
+def written(checkout: Checkout) -> dict[Path, int]:
+    """Return when everything in a checkout was written, but for the data that it obtains."""
+    data = checkout.paths.root / "data"
+    found = (each for each in checkout.paths.root.rglob("*") if not each.is_relative_to(data))
+    return {each: each.stat().st_mtime_ns for each in found}
+
+
+def reseal(files: Files, seed: int) -> None:
+    """Make a record's manifest say what its files are now."""
+    hashes = {name: sha256(files[f"runs/seed-{seed}/{name}"]) for name in SEALED}
+    files[f"runs/seed-{seed}/manifest.json"] = json_bytes({"sha256": hashes})
+
+
+# --- what is shared ----------------------------------------------------------------------------
+
+
+def test_a_share_holds_all_that_is_needed_and_says_nothing_of_its_machine(files: Files) -> None:
+    for name in ("README.md", "MODEL_CARD.md", METADATA, "CITATION.cff", "LICENSE", "params.yaml",
+                 "dvc.lock", "requirements.lock", "reports/index.html", "results/metrics.json",
+                 "results/predictions.csv", "reports/figures/learning_curves.png",
+                 "runs/seed-1/model.npz", "code/pipeline/share/check.py"):  # fmt: skip
+        assert name in files
+    folder = AWKWARD.encode()
+    for name, content in files.items():
+        assert folder not in content, name
+        assert b'"host"' not in content or name.startswith("code/"), name
+
+
+def test_the_same_result_gives_the_same_bytes(published: Checkout, shared: Path) -> None:
+    assert share(published.paths) == shared.read_bytes()
+
+
+def test_recorded_changes_stand_beside_the_code(published: Checkout, tmp_path: Path) -> None:
+    changed = Checkout(Paths(tmp_path / "changed"))
+    shutil.copytree(published.paths.root, changed.paths.root, symlinks=True)
+    module = changed.paths.root / "pipeline/results/figures.py"
+    module.write_text(module.read_text() + "\nCHANGED = 1\n")
+    made = unpack(share(changed.paths), "result.zip")
+    assert b"+CHANGED = 1" in made["changes.patch"]
+    assert b"CHANGED = 1" not in made["code/pipeline/results/figures.py"]
+    assert b"changes.patch" in made["README.md"]
+
+
+def edit_a_result(root: Path) -> None:
+    (root / "results/tests.json").write_bytes(b"[]")
+
+
+def remove_a_picture(root: Path) -> None:
+    next((root / "reports/figures").iterdir()).unlink()
+
+
+def remove_a_run(root: Path) -> None:
+    shutil.rmtree(root / "runs/seed-1")
+
+
+def remove_the_citation(root: Path) -> None:
+    (root / "CITATION.cff").unlink()
+
+
+def cite_nobody(root: Path) -> None:
+    (root / "CITATION.cff").write_text("cff-version: 1.2.0\ntitle: a\nversion: 1\nlicense: MIT\n")
+
+
+def remove_git(root: Path) -> None:
+    shutil.rmtree(root / ".git")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (edit_a_result, "tests.json"),
+        (remove_a_picture, "is not what the records give; `dvc repro`"),
+        (remove_a_run, "seed-1 is missing"),
+        (remove_the_citation, "CITATION.cff cannot be read"),
+        (cite_nobody, "allowed is the Citation File Format 1.2.0 with title"),
+        (remove_git, "a share names the commit of its code, and .* is no checkout of git"),
+    ],
+)
+def test_what_is_not_complete_is_not_shared(
+    damage: Callable[[Path], None], message: str, published: Checkout, tmp_path: Path
+) -> None:
+    root = tmp_path / "damaged"
+    shutil.copytree(published.paths.root, root, symlinks=True)
+    damage(root)
+    with pytest.raises(UserError, match=message) as caught:
+        share(Paths(root))
+    assert "\n" not in str(caught.value)
+
+
+# --- what is received --------------------------------------------------------------------------
+
+
+def test_what_was_shared_is_what_its_records_give(
+    files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(files, published, tmp_path) is Level.SAME_BYTES
+    assert "all as here" in capsys.readouterr().out
+
+
+def test_forged_results_are_named_each_in_a_line(
+    files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited = ("results/metrics.json", "results/tests.json", "results/predictions.csv",
+              "reports/summary.md", "reports/index.html", "reports/figures/seeds.png",
+              "README.md", "MODEL_CARD.md")  # fmt: skip
+    for name in edited:
+        place = files[name].index(b"7")
+        files[name] = files[name][:place] + b"5" + files[name][place + 1 :]
+    metadata = json.loads(files[METADATA])
+    metadata["@graph"][0]["name"] = "another"
+    files[METADATA] = json_bytes(metadata)
+    del files["results/history.csv"]
+    files["results/more.csv"] = b""
+    assert checked(files, published, tmp_path) is Level.DIFFERENT
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert sorted(lines) == sorted(
+        [
+            *(f"  {name}: is not what the records give" for name in (*edited, METADATA)),
+            "  results/history.csv: is missing",
+            "  results/more.csv: is no file that the records give",
+        ]
+    )
+
+
+def test_rounding_in_a_result_is_told_from_forgery(
+    files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = files["results/history.csv"].decode().splitlines()
+    *cells, value = history[2].split(",")
+    history[2] = ",".join([*cells, repr(float(value) * (1 + 1e-14))])
+    files["results/history.csv"] = ("\n".join(history) + "\n").encode()
+    assert checked(files, published, tmp_path) is Level.WITHIN_TOLERANCE
+    assert "history.csv: the same numbers but for rounding" in capsys.readouterr().out
+
+
+def flip(name: str) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        content = files[name]
+        files[name] = content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+
+    return change
+
+
+def remove(name: str) -> Callable[[Files], None]:
+    return lambda files: files.__delitem__(name)
+
+
+def add(name: str) -> Callable[[Files], None]:
+    return lambda files: files.__setitem__(name, b"")
+
+
+def another_model(files: Files) -> None:
+    name = "runs/seed-1/model.npz"
+    model = parse_model(
+        files[name], json.loads(files["runs/seed-1/description.json"])["experiment"], name=name
+    )
+    layers = model.network.layers
+    weaker = layers[-1]._replace(b=layers[-1].b[::-1].copy())
+    network = model.network._replace(layers=(*layers[:-1], weaker))
+    files[name] = model_bytes(model._replace(network=network))
+    reseal(files, 1)
+
+
+def better_history(files: Files) -> None:
+    name = "runs/seed-1/history.jsonl"
+    lines = [json.loads(line) for line in files[name].splitlines()]
+    lines[-1]["validation"]["accuracy"] = 1.0
+    files[name] = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    reseal(files, 1)
+
+
+def describe_otherwise(change: Callable[[dict[str, object]], None]) -> Callable[[Files], None]:
+    def forge(files: Files) -> None:
+        for seed in (0, 1):
+            name = f"runs/seed-{seed}/description.json"
+            described = json.loads(files[name])
+            change(described)
+            files[name] = json_bytes(described)
+            reseal(files, seed)
+
+    return forge
+
+
+def other_training_code(files: Files) -> None:
+    files["code/pipeline/network/training.py"] += b"\nEDITED = 1\n"
+
+
+def no_python(files: Files) -> None:
+    files["code/pipeline/network/training.py"] = b"(" * 100_000
+
+
+def of_another_experiment(files: Files) -> None:
+    files["params.yaml"] = files["params.yaml"].replace(b"batch_size: 20", b"batch_size: 10")
+
+
+def no_params(files: Files) -> None:
+    files["params.yaml"] = b"a: [" * 1000
+
+
+def no_metadata(files: Files) -> None:
+    files[METADATA] = b'{"@graph": [{"@id": "./", "datePublished": "yesterday"}]}'
+
+
+REFUSED = {
+    "a flipped bit of a model": (flip("runs/seed-0/model.npz"), "seed-0/model.npz is not what"),
+    "a flipped bit of a history": (flip("runs/seed-0/history.jsonl"), "history.jsonl is not what"),
+    "a forged manifest": (flip("runs/seed-0/manifest.json"), "seed-0/manifest.json"),
+    "a missing model": (remove("runs/seed-1/model.npz"), "seed-1/model.npz cannot be read"),
+    "a missing manifest": (remove("runs/seed-1/manifest.json"), "runs/seed-1"),
+    "missing parameters": (remove("params.yaml"), "params.yaml is missing"),
+    "a missing licence": (remove("LICENSE"), "LICENSE is missing"),
+    "missing metadata": (remove(METADATA), f"{METADATA} is missing"),
+    "metadata of no commit": (no_metadata, "names no commit"),
+    "another file": (add("setup.py"), "setup.py is no file of a share"),
+    "another file of a run": (add("runs/seed-0/x.py"), "runs/seed-0/x.py is no file of a share"),
+    "a run too many": (add("runs/seed-7/model.npz"), "runs/seed-7/model.npz is of a seed that"),
+    "another model, sealed": (another_model, "answers the validation images otherwise"),
+    "a better history, sealed": (better_history, "answers the validation images otherwise"),
+    "foreign arithmetic": (
+        describe_otherwise(lambda each: each["arithmetic"].update(canary="0" * 64)),  # type: ignore[attr-defined]
+        "runs/seed-0 was computed by another arithmetic than the one here",
+    ),
+    "other code": (
+        describe_otherwise(lambda each: each.update(code="0" * 64)),
+        "trained by other code than the share holds",
+    ),
+    "edited code": (other_training_code, "trained by other code than the share holds"),
+    "code that is none": (no_python, "trained by other code than the share holds"),
+    "another experiment": (of_another_experiment, "runs/seed-0 is of another experiment"),
+    "parameters that are none": (no_params, "params.yaml"),
+}
+
+
+@pytest.mark.parametrize(("forge", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_share_that_contradicts_itself_is_refused_in_one_line(
+    forge: Callable[[Files], None], message: str, files: Files, published: Checkout, tmp_path: Path
+) -> None:
+    forge(files)
+    with pytest.raises(UserError, match=message) as caught:
+        checked(files, published, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+    assert str(caught.value).startswith("forged.zip: ")
+
+
+def test_verify_trains_again_and_import_takes_in(
+    shared: Path, make_checkout: Callable[[str], Checkout]
+) -> None:
+    """Where the result was never trained, from the command line."""
+    here = make_checkout("receiver")
+    done = here.run("pipeline.verify", str(shared))
+    assert done.stdout.splitlines()[-1] == "same bytes"
+    assert "seed 0: record" in done.stdout
+    assert "seed 1: record" not in done.stdout
+    assert not here.paths.records.exists()
+
+    assert "seed 1: imported into" in here.run("pipeline.share.receive", str(shared)).stdout
+    records = [read_finished(path.parent) for path in here.paths.records.glob("*/manifest.json")]
+    assert {record.seed for record in records} == {0, 1}
+    assert {shared_by(record) for record in records} == {AUTHOR}
+    assert all(record.test is not None for record in records)
+    assert all(isinstance(read_own(record.folder), Unfinished) for record in records)
+
+    # Training makes it one's own, with the same bytes; then nothing is left to import.
+    here.train("seed=0", "training.epochs=2")
+    own = [record for each in records if shared_by(record := read_finished(each.folder)) is None]
+    assert [(each.seed, each.manifest) for each in own] == [
+        (each.seed, each.manifest) for each in records if each.seed == 0
+    ]
+    assert "the same bytes already" in here.run("pipeline.share.receive", str(shared)).stdout
+
+
+def test_a_record_of_ones_own_with_other_bytes_is_not_replaced(
+    shared: Path, files: Files, make_checkout: Callable[[str], Checkout]
+) -> None:
+    here = make_checkout("receiver")
+    better_history(files)
+    described = json.loads(files["runs/seed-1/description.json"])
+    folder = here.paths.records / sha256(canonical_json(described))[:20]
+    folder.mkdir(parents=True)
+    for name in (*SEALED, "manifest.json"):
+        (folder / name).write_bytes(files[f"runs/seed-1/{name}"])
+    assert isinstance(read_record(folder), Finished)
+    done = here.run("pipeline.share.receive", str(shared), check=False)
+    assert done.returncode == 2
+    assert "has other bytes; nothing imported" in done.stderr
+    assert [path.parent for path in here.paths.records.glob("*/manifest.json")] == [folder]
+
+
+def test_forged_results_are_not_imported(
+    files: Files, make_checkout: Callable[[str], Checkout], tmp_path: Path
+) -> None:
+    here = make_checkout("receiver")
+    files["results/metrics.json"] = files["results/metrics.json"].replace(b"1", b"2")
+    path = tmp_path / "forged.zip"
+    path.write_bytes(pack(files))
+    done = here.run("pipeline.share.receive", str(path), check=False)
+    assert done.returncode == 2
+    assert "results/metrics.json: is not what the records give" in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert not here.paths.records.exists()
+
+
+@pytest.mark.slow
+def test_whoever_reproduces_a_result_shares_the_same_bytes(
+    published: Checkout, shared: Path, tmp_path: Path
+) -> None:
+    clone = Checkout(Paths(tmp_path / "clone"))
+    words = ["git", "clone", "--quiet", str(published.paths.root), str(clone.paths.root)]
+    subprocess.run(words, check=True)
+    for name in ("CITATION.cff", "LICENSE", "params.yaml", "requirements.lock"):
+        shutil.copyfile(published.paths.root / name, clone.paths.root / name)
+    clone.run("dvc", "repro", "--quiet", "report")
+    assert share(clone.paths) == shared.read_bytes()
+
+
+@pytest.mark.slow
+def test_an_edited_epoch_under_seals_that_fit_is_found_by_training(
+    files: Files, published: Checkout, tmp_path: Path
+) -> None:
+    name = "runs/seed-0/history.jsonl"
+    lines = [json.loads(line) for line in files[name].splitlines()]
+    lines[0]["train"]["accuracy"] = 0.99
+    files[name] = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    reseal(files, 0)
+    (tmp_path / "forged.zip").write_bytes(pack(files))
+    done = published.run("pipeline.verify", str(tmp_path / "forged.zip"), check=False)
+    assert done.returncode == Level.DIFFERENT.value
+    assert "history.jsonl: other bytes" in done.stdout
