@@ -22,7 +22,6 @@ from pipeline.records.record import Finished
 from pipeline.results import figures
 from pipeline.results.crossed import student
 from pipeline.results.evaluation import (
-    METRICS,
     Answers,
     Calibration,
     Summaries,
@@ -221,24 +220,26 @@ def _shared(results: Results) -> dict[str, Any]:
 
 def _metrics(summaries: Summaries) -> Table:
     """Return mean, deviation, intervals and range of every metric of every part."""
-    table = [["metric", "n", "mean", "sd", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"]]
-    for part, metrics in summaries.items():
-        for name, known in metrics.items():
-            share = METRICS[name].is_share
+    rows = [
+        [f"{part} {name.replace('_', ' ')}", *_metric(known)]
+        for part, metrics in summaries.items()
+        for name, known in metrics.items()
+    ]
+    return [["metric", "n", "mean", "sd", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"], *rows]
 
-            def text(value: float | None, share: bool = share) -> str:
-                if value is None:
-                    return "–"
-                return f"{100 * value:.2f} %" if share else f"{value:.4f}"
 
-            limits = (
-                "–" if each is None else " to ".join(map(text, each))
-                for each in (known.ci95, known.ci95_new_images)
-            )
-            mean, sd, smallest, largest = map(text, (known.mean, known.sd, known.min, known.max))
-            label = f"{part} {name.replace('_', ' ')}"
-            table.append([label, known.count, mean, sd, *limits, smallest, largest])
-    return table
+def _metric(known: Summary) -> list[str]:
+    def text(value: float | None) -> str:
+        if value is None:
+            return "–"
+        return f"{100 * value:.2f} %" if known.share else f"{value:.4f}"
+
+    limits = (
+        "–" if each is None else " to ".join(map(text, each))
+        for each in (known.ci95, known.ci95_new_images)
+    )
+    mean, sd, smallest, largest = map(text, (known.mean, known.sd, known.min, known.max))
+    return [known.count, mean, sd, *limits, smallest, largest]
 
 
 def _seeds(accuracies: dict[str, Summary]) -> Table:
