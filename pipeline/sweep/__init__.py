@@ -1,5 +1,5 @@
-"""One job a seed: which jobs a command means, running one, watching all, and telling the end.
+"""Sweeps: which jobs a command means, launching those that no record has, and watching them.
 
-Hydra's sweeper multiplies configurations and seeds, and its launcher runs the jobs: processes
-on this machine, SLURM, Ray. This room is what they run and what stands around them.
+A job is one seed of one configuration. Hydra composes it, and its launchers run it: processes on
+this machine, SLURM, Ray.
 """

@@ -15,7 +15,7 @@ from tests.conftest import Checkout
 SECRET = "tops3cret"
 # Nobody listens there: training goes on, and the reason is told.
 ADDRESS = f"http://bob:{SECRET}@127.0.0.1:9"
-SHORT = ("training.epochs=1", "seed=0")
+SHORT = ("training.epochs=1", "seed=0", "hydra/launcher=basic")
 
 
 def leaks(checkout: Checkout) -> list[str]:
@@ -35,7 +35,7 @@ def watched_command_lines(words: list[list[str]]) -> Iterator[None]:
     def look() -> None:
         while not stop.is_set():
             words.extend(p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"]))
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -50,7 +50,7 @@ def test_a_tracking_servers_password_stays_in_params_yaml(checkout: Checkout) ->
     checkout.declare(tracking={"uri": ADDRESS, "live": True})
     seen: list[list[str]] = []
     with watched_command_lines(seen):
-        done = checkout.run("pipeline.stages.train", *SHORT, "hydra/launcher=basic")
+        done = checkout.run("pipeline.stages.train", *SHORT)
     assert "nothing is mirrored to http://***@127.0.0.1:9" in done.stderr
     track = checkout.run("pipeline.stages.track", check=False)
     assert "http://***@127.0.0.1:9" in track.stderr

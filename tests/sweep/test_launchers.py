@@ -42,6 +42,7 @@ def cluster() -> Iterator[dict[str, str]]:
 ON_SLURM = ("pipeline.stages.train", "hydra/launcher=slurm", "hydra.launcher.partition=debug")
 
 
+@pytest.mark.slow
 @needs("submitit")
 def test_slurm_gives_the_same_bytes(
     cluster: dict[str, str],
