@@ -7,12 +7,9 @@ words: whole numbers and addresses. It is compiled once per process, when it is 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -25,12 +22,11 @@ from pipeline.base.errors import UserError
 
 INT, POINTER, BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 LINE = 64  # bytes of a cache line, and of the largest vector
-# The environment variable that names a CPU to compile for, in LLVM's words: for tests, and to
-# compute on this machine what another one would.
+# The environment variable that has code compiled for another CPU: for tests, and to compute on this
+# machine what another one would.
 CPU_VARIABLE = "PIPELINE_CPU"
-# The one that names the last CPU whose code was seen to run, and where. Workers inherit it; they
-# try again only where the CPU is another one.
-_RUNS_HERE = "PIPELINE_CPU_RUNS_HERE"
+# The CPUs that it may name, and what this machine needs to run their code.
+LEVELS = {"x86-64": {"sse2"}, "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f", "avx512vl"}}
 
 
 class Machine(NamedTuple):
@@ -54,11 +50,17 @@ def machine() -> Machine:
     """Return the CPU at hand, or the one that `PIPELINE_CPU` names.
 
     Raises:
-        UserError: LLVM knows no such CPU, or this machine cannot run code for it.
+        UserError: it names none of `LEVELS`, or one whose code this machine cannot run.
     """
     cpu, features = os.environ.get(CPU_VARIABLE), ""
     if cpu:
-        _refuse_foreign(cpu)
+        known = {name for name, has in llvm.get_host_cpu_features().items() if has}
+        allowed = [name for name, needed in LEVELS.items() if needed <= known]
+        if cpu not in allowed:
+            raise UserError(
+                f"{CPU_VARIABLE} = {cpu}: this machine can run code for "
+                f"{', '.join(allowed) or 'no other CPU'}; unset it to compile for the CPU at hand"
+            )
     # Without loop strength reduction, which computes each address of a product's tile from the one
     # before, so that all of them wait for each other.
     llvm.set_option("", "-disable-lsr")
@@ -80,33 +82,6 @@ def machine() -> Machine:
         if register in text:
             return Machine(cpu, target, size, rows)
     return Machine(cpu, target, 16, 12)  # Arm64 has as many registers as AVX-512, of 16 bytes
-
-
-def _refuse_foreign(cpu: str) -> None:
-    """Raise UserError unless code for a CPU runs here; tried in a process that may crash."""
-    host = llvm.get_host_cpu_name()
-    tried_out = f"{cpu} on {host}"
-    if os.environ.get(_RUNS_HERE) == tried_out:
-        return
-    folder = str(Path(__file__).parents[2])
-    path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
-    tried = subprocess.run(
-        [sys.executable, "-c", "from pipeline.engine.canary import canary; canary('float32')"],
-        env={**os.environ, _RUNS_HERE: tried_out, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "not a recognized processor" in tried.stderr:
-        raise UserError(f"{CPU_VARIABLE} = {cpu}: LLVM knows no such CPU; try x86-64-v3")
-    if tried.returncode < 0 or "LLVM ERROR" in tried.stderr:  # ended by a signal, or by LLVM
-        raise UserError(
-            f"{CPU_VARIABLE} = {cpu}: this machine ({host}) cannot run code "
-            "for it; unset it to compile for the CPU at hand"
-        )
-    if tried.returncode:
-        raise RuntimeError(tried.stderr)
-    os.environ[_RUNS_HERE] = tried_out
 
 
 class Rows(NamedTuple):

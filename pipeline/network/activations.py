@@ -42,7 +42,7 @@ def tanh(H_bar: Array) -> Array:
 
 
 def tanh_derivative(H: Array) -> Array:
-    """Return tanh'(x) = 1 − tanh²(x): Bishop, Pattern Recognition, 2006, equation (5.59)."""
+    """Return tanh'(x) = 1 − tanh²(x): Bishop, Pattern Recognition, 2006, equation (5.60)."""
     return 1 - H * H
 
 

@@ -96,6 +96,13 @@ def test_a_hyperparameter_is_added_as_the_page_says(checkout: Checkout) -> None:
     assert shares == pytest.approx([1 / 3, 2 / 3, 1, 1])
 
 
+def test_a_way_of_preprocessing_is_added_as_the_page_says(checkout: Checkout) -> None:
+    follow("A way of preprocessing", checkout)
+    experiment, history = trained(checkout)
+    assert experiment["preprocess"]["method"] == "centre"
+    assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
 @pytest.mark.slow
 def test_a_metric_is_added_as_the_page_says(checkout: Checkout) -> None:
     checkout.declare(training={"epochs": 2}, seeds=[0, 1], tracking=NOT_LIVE)
