@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
 from typing import Any
 
 from pipeline.base.masking import one_line
 from pipeline.data import preprocessing
 from pipeline.data.catalogue import Data, dataset_of
+from pipeline.network.settings import Training
 from pipeline.records.record import Finished, Unfinished, shared_by
 
 Experiment = Mapping[str, Mapping[str, Any]]
@@ -39,11 +41,13 @@ def _name(experiment: Experiment) -> str:
     training = experiment["training"]
     dataset = dataset_of(Data(**experiment["data"]))
     sizes = (dataset.features, *experiment["network"]["hidden"], dataset.classes)
-    descent = f"sgd {training['learning_rate']:g}"
-    if training["momentum"]:
-        descent += f" momentum {training['momentum']:g}"
-    if training["schedule"] != "constant":
-        descent += f" {training['schedule']}"
+    # What a default leaves out is named where it is used, such as momentum.
+    used = [
+        _label("training", entry.name, training[entry.name])
+        for entry in fields(Training)
+        if entry.default is not MISSING and training[entry.name] != entry.default
+    ]
+    descent = " ".join([f"sgd {training['learning_rate']:g}", *used])
     return (
         f"{preprocessing.label(experiment['preprocess'])} · {'-'.join(map(str, sizes))} · {descent}"
     )
