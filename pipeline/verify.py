@@ -201,7 +201,10 @@ def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
     older = f"the commit that the record names makes no records as they are now; {_CODE_HERE}"
     if not checkout.params.exists():
         raise UserError(older)
-    params = OmegaConf.merge(OmegaConf.load(checkout.params), experiment, {"seeds": [record.seed]})
+    # Whole sections: of data files of one's own, none of another experiment's may stay.
+    params = OmegaConf.load(checkout.params)
+    for section, value in {**experiment, "seeds": [record.seed]}.items():
+        params[section] = value
     write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
     data = _data(from_experiment(experiment, record.seed), paths)
     python(checkout.root, "pipeline.stages.download", env=data)

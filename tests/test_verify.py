@@ -186,6 +186,38 @@ def test_an_mlflow_run_comes_back_where_its_record_is_gone(copied: Checkout) -> 
     )
 
 
+@pytest.mark.slow
+def test_a_record_of_ones_own_data_comes_back_where_params_yaml_names_other_data(
+    copied: Checkout,
+) -> None:
+    draw = np.random.default_rng(0)
+    labels = np.arange(60, dtype=np.uint8) % 2
+    pixels = (labels[:, None] * 100 + draw.integers(50, size=(60, 4))).astype(np.uint8)
+    for name in ("mine", "theirs"):
+        path = copied.paths.given(name) / f"{name}.npz"
+        parts = {"train": slice(0, 40), "test": slice(40, 60)}
+        write_npz(path, {f"x_{part}": pixels[of] for part, of in parts.items()} |
+                        {f"y_{part}": labels[of] for part, of in parts.items()})  # fmt: skip
+        data = {
+            "name": name,
+            "files": {path.name: sha256(path.read_bytes())},
+            "classes": ["dark", "bright"],
+            "shape": [4],
+        }
+        split = {"train": 30, "validation": 10, "test": 20}
+        copied.declare(data=data, split=split, training={"batch_size": 5})
+        if name == "mine":
+            shutil.rmtree(copied.paths.records)
+            copied.run("pipeline.stages.download")
+            copied.train(*SHORT)
+    git(copied, "commit", "--quiet", "--all", "--message=theirs")
+    commit = git(copied, "rev-parse", "HEAD")
+    record = only_record(copied)
+    assert record.origin["commit"] != commit
+    add_origin(record, {**record.origin, "commit": commit, "dirty": False})
+    assert f"checkout of commit {commit}" in verify(copied, record.identity).stdout
+
+
 # --- what a stranger sends ---------------------------------------------------------------------
 
 PATCH = """diff --git a/pipeline/__init__.py b/pipeline/__init__.py
