@@ -35,28 +35,20 @@ class DataPart(NamedTuple):
 
 
 def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
-    """Return what a run has read, by part.
-
-    Args:
-        described: the run.
-        tested: whether its model has been asked the test images.
-    """
+    """Return what a run has read, by part; the test images if its model has been asked them."""
     experiment = described["experiment"]
     dataset = dataset_of(Data(**experiment["data"]))
     parts = {}
-    for part, context in CONTEXTS.items():
-        if part == "test" and not tested:
-            continue
+    for part in CONTEXTS if tested else ("train", "validation"):
         names = dataset.files_of("test" if part == "test" else "train")
         files = {name: digest for name, digest in described["data"].items() if name in names}
         count = experiment["split"][part]
         # Testing takes the file's first images.
         chosen = count if part == "test" else described["preparation"]["split"]
-        images = names[0].removesuffix(".gz")
-        mirrors = dataset.mirrors
+        images, mirrors = names[0].removesuffix(".gz"), dataset.mirrors
         parts[part] = DataPart(
-            context,
-            f"{dataset.name} {context}",
+            CONTEXTS[part],
+            f"{dataset.name} {CONTEXTS[part]}",
             sha256(canonical_json([part, files, chosen]))[:16],
             (count, dataset.features),
             f"{mirrors[0]}/{images}.gz" if mirrors else f"data/raw/{dataset.name}/{images}",
@@ -73,12 +65,8 @@ def dataset_input(part: DataPart) -> DatasetInput:
 
     pixels = Schema([TensorSpec(np.dtype(np.uint8), part.shape)])
     labels = Schema([TensorSpec(np.dtype(np.uint8), part.shape[:1])])
+    schema = json.dumps(TensorDatasetSchema(pixels, labels).to_dict())
     kind, key = ("http", "url") if "://" in part.source else ("local", "uri")
-    dataset = Dataset(
-        part.name,
-        part.digest,
-        kind,
-        json.dumps({key: part.source}),
-        json.dumps(TensorDatasetSchema(pixels, labels).to_dict()),
-    )
+    source = json.dumps({key: part.source})
+    dataset = Dataset(part.name, part.digest, kind, source, schema)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", part.context)])

@@ -21,7 +21,7 @@ from pipeline.base.masking import one_line
 from pipeline.records.identity import FORMAT
 from pipeline.tracking.datasets import dataset_input
 from pipeline.tracking.models import TAG, mark, write_model
-from pipeline.tracking.plan import FINAL, LONGEST_TAG, METRICS, Run
+from pipeline.tracking.plan import FINAL, LONGEST_TAG, OURS, Run
 from pipeline.tracking.store import RECORD_FORMAT, Store
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Mirror:
         run, run_id = stored[0], stored[0].info.run_id
         curves = {
             key: sorted((m.step, m.value) for m in self._client.get_metric_history(run_id, key))
-            for key in run.data.metrics.keys() & METRICS
+            for key in run.data.metrics.keys() & OURS
         }
         wanted_curves: dict[str, list[tuple[int, float]]] = {}
         for point in wanted.points:
@@ -143,12 +143,12 @@ class Mirror:
         info, data, inputs = run.info, run.data, run.inputs
         told = {"status": wanted.status, "start": wanted.start, "end": wanted.end}
         stored = {"status": info.status, "start": info.start_time, "end": info.end_time}
-        ours = {name: value for name, value in data.metrics.items() if name in METRICS}
+        ours = {name: value for name, value in data.metrics.items() if name in OURS}
         read = {(i.dataset.name, i.dataset.digest) for i in inputs.dataset_inputs}
         scores = {point.key: point.value for point in wanted.scores()}
         models = [
             self._is_usable(model, wanted)
-            and scores == {m.key: m.value for m in model.metrics or () if m.key in METRICS}
+            and scores == {m.key: m.value for m in model.metrics or () if m.key in OURS}
             for model in self._models.get(info.run_id, [])
         ]
         return [

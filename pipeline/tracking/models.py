@@ -7,11 +7,11 @@ created, and it is READY when it is complete. Models without the tag are a user'
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pipeline
@@ -32,23 +32,18 @@ CODE = ("tracking/served_model.py", "network/activations.py")
 
 def mark(model: Model, owner: str) -> str:
     """Return the value of the tag: equal marks, equal owner, weights and code."""
-    return f"{owner} {model.digest} {_code_package()}"
+    return f"{owner} {model.digest} {_code()[0]}"
 
 
 @cache
-def _code() -> dict[str, bytes]:
-    package = Path(pipeline.__path__[0])
-    return {name: (package / name).read_bytes() for name in CODE}
+def _code() -> tuple[str, dict[str, bytes]]:
+    """Return the name of the package that a model's code is in, and its files.
 
-
-@cache
-def _code_package() -> str:
-    """Return the package's name in a model: another one for other code.
-
-    Python imports a name once, so a process that loads models of two versions would run the code
-    of the first for both.
+    Other code has another name: Python imports a name once, so a process that loads models of two
+    versions would run the code of the first for both.
     """
-    return f"served_{sha256(b''.join(_code().values()))[:12]}"
+    files = {name: (Path(pipeline.__path__[0]) / name).read_bytes() for name in CODE}
+    return f"served_{sha256(b''.join(files.values()))[:12]}", files
 
 
 def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -> LoggedModel:
@@ -58,49 +53,35 @@ def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -
     assert wanted.model is not None
     run_id = run.info.run_id
     note = NOTES.model(run_id, *wanted.model.image_shape)
+    tags = {TAG: mark(wanted.model, owner), "mlflow.note.content": note}
     created = client.create_logged_model(
-        run.info.experiment_id,
-        NAME,
-        run_id,
-        {TAG: mark(wanted.model, owner), "mlflow.note.content": note},
-        dict(wanted.params),
+        run.info.experiment_id, NAME, run_id, tags, dict(wanted.params)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        _save(Path(folder), created, wanted.folder / "model.npz", wanted.model)
+    with TemporaryDirectory() as folder:
+        _save(Path(folder), wanted.folder / "model.npz", wanted.model)
         client.log_model_artifacts(created.model_id, str(Path(folder) / NAME))
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, wanted.points[-1].step)])
     return client.finalize_logged_model(created.model_id, "READY")
 
 
-def _save(folder: Path, created: LoggedModel, weights: Path, wanted: Model) -> None:
+def _save(folder: Path, weights: Path, wanted: Model) -> None:
     """Write MLflow's files of a model to `folder`/model."""
+    name, files = _code()
+    for path, content in files.items():
+        (folder / name / path).parent.mkdir(parents=True)
+        (folder / name / path).write_bytes(content)
     with warnings.catch_warnings():
-        # MLflow warns of classes of its own, and that there is no input example.
+        # MLflow warns that there is no schema. Its own refuses lists and images, and rounds 0.5
+        # to 0 over REST, so the model checks its input itself.
         warnings.simplefilter("ignore")
-        import numpy as np
-        from mlflow.models import Model as MLmodel
-        from mlflow.models import ModelSignature
         from mlflow.pyfunc import save_model
-        from mlflow.types import Schema, TensorSpec
 
-        package = folder / _code_package()
-        for name, content in _code().items():
-            (package / name).parent.mkdir(parents=True)
-            (package / name).write_bytes(content)
         save_model(
             folder / NAME,
-            mlflow_model=MLmodel(
-                run_id=created.source_run_id,
-                model_uuid=created.model_id,
-                model_id=created.model_id,
-            ),
-            loader_module=f"{_code_package()}.tracking.served_model",
+            loader_module=f"{name}.tracking.served_model",
             data_path=str(weights),
-            code_paths=[str(package)],
+            code_paths=[str(folder / name)],
             model_config={"image_shape": list(wanted.image_shape)},
-            # No input schema: MLflow's refuses lists and images, and rounds 0.5 to 0 over REST.
-            # The model checks its input itself.
-            signature=ModelSignature(None, Schema([TensorSpec(np.dtype(np.int64), (-1,))])),
             # Given, since MLflow would take seconds to find them out.
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIRED],
         )

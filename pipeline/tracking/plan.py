@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -36,14 +36,13 @@ from pipeline.records.record import (
     read_record,
     shared_by,
 )
-from pipeline.results.evaluation import METRICS as TAKEN
-from pipeline.results.statistics import Summary, summarise
+from pipeline.results.evaluation import METRICS
+from pipeline.results.statistics import summarise
 from pipeline.tracking.datasets import CONTEXTS, DataPart, data_parts
 
-PARTS = ("train", "validation")
-# Every metric that a run of ours can have; others are a user's own.
-METRICS = {"epoch/learning_rate", "epoch/seconds"} | {
-    f"{part}/{name}" for part in CONTEXTS for name in (*TAKEN, "sd", "ci95_low", "ci95_high", "n")
+# Keys of all metrics that a run of ours can have; others are a user's own.
+OURS = {"epoch/learning_rate", "epoch/seconds"} | {
+    f"{part}/{name}" for part in CONTEXTS for name in (*METRICS, "sd", "ci95_low", "ci95_high", "n")
 }
 FINAL = {"FINISHED", "FAILED", "KILLED"}
 # Of a record's files; its model is MLflow's.
@@ -119,8 +118,26 @@ class Run:
         return [p for p in self.points if p.step == last and p.key.partition("/")[0] in self.data]
 
 
-State = Finished | Unfinished
-Known = dict[Path, tuple[int, State]]
+class Seed(NamedTuple):
+    """A record whose description can be read, and how far it is."""
+
+    record: Finished | Unfinished
+    described: Description
+    status: str
+    reason: str
+
+    @property
+    def number(self) -> int:
+        """The seed."""
+        return int(self.described["seed"])
+
+    @property
+    def test(self) -> Test | None:
+        """What it reaches on the test images, if it was asked."""
+        return self.record.test if isinstance(self.record, Finished) else None
+
+
+Known = dict[Path, tuple[int, Finished | Unfinished]]
 """Records by their folder, as they were when it last changed."""
 
 
@@ -133,7 +150,7 @@ def plan(paths: Paths, study: str, known: Known) -> tuple[list[Run], list[str]]:
         known: is kept up to date. So watching a sweep costs by what it has just written, and not
             by all that was ever trained.
     """
-    studies: dict[str, list[State]] = {}
+    studies: dict[str, list[Seed]] = {}
     wrong = []
     for description in sorted(paths.records.glob("*/description.json")):
         folder = description.parent
@@ -141,17 +158,19 @@ def plan(paths: Paths, study: str, known: Known) -> tuple[list[Run], list[str]]:
             continue  # a user's copy
         record = _read(folder, known)
         if record.description is None:
-            wrong += [record.damage] if record.damage and not is_older(folder) else []
+            damage = isinstance(record, Unfinished) and record.damage
+            wrong += [damage] if damage and not is_older(folder) else []
             continue
+        seed = Seed(record, record.description, *_status(record))
         for name in dict.fromkeys(record.origin.get("studies", [study])):
             if is_study(name):
-                studies.setdefault(name, []).append(record)
+                studies.setdefault(name, []).append(seed)
             else:
                 wrong.append(f"{folder} names a study that no experiment can: {one_line(name)}")
     return [run for name in sorted(studies) for run in _study(name, studies[name])], wrong
 
 
-def _read(folder: Path, known: Known) -> State:
+def _read(folder: Path, known: Known) -> Finished | Unfinished:
     # Each file of a record is put in its place by renaming, which changes the folder.
     changed = folder.stat().st_mtime_ns
     if folder not in known or known[folder][0] != changed:
@@ -159,87 +178,7 @@ def _read(folder: Path, known: Known) -> State:
     return known[folder][1]
 
 
-def _study(study: str, records: list[State]) -> Iterator[Run]:
-    groups = grouped(records, _configuration)
-    first = [_described(members[0]) for members in groups.values()]
-    names = configuration_names([described["experiment"] for described in first])
-    for (key, members), described, name in zip(groups.items(), first, names, strict=True):
-        # The same experiment may have been trained by several versions of the code.
-        full_name = f"{name} · code {described['code'][:6]}" if names.count(name) > 1 else name
-        full_name = marked(full_name, members[0])
-        members.sort(key=_seed)
-        children = [_child(study, key, record) for record in members]
-        yield _parent(study, key, full_name, members, children)
-        yield from children
-
-
-def _configuration(record: State) -> dict[str, Any]:
-    """Return what the records of a parent share; one's own and imported ones have two parents."""
-    by = shared_by(record)
-    return {**configuration(_described(record)), **({} if by is None else {"shared by": by})}
-
-
-# --- a seed ------------------------------------------------------------------------------------
-
-
-def _child(study: str, parent: str, record: State) -> Run:
-    described, origin, history = _described(record), record.origin, record.history
-    status, reason = _status(record)
-    test = _test(record)
-    timing = {entry["epoch"]: entry for entry in origin.get("epochs", [])}
-    ended = origin.get("ended", timing[max(timing)]["ended"] if timing else None)
-    points = []
-    for entry in history:
-        step, known = entry["epoch"], timing.get(entry["epoch"], {})
-        time = _ms(known.get("ended")) or 0
-        for part in PARTS:
-            points += _points(part, entry[part], step, time)
-        points.append(Point("epoch/learning_rate", entry["learning_rate"], step, time))
-        if known:
-            points.append(Point("epoch/seconds", known["seconds"], step, time))
-    points += _points("test", test or {}, len(history), _ms(ended) or 0)
-    origin_tags = {
-        name: "unknown" if origin.get(name) is None else str(origin[name])
-        for name in ("commit", "dirty", "lock", "host", "cpu", "python")
-    }
-    tags = {
-        "seed": str(described["seed"]),
-        "identity": identity(described),
-        "code": described["code"],
-        "mlflow.source.name": "python -m pipeline.stages.train",
-        "mlflow.source.git.commit": origin_tags["commit"],
-        **origin_tags,
-        **origin.get("environment", {}),
-        **{f"shared {name}": value for name, value in origin.get("shared", {}).items()},
-    }
-    run = Run(
-        study=study,
-        key=identity(described),
-        parent=parent,
-        name=f"seed {described['seed']}",
-        status=status,
-        start=_ms(origin.get("started")),
-        end=_ms(ended) if status in FINAL else None,
-        note=NOTES.seed(described["seed"], identity(described), history, test, status, reason),
-        tags={name: value[:LONGEST_TAG] for name, value in tags.items()},
-        params={**_flat(described["experiment"]), "seed": str(described["seed"])},
-        points=points,
-        data=data_parts(described, tested=test is not None),
-    )
-    if isinstance(record, Unfinished):
-        return run
-    files = [path for name in ARTIFACTS if (path := record.folder / name).exists()]
-    dataset = dataset_of(Data(**described["experiment"]["data"]))
-    shape = dataset.image_shape or (1, dataset.features)
-    return replace(
-        run,
-        model=Model(record.hashes["model.npz"], shape),
-        files={path.name: sha256(path.read_bytes()) for path in files},
-        folder=record.folder,
-    )
-
-
-def _status(record: State) -> tuple[str, str]:
+def _status(record: Finished | Unfinished) -> tuple[str, str]:
     """Return MLflow's word for how far a run is, and why it is no further."""
     if isinstance(record, Finished):
         return "FINISHED", ""
@@ -251,39 +190,92 @@ def _status(record: State) -> tuple[str, str]:
     return "KILLED", f"its process ended after epoch {len(record.history)}"
 
 
-def _points(part: str, scores: Mapping[str, float], step: int, time: int) -> list[Point]:
-    return [
-        Point(f"{part}/{name}", percent(value) if TAKEN[name].is_share else value, step, time)
-        for name, value in scores.items()
-        if name in TAKEN  # code that was here before may have taken others
-    ]
+def _study(study: str, seeds: list[Seed]) -> Iterator[Run]:
+    groups = grouped(seeds, _shared)
+    experiments = [members[0].described["experiment"] for members in groups.values()]
+    names = configuration_names(experiments)
+    for (key, members), name in zip(groups.items(), names, strict=True):
+        members.sort(key=lambda seed: seed.number)
+        # The same experiment may have been trained by several versions of the code.
+        code = f" · code {members[0].described['code'][:6]}" if names.count(name) > 1 else ""
+        children = [_child(study, key, seed) for seed in members]
+        yield _parent(study, key, marked(f"{name}{code}", members[0].record), members, children)
+        yield from children
 
 
-def percent(share: float) -> float:
-    """Return a share in percent, to the digits that an accuracy on 59,000 images can have."""
-    return round(100 * share, 4)
+def _shared(seed: Seed) -> dict[str, Any]:
+    """Return what the seeds of a run have in common; one's own and imported ones have two runs."""
+    return {**configuration(seed.described), "shared by": shared_by(seed.record)}
 
 
-# --- a configuration ---------------------------------------------------------------------------
+def _child(study: str, parent: str, seed: Seed) -> Run:
+    """Return a seed's run."""
+    record, described, origin = seed.record, seed.described, seed.record.origin
+    last = max((timing["ended"] for timing in origin.get("epochs", [])), default=None)
+    end = _ms(origin.get("ended", last))
+    known = ("commit", "dirty", "lock", "host", "cpu", "python")
+    tags = {name: "unknown" if origin.get(name) is None else str(origin[name]) for name in known}
+    tags |= {
+        "seed": str(seed.number),
+        "identity": identity(described),
+        "code": described["code"],
+        "mlflow.source.name": "python -m pipeline.stages.train",
+        "mlflow.source.git.commit": tags["commit"],
+        **origin.get("environment", {}),
+        **{f"shared {name}": value for name, value in origin.get("shared", {}).items()},
+    }
+    model, files = None, {}
+    if isinstance(record, Finished):
+        dataset = dataset_of(Data(**described["experiment"]["data"]))
+        shape = dataset.image_shape or (1, dataset.features)
+        model = Model(record.hashes["model.npz"], shape)
+        paths = (record.folder / name for name in ARTIFACTS)
+        files = {path.name: sha256(path.read_bytes()) for path in paths if path.exists()}
+    return Run(
+        study=study,
+        key=identity(described),
+        parent=parent,
+        name=f"seed {seed.number}",
+        status=seed.status,
+        start=_ms(origin.get("started")),
+        end=end if seed.status in FINAL else None,
+        note=NOTES.seed(seed, identity(described)),
+        tags={name: value[:LONGEST_TAG] for name, value in tags.items()},
+        params={**_flat(described["experiment"]), "seed": str(seed.number)},
+        points=_curves([seed], end or 0),
+        data=data_parts(described, tested=seed.test is not None),
+        model=model,
+        files=files,
+        folder=record.folder,
+    )
 
 
-def _parent(
-    study: str, key: str, name: str, members: Sequence[State], children: Sequence[Run]
-) -> Run:
-    described = _described(members[0])
-    statuses = {child.status for child in children}
+def _parent(study: str, key: str, name: str, seeds: Sequence[Seed], children: Sequence[Run]) -> Run:
+    """Return a configuration's run."""
+    experiment = seeds[0].described["experiment"]
+    statuses = {seed.status for seed in seeds}
     status = next((word for word in ("RUNNING", "FINISHED") if word in statuses), "FAILED")
     end = max((child.end for child in children if child.end), default=None)
-    validations = {
-        _seed(record): record.validation_accuracy if isinstance(record, Finished) else None
-        for record in members
-    }
-    tests = {_seed(record): scores["accuracy"] for record in members if (scores := _test(record))}
-    validation, test = summarise(validations, share=True), summarise(tests, share=True)
-    rows = [
-        (seed, tests.get(seed), accuracy, *_status(record))
-        for record, (seed, accuracy) in zip(members, validations.items(), strict=True)
-    ]
+    finished = [seed for seed in seeds if seed.status == "FINISHED"]
+    reached = {seed.number: seed.record.history[-1]["validation"]["accuracy"] for seed in finished}
+    validation = summarise({seed.number: reached.get(seed.number) for seed in seeds}, share=True)
+    tests = {seed.number: seed.test["accuracy"] for seed in seeds if seed.test}
+    test = summarise(tests, share=True)
+    points = []
+    # While seeds are still training, means over those that have come far enough would change, and
+    # a store keeps every value it was ever given.
+    if status in FINAL:
+        points = _curves(finished, end or 0)
+        step = points[-1].step if points else 0
+        for part, summary in (("validation", validation), ("test", test)):
+            low, high = summary.ci95 or (None, None)
+            values = {"sd": summary.sd, "ci95_low": low, "ci95_high": high}
+            shares = {name: percent(value) for name, value in values.items() if value is not None}
+            counts = {"n": summary.n} if summary.declared else {}
+            points += [
+                Point(f"{part}/{name}", value, step, end or 0)
+                for name, value in {**shares, **counts}.items()
+            ]
     return Run(
         study=study,
         key=key,
@@ -292,55 +284,49 @@ def _parent(
         status=status,
         start=min((child.start for child in children if child.start), default=None),
         end=end if status in FINAL else None,
-        note=NOTES.configuration(validation, test, rows),
-        tags={"code": described["code"]},
-        params=_flat(described["experiment"]),
-        # While seeds are still training, means over those that have come far enough would
-        # change, and a store keeps every value it was ever given.
-        points=_means(members, validation, test, end or 0) if status in FINAL else [],
-        data=data_parts(described, tested=test.n > 0),
+        note=NOTES.configuration(seeds, validation, test),
+        tags={"code": seeds[0].described["code"]},
+        params=_flat(experiment),
+        points=points,
+        data=data_parts(seeds[0].described, tested=test.n > 0),
     )
 
 
-def _means(members: Sequence[State], validation: Summary, test: Summary, end: int) -> list[Point]:
-    """Return the means over finished seeds after each epoch, and what is known of the last."""
-    histories = [record.history for record in members if isinstance(record, Finished)]
-    ended: dict[int, float] = {}
-    for timing in (timing for record in members for timing in record.origin.get("epochs", [])):
-        ended[timing["epoch"]] = max(timing["ended"], ended.get(timing["epoch"], 0))
+def _curves(seeds: Sequence[Seed], end: int) -> list[Point]:
+    """Return the means over seeds after every epoch, and on the test images."""
+    timings: dict[int, list[Mapping[str, float]]] = {}
+    for timing in (timing for s in seeds for timing in s.record.origin.get("epochs", [])):
+        timings.setdefault(int(timing["epoch"]), []).append(timing)
     points, step = [], 0
-    for entries in zip(*histories, strict=True):
+    for entries in zip(*(seed.record.history for seed in seeds), strict=True):
         step = entries[0]["epoch"]
-        for part in PARTS:
-            means = {
-                name: fmean(entry[part][name] for entry in entries) for name in entries[0][part]
-            }
-            points += _points(part, means, step, _ms(ended.get(step)) or 0)
-    if test.mean is not None:
-        points.append(Point("test/accuracy", percent(test.mean), step, end))
-    for part, summary in (("validation", validation), ("test", test)):
-        if summary.declared:
-            points.append(Point(f"{part}/n", summary.n, step, end))
-        if summary.sd is not None and summary.ci95 is not None:
-            limits = zip(("sd", "ci95_low", "ci95_high"), (summary.sd, *summary.ci95), strict=True)
-            points += [Point(f"{part}/{name}", percent(v), step, end) for name, v in limits]
-    return points
+        known = timings.get(step, [])
+        time = max((int(1000 * timing["ended"]) for timing in known), default=0)
+        for part in ("train", "validation"):
+            points += _means(part, [entry[part] for entry in entries], step, time)
+        points.append(Point("epoch/learning_rate", entries[0]["learning_rate"], step, time))
+        if known:
+            seconds = fmean(timing["seconds"] for timing in known)
+            points.append(Point("epoch/seconds", seconds, step, time))
+    return points + _means("test", [seed.test for seed in seeds if seed.test], step, end)
 
 
-# --- both --------------------------------------------------------------------------------------
+def _means(part: str, scores: Sequence[Mapping[str, float]], step: int, time: int) -> list[Point]:
+    means = {
+        name: fmean(each[name] for each in scores)
+        for name in METRICS
+        # Code that was here before may have taken others.
+        if scores and all(name in each for each in scores)
+    }
+    return [
+        Point(f"{part}/{name}", percent(mean) if METRICS[name].is_share else mean, step, time)
+        for name, mean in means.items()
+    ]
 
 
-def _described(record: State) -> Description:
-    assert record.description is not None
-    return record.description
-
-
-def _seed(record: State) -> int:
-    return int(_described(record)["seed"])
-
-
-def _test(record: State) -> Test | None:
-    return record.test if isinstance(record, Finished) else None
+def percent(share: float) -> float:
+    """Return a share in percent, to the digits that an accuracy on 59,000 images can have."""
+    return round(100 * share, 4)
 
 
 def _flat(experiment: Mapping[str, Any]) -> dict[str, str]:

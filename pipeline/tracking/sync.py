@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,7 +19,7 @@ from pipeline.base.errors import NotMirrored
 from pipeline.base.masking import printable
 from pipeline.base.paths import Paths
 from pipeline.tracking.mirror import Mirror
-from pipeline.tracking.plan import Known, plan
+from pipeline.tracking.plan import Known, Run, plan
 from pipeline.tracking.store import held
 
 POLL_SECONDS = 2.0
@@ -42,10 +43,12 @@ def sync(
     """
     runs, wrong = plan(paths, config.study, {} if known is None else known)
     console = Console(stderr=True)
-    hidden = known is not None or not console.is_terminal
+    shown: Iterable[Run] = runs
+    if known is None and console.is_terminal:
+        shown = track(runs, "MLflow", console=console, transient=True)
     with held(config.tracking.uri, paths) as store:
         mirror = Mirror(store, runs)
-        for run in track(runs, "MLflow", console=console, transient=True, disable=hidden):
+        for run in shown:
             mirror.put(run, anew=rebuild)
         mirror.delete_others()
     _refuse(wrong)

@@ -7,21 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
 from pipeline.base.errors import StageFailed
-from pipeline.base.masking import masked
+from pipeline.base.masking import printable
 from pipeline.base.orphans import no_orphans
 from pipeline.base.paths import Paths
 from pipeline.records.gather import gather
 from pipeline.tracking.mirror import VIEW
 from pipeline.tracking.store import SETTINGS, address, connect
 from pipeline.tracking.sync import sync
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 FIRST_PORT = 5000
 
@@ -31,13 +28,16 @@ def ui(config: Config, paths: Paths) -> None:
     uri = config.tracking.uri
     gather(config, paths)
     sync(config, paths)
-    page = runs_page(connect(uri, paths).client, config.study)
+    page = "#/experiments?workflowType=machine_learning"
+    experiment = connect(uri, paths).client.get_experiment_by_name(config.study)
+    if experiment is not None:
+        page = page.replace("?", f"/{experiment.experiment_id}/runs?")
+        page += f"&viewStateShareKey={VIEW}"
     if uri is not None and uri.startswith("http"):
-        print(f"the runs are at {masked(uri.rstrip('/'))}/{page}")
+        print(f"the runs are at {printable(uri.rstrip('/'))}/{page}")
         return
     port = _free_port()
-    print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)")
-    sys.stdout.flush()
+    print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", flush=True)
     # The light set of processes: two instead of fifteen. No login, so this machine only.
     os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     os.environ.update(MLFLOW_LOGGING_LEVEL="ERROR", PYTHONWARNINGS="ignore")
@@ -61,24 +61,12 @@ def _serve(command: list[str]) -> None:
     raise StageFailed(f"MLflow's server ended by itself, with exit code {server.returncode}")
 
 
-def runs_page(client: MlflowClient, study: str) -> str:
-    """Return the page of a study's runs, with their accuracies; of all studies if it has none."""
-    experiment = client.get_experiment_by_name(study)
-    if experiment is None:
-        return "#/experiments?workflowType=machine_learning"
-    runs = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
-    return f"{runs}&viewStateShareKey={VIEW}"
-
-
 def _free_port() -> int:
-    for port in (*range(FIRST_PORT, FIRST_PORT + 20), 0):
-        with socket.socket() as tried:
-            try:
-                tried.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(tried.getsockname()[1])
-    raise OSError("no free port")
+    """Return MLflow's usual port, or any other if somebody listens there."""
+    with suppress(OSError), socket.create_server(("127.0.0.1", FIRST_PORT)):
+        return FIRST_PORT
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pipeline.base.files import npz_bytes
 from pipeline.base.paths import Paths
 from pipeline.records.record import add_origin, read_finished
 from pipeline.tracking.mirror import KEY
-from pipeline.tracking.plan import METRICS, plan
+from pipeline.tracking.plan import OURS, plan
 from pipeline.tracking.store import RECORD_FORMAT, connect
 from pipeline.tracking.sync import status, sync
 from tests.conftest import Checkout, copy_of
@@ -349,7 +349,7 @@ def test_a_metric_of_a_user_replaces_no_run(mirrored: Checkout) -> None:
 
 def test_every_metric_of_a_plan_is_known_as_one(finished: Checkout) -> None:
     runs, _ = plan(finished.paths, "some", {})
-    assert {point.key for run in runs for point in run.points} <= METRICS
+    assert {point.key for run in runs for point in run.points} <= OURS
 
 
 # --- the file ---
