@@ -24,8 +24,6 @@ from pipeline.results.statistics import (
     summarise_right,
 )
 
-DATASET = "mnist"
-
 
 @dataclass(frozen=True)
 class Setting:
