@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pipeline.base.errors import UserError
 from pipeline.network.activations import Array
 from pipeline.network.settings import number, one_of
 
@@ -99,22 +98,8 @@ class AffineMap:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> AffineMap:
-        """Return the map that `arrays` describes.
-
-        Raises:
-            UserError: an array is missing, has the wrong shape, or holds no finite numbers.
-        """
-        try:
-            read = cls(arrays["shift"], arrays["scale"], arrays.get("matrix"))
-        except KeyError as error:
-            raise UserError(f"preprocessor: array {error} is missing") from None
-        n = arrays["matrix"].shape[:1] if "matrix" in arrays else read.shift.shape
-        for name, array in read.arrays().items():
-            if array.dtype != np.float64 or not np.isfinite(array).all():
-                raise UserError(f"preprocessor: {name} must hold finite numbers in float64")
-            if array.ndim != 2 if name == "matrix" else array.shape not in ((), n):
-                raise UserError(f"preprocessor: {name} has shape {array.shape}")
-        return read
+        """Return the map whose `arrays` these are."""
+        return cls(arrays["shift"], arrays["scale"], arrays.get("matrix"))
 
 
 class Fitted(NamedTuple):
