@@ -52,7 +52,7 @@ def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -
 
     assert wanted.model is not None
     run_id = run.info.run_id
-    note = NOTES.model(run_id, *wanted.model.image_shape)
+    note = NOTES.model(run_id, wanted.model.shape)
     tags = {TAG: mark(wanted.model, owner), "mlflow.note.content": note}
     created = client.create_logged_model(
         run.info.experiment_id, NAME, run_id, tags, dict(wanted.params)
@@ -81,7 +81,7 @@ def _save(folder: Path, weights: Path, wanted: Model) -> None:
             loader_module=f"{name}.tracking.served_model",
             data_path=str(weights),
             code_paths=[str(folder / name)],
-            model_config={"image_shape": list(wanted.image_shape)},
+            model_config={"shape": list(wanted.shape)},
             # Given, since MLflow would take seconds to find them out.
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIRED],
         )

@@ -67,10 +67,10 @@ class Point(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A trained model: the SHA-256 of its file, and height and width of the images it takes."""
+    """A trained model: the SHA-256 of its file, and the shape of an example."""
 
     digest: str
-    image_shape: tuple[int, int]
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,7 @@ def _child(study: str, parent: str, seed: Seed) -> Run:
     model, files = None, {}
     if isinstance(record, Finished):
         dataset = dataset_of(Data(**described["experiment"]["data"]))
-        shape = dataset.image_shape or (1, dataset.features)
-        model = Model(record.hashes["model.npz"], shape)
+        model = Model(record.hashes["model.npz"], tuple(dataset.shape))
         paths = (record.folder / name for name in ARTIFACTS)
         files = {path.name: sha256(path.read_bytes()) for path in paths if path.exists()}
     return Run(

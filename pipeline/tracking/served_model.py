@@ -1,4 +1,4 @@
-"""A trained model as MLflow loads and serves it: raw pixels in, digits out.
+"""A trained model as MLflow loads and serves it: raw examples in, classes out.
 
 Convention: MLflow keeps this file beside the weights and runs it where this package need not be
 installed. So it imports NumPy, MLflow, and the activation functions, which lie beside it there as
@@ -29,10 +29,10 @@ class ServedModel:
 
     Args:
         arrays: a model's file; see `pipeline.records.model`.
-        image_shape: height and width in pixels.
+        shape: of an example: height and width of an image in pixels, or the number of features.
     """
 
-    def __init__(self, arrays: dict[str, NDArray[Any]], image_shape: tuple[int, int]) -> None:
+    def __init__(self, arrays: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> None:
         # The preprocessor is kept in float64 and was rounded for training.
         dtype = arrays["W1"].dtype
         self._arrays = {
@@ -41,47 +41,49 @@ class ServedModel:
             if array.dtype.kind == "f"
         }
         self._functions = [ACTIVATIONS[name].function for name in arrays["activations"].tolist()]
-        self._image_shape = image_shape
+        self._shape = shape
+        self._is_image = len(shape) == 2
 
     def predict(self, model_input: Any) -> NDArray[np.int64]:
-        """Return the digit that each image most looks like, shape (N,).
+        """Return the class that each example most looks like, shape (N,).
 
         Args:
-            model_input: whole numbers from 0 to 255, as an array of any integer type, a list or a
-                table, with the shape (N, n) or (N, height, width).
+            model_input: an array, a list or a table with the shape (N, n) or (N, *shape): of
+                images, whole numbers from 0 to 255 of any integer type; of features, any numbers.
 
         Raises:
             MlflowException: it is anything else; says what.
         """
         pixels = self._pixels(model_input)
         blocks = [pixels[start : start + BLOCK] for start in range(0, len(pixels), BLOCK)]
-        digits = [self._outputs(block).argmax(axis=1) for block in blocks]
-        return np.concatenate([np.empty(0, np.int64), *digits])
+        classes = [self._outputs(block).argmax(axis=1) for block in blocks]
+        return np.concatenate([np.empty(0, np.int64), *classes])
 
-    def _pixels(self, images: Any) -> NDArray[np.integer[Any]]:
-        """Return images of shape (N, n)."""
-        height, width = self._image_shape
-        shapes = (height * width,), (height, width)
+    def _pixels(self, images: Any) -> NDArray[Any]:
+        """Return examples of shape (N, n)."""
+        n = int(np.prod(self._shape))
         try:
             pixels = np.asarray(images)
         except ValueError:  # a list whose rows differ in length is no array
             raise self._refusal("rows of different lengths") from None
         # No floats: nobody could tell an image of zeros and ones from one of pixels. No booleans.
-        if pixels.shape[1:] not in shapes or pixels.dtype.kind not in "iu":
+        kinds = "iu" if self._is_image else "iuf"
+        if pixels.shape[1:] not in ((n,), self._shape) or pixels.dtype.kind not in kinds:
             kind = type(images).__name__
             raise self._refusal(f"{kind} of type {pixels.dtype} and shape {pixels.shape}")
-        if pixels.size and (pixels.min() < 0 or pixels.max() > WHITE):
+        if self._is_image and pixels.size and (pixels.min() < 0 or pixels.max() > WHITE):
             raise self._refusal(f"numbers from {pixels.min()} to {pixels.max()}")
-        return pixels.reshape(len(pixels), height * width)
+        return pixels.reshape(len(pixels), n)
 
     def _refusal(self, got: str) -> MlflowException:
-        height, width = self._image_shape
-        return MlflowException.invalid_parameter_value(
-            f"images must be whole numbers from 0 to {WHITE} of an integer type, with the shape "
-            f"(N, {height * width}) or (N, {height}, {width}); got {got}"
-        )
+        what = "features must be numbers"
+        if self._is_image:
+            what = f"images must be whole numbers from 0 to {WHITE} of an integer type"
+        shapes = dict.fromkeys([(int(np.prod(self._shape)),), self._shape])
+        words = " or ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes)
+        return MlflowException.invalid_parameter_value(f"{what}, with the shape {words}; got {got}")
 
-    def _outputs(self, pixels: NDArray[np.integer[Any]]) -> Array:
+    def _outputs(self, pixels: NDArray[Any]) -> Array:
         """Return the last layer's H_bar of shape (b, m)."""
         arrays = self._arrays
         X: Array = (pixels - arrays["shift"]) * arrays["scale"]
@@ -95,5 +97,4 @@ class ServedModel:
 
 def _load_pyfunc(path: str, model_config: dict[str, Any]) -> ServedModel:
     with np.load(path, allow_pickle=False) as arrays:
-        height, width = model_config["image_shape"]
-        return ServedModel(dict(arrays), (height, width))
+        return ServedModel(dict(arrays), tuple(model_config["shape"]))
