@@ -13,6 +13,8 @@ BENCHMARKS := $(VENV)/.benchmarks
 .PHONY: help env launchers rivals repro demo report draw lecture verify share sweep ui quick test test-slow test-pythons bench check format lock clean
 # A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
+# Rooms whose tests neither run commands nor need MLflow.
+UNITS := $(addprefix tests/,base data draw engine lecture network records results)
 # What a recipe runs is the environment's, also inside dvc.yaml's commands.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -101,7 +103,8 @@ bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (s
 	@python -m benchmarks.peak
 
 quick: env ## check format, style and types, run the unit tests (within a minute)
-	@ruff format --check && ruff check && mypy && pytest -q -m "not slow and not checkout" $(PARALLEL)
+	@ruff format --check && ruff check && mypy && \
+	  pytest -q -m "not slow and not checkout" $(UNITS) tests/project/test_architecture.py $(PARALLEL)
 
 check: env ## check format, style and types
 	@ruff format --check && ruff check && mypy
