@@ -41,7 +41,7 @@ from pipeline.results.statistics import summarise
 from pipeline.tracking.datasets import CONTEXTS, DataPart, data_parts
 
 # Keys of all metrics that a run of ours can have; others are a user's own.
-OURS = {"epoch/learning_rate", "epoch/seconds"} | {
+OURS = {"progress/learning_rate", "progress/seconds"} | {
     f"{part}/{name}" for part in CONTEXTS for name in (*METRICS, "sd", "ci95_low", "ci95_high", "n")
 }
 FINAL = {"FINISHED", "FAILED", "KILLED"}
@@ -219,7 +219,7 @@ def _child(study: str, parent: str, seed: Seed) -> Run:
         "seed": str(seed.number),
         "identity": identity(described),
         "code": described["code"],
-        "mlflow.source.name": "python -m pipeline.stages.train",
+        "mlflow.source.name": "pipeline train",
         "mlflow.source.git.commit": tags["commit"],
         **origin.get("environment", {}),
         **{f"shared {name}": value for name, value in origin.get("shared", {}).items()},
@@ -303,10 +303,10 @@ def _curves(seeds: Sequence[Seed], end: int) -> list[Point]:
         time = max((int(1000 * timing["ended"]) for timing in known), default=0)
         for part in ("train", "validation"):
             points += _means(part, [entry[part] for entry in entries], step, time)
-        points.append(Point("epoch/learning_rate", entries[0]["learning_rate"], step, time))
+        points.append(Point("progress/learning_rate", entries[0]["learning_rate"], step, time))
         if known:
             seconds = fmean(timing["seconds"] for timing in known)
-            points.append(Point("epoch/seconds", seconds, step, time))
+            points.append(Point("progress/seconds", seconds, step, time))
     return points + _means("test", [seed.test for seed in seeds if seed.test], step, end)
 
 

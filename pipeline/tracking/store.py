@@ -51,7 +51,7 @@ SETTINGS = {
 TABLES = ("experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs",
           "datasets", "logged_models")  # fmt: skip
 NO_STORE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")
-LATER = "`python -m pipeline.stages.track` mirrors later"
+LATER = "`pipeline track` mirrors later"
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def test_a_server_that_is_away_keeps_nobody_from_training(
         # While it trains, not at its end.
         assert sweep.poll() is None
     assert told.startswith(f"warning: nothing is mirrored to {uri} (")
-    assert told.endswith("`python -m pipeline.stages.track` mirrors later; training goes on\n")
+    assert told.endswith("`pipeline track` mirrors later; training goes on\n")
 
 
 @pytest.mark.slow

@@ -58,8 +58,8 @@ def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
                 accuracy = entry[part]["accuracy"]
                 assert stored[f"{part}/loss", step] == entry[part]["loss"]
                 assert stored[f"{part}/accuracy", step] == round(100 * accuracy, 4)
-            assert stored["epoch/learning_rate", step] == entry["learning_rate"]
-            assert stored["epoch/seconds", step] > 0
+            assert stored["progress/learning_rate", step] == entry["learning_rate"]
+            assert stored["progress/seconds", step] > 0
         for name in ("identity", "commit", "dirty", "lock", "code", "NumPy", "BLAS", "cpu", "host"):
             assert child["tags"][name], name
         names = [name for name, _, _ in child["inputs"]]
@@ -159,7 +159,7 @@ def test_another_machine_with_the_published_runs_alone_makes_the_same_curves(
         for field in ("name", "parent", "params", "status"):
             assert run[field] == expected[key][field]
         points = [point[:3] for point in run["points"]]
-        assert points == [p[:3] for p in expected[key]["points"] if p[0] != "epoch/seconds"]
+        assert points == [p[:3] for p in expected[key]["points"] if p[0] != "progress/seconds"]
         assert run["tags"].get("host", "unknown") == "unknown"
 
 
@@ -181,7 +181,7 @@ def test_a_server_that_is_away_is_told_in_one_line(mirrored: Checkout, free_port
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"nothing is mirrored to {uri}" in done.stderr
-    assert "`python -m pipeline.stages.track` mirrors later" in done.stderr
+    assert "`pipeline track` mirrors later" in done.stderr
 
 
 @pytest.mark.slow

@@ -611,4 +611,4 @@ def test_a_store_that_is_locked_and_a_server_that_never_answers_are_told(
         done = unmirrored.run("pipeline.stages.track", uri, check=False)
     assert done.returncode == 1
     assert "does not answer yet" in done.stderr
-    assert "`python -m pipeline.stages.track` mirrors later" in done.stderr
+    assert "`pipeline track` mirrors later" in done.stderr
