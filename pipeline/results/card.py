@@ -16,7 +16,7 @@ from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished
 from pipeline.results.page import render
-from pipeline.results.statistics import Summary
+from pipeline.results.statistics import Summary, summarise
 
 MOST_MISTAKES = 5
 
@@ -46,16 +46,22 @@ def mistakes(confusions: NDArray[np.integer[Any]], names: Sequence[str]) -> list
 
 
 def model_card(
-    records: Sequence[Finished], test: Summary | None, found: Sequence[Mistake], load: str
+    records: Sequence[Finished],
+    load: str,
+    test: Summary | None = None,
+    found: Sequence[Mistake] = (),
 ) -> str:
     """Return the card of a configuration's models, as Markdown.
 
     Args:
         records: of the finished seeds, at least one.
-        test: their accuracy on the test images; None if nobody has asked for it.
-        found: the most frequent mistakes; empty where they are not known.
         load: lines of Python that load a model.
+        test: accuracy on the test images with both intervals; else what the records say.
+        found: the most frequent mistakes, where they are known.
     """
+    if test is None:
+        known = {each.seed: each.test["accuracy"] if each.test else None for each in records}
+        test = summarise(known, share=True)
     experiment = records[0].description["experiment"]
     (name,) = configuration_names([experiment])
     return render(

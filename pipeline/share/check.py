@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.base.config import Config, compose
+from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import parse_json, read_bytes, sha256
 from pipeline.base.git import FULL_HASH
@@ -27,7 +27,7 @@ from pipeline.records.gather import declared
 from pipeline.records.record import Finished
 from pipeline.results.evaluation import evaluate, scores
 from pipeline.share.archive import unpack
-from pipeline.share.citation import read_citation
+from pipeline.share.citation import names, read_citation
 from pipeline.share.contents import (
     CHANGES,
     CITATION,
@@ -40,6 +40,7 @@ from pipeline.share.contents import (
     is_given,
     lay_out,
 )
+from pipeline.share.crate import PROJECT, WORKFLOW
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 NUMBER = re.compile(rb"-?\d+\.\d+(?:e[+-]?\d+)?")
@@ -97,7 +98,7 @@ def check(path: Path, here: Paths, root: Path) -> Checked:
          for name in sorted({*made, *files} - {*given})),
         key=lambda level: level.value,
     )  # fmt: skip
-    source = {"by": citation.by, "title": citation.title, "commit": commit.hash,
+    source = {"by": names(citation.authors), "title": citation.title, "commit": commit.hash,
               "date": commit.date, "sha256": sha256(content)}  # fmt: skip
     return Checked(records, compose(checkout).study, source, level)
 
@@ -108,7 +109,7 @@ def _commit(files: Mapping[str, bytes], name: str) -> Commit:
     graph = parse_json(files[METADATA], name=f"{name}: {METADATA}")
     try:
         entities = {entity["@id"]: entity for entity in graph["@graph"]}
-        commit = Commit(entities["code/dvc.yaml"]["version"], entities["./"]["datePublished"])
+        commit = Commit(entities[WORKFLOW]["version"], entities["./"]["datePublished"])
         if FULL_HASH.fullmatch(commit.hash) and DATE.fullmatch(commit.date):
             return commit
     except (KeyError, TypeError):
@@ -120,7 +121,7 @@ def _refuse_files(given: Mapping[str, bytes]) -> None:
     for name in given:
         if not is_given(name):
             raise UserError(f"{name} is no file of a share; `pipeline share` writes no such file")
-    for name in FILES:
+    for name in (*FILES, WORKFLOW, PROJECT):
         if name not in given:
             raise UserError(f"{name} is missing")
 
@@ -138,6 +139,7 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
         if seed and int(seed[1]) not in config.seeds:
             raise UserError(f"{name} is of a seed that params.yaml does not declare")
     code = None if CHANGES in given else _digest(checkout.root / "code" / "pipeline")
+    raw, _, one_hot = load(config, checkout).validation
     for record in _finished(checkout):
         run, described = checkout.run(record.seed), record.description
         ours = {"version": VERSION, "canary": canary(config.training.dtype)}
@@ -145,19 +147,13 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
             raise UserError(f"{run} was computed by another arithmetic than the one here")
         if code is not None and described["code"] != code:
             raise UserError(f"{run} was trained by other code than the share holds in code/")
-    _refuse_claims(_finished(checkout), config, checkout)
-
-
-def _refuse_claims(records: list[Finished], config: Config, checkout: Paths) -> None:
-    """Refuse a record whose model does not answer the validation images as its history says."""
-    raw, _, one_hot = load(config, checkout).validation
-    for record in records:
-        answers = evaluate(record.model(), raw, one_hot, config.training.cost)
-        claimed, reached = record.history[-1]["validation"], scores(answers)
-        if not all(math.isclose(claimed[name], reached[name], rel_tol=1e-6) for name in claimed):
+        answers = scores(evaluate(record.model(), raw, one_hot, config.training.cost))
+        claims = record.history[-1]["validation"]
+        if not all(
+            math.isclose(claims[name], answers.get(name, math.nan), rel_tol=1e-6) for name in claims
+        ):
             raise UserError(
-                f"{checkout.run(record.seed)}: its model answers the validation images otherwise "
-                "than its history says"
+                f"{run}: its model answers the validation images otherwise than it says"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,32 +12,19 @@ from pipeline.base.params import read_params
 
 
 class Author(NamedTuple):
-    """A person or an organisation.
-
-    Attributes:
-        name: in full.
-        person: whether it is a person.
-        address: an ORCID's or another web address; None if none is given.
-        affiliation: where the person works; None if that is not given.
-    """
+    """A person or an organisation, with an ORCID or a web address if one is given."""
 
     name: str
     person: bool
     address: str | None
-    affiliation: str | None
 
 
 class Reference(NamedTuple):
-    """A work that this one builds on; its address is None if it has none."""
+    """A work that this one builds on, with its address if it has one."""
 
     title: str
-    authors: list[Author]
+    authors: Sequence[Author]
     address: str | None
-
-    @property
-    def by(self) -> str:
-        """The authors in one line."""
-        return _names(self.authors)
 
 
 class Citation(NamedTuple):
@@ -46,15 +33,15 @@ class Citation(NamedTuple):
     title: str
     version: str
     license: str
-    authors: list[Author]
-    keywords: list[str]
-    references: list[Reference]
+    authors: Sequence[Author]
+    keywords: Sequence[str]
+    references: Sequence[Reference]
     repository: str | None
 
-    @property
-    def by(self) -> str:
-        """The authors in one line."""
-        return _names(self.authors)
+
+def names(authors: Sequence[Author]) -> str:
+    """Return authors in one line."""
+    return ", ".join(author.name for author in authors)
 
 
 def read_citation(path: Path) -> Citation:
@@ -82,18 +69,12 @@ def read_citation(path: Path) -> Citation:
 
 
 def _author(values: Mapping[str, Any]) -> Author:
-    parts = [
-        values[key] for key in ("given-names", "name-particle", "family-names") if key in values
-    ]
-    name = " ".join(map(str, parts)) or str(values["name"])
+    keys = ("given-names", "name-particle", "family-names")
+    parts = [str(values[key]) for key in keys if key in values]
     address = values.get("orcid") or values.get("website")
-    return Author(name, bool(parts), address, values.get("affiliation"))
+    return Author(" ".join(parts) or str(values["name"]), bool(parts), address)
 
 
 def _reference(values: Mapping[str, Any]) -> Reference:
     address = f"https://doi.org/{values['doi']}" if "doi" in values else values.get("url")
     return Reference(str(values["title"]), [_author(each) for each in values["authors"]], address)
-
-
-def _names(authors: list[Author]) -> str:
-    return ", ".join(author.name for author in authors)

@@ -25,7 +25,7 @@ from pipeline.records.provenance import diff_bytes, provenance
 from pipeline.records.record import PUBLISHED
 from pipeline.results.card import mistakes, model_card
 from pipeline.results.page import render
-from pipeline.share.citation import read_citation
+from pipeline.share.citation import names, read_citation
 from pipeline.share.crate import Subject, metadata
 from pipeline.stages import report
 from pipeline.stages.download import download
@@ -149,12 +149,12 @@ def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dic
     test, dataset = shown.accuracies["test"], shown.dataset
     found = mistakes(shown.confusions, dataset.class_names)
     load = LOAD.format(seed=shown.records[0].seed, features=dataset.features)
-    card = model_card(shown.records, test, found, load)
-    values = {"shown": shown, "citation": citation, "commit": commit, "changed": CHANGES in files}
+    card = model_card(shown.records, load, test, found)
+    values = {"shown": shown, "citation": citation, "names": names, "commit": commit}
     made = {
         **files_below(checkout.root, "results", "reports"),
         CARD: card.encode(),
-        README: render("share/README.md.j2", **values).encode(),
+        README: render("share/README.md.j2", **values, changed=CHANGES in files).encode(),
     }
     subject = Subject(
         name=f"{shown.name} on {dataset.title}",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pipeline
 from pipeline.base.files import sha256
+from pipeline.records.record import read_finished
 from pipeline.tracking.plan import NOTES, Model, Run
 
 if TYPE_CHECKING:
@@ -50,9 +51,12 @@ def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -
     """Write the model of a run that has one; it is complete as soon as it is READY."""
     from mlflow.entities import LoggedModelOutput
 
+    from pipeline.results.card import model_card  # brings Matplotlib, which takes half a second
+
     assert wanted.model is not None
     run_id = run.info.run_id
-    note = NOTES.model(run_id, wanted.model.shape)
+    load = NOTES.load(run_id, wanted.model.shape)
+    note = model_card([read_finished(wanted.folder)], load)
     tags = {TAG: mark(wanted.model, owner), "mlflow.note.content": note}
     created = client.create_logged_model(
         run.info.experiment_id, NAME, run_id, tags, dict(wanted.params)

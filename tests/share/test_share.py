@@ -259,13 +259,18 @@ REFUSED = {
     "a missing model": (remove("runs/seed-1/model.npz"), "seed-1/model.npz cannot be read"),
     "a missing manifest": (remove("runs/seed-1/manifest.json"), "runs/seed-1"),
     "missing parameters": (remove("params.yaml"), "params.yaml is missing"),
+    "a missing workflow": (remove("code/dvc.yaml"), "code/dvc.yaml is missing"),
+    "a project that is none": (flip("code/pyproject.toml"), "pyproject.toml or requirements.lock"),
     "a missing licence": (remove("LICENSE"), "LICENSE is missing"),
     "missing metadata": (remove(METADATA), f"{METADATA} is missing"),
     "metadata of no commit": (no_metadata, "names no commit"),
     "another file": (add("setup.py"), "setup.py is no file of a share"),
     "another file of a run": (add("runs/seed-0/x.py"), "runs/seed-0/x.py is no file of a share"),
     "a run too many": (add("runs/seed-7/model.npz"), "runs/seed-7/model.npz is of a seed that"),
-    "another model, sealed": (another_model, "answers the validation images otherwise"),
+    "another model, sealed": (
+        another_model,
+        "answers the validation images otherwise than it says",
+    ),
     "a better history, sealed": (better_history, "answers the validation images otherwise"),
     "foreign arithmetic": (
         describe_otherwise(lambda each: each["arithmetic"].update(canary="0" * 64)),  # type: ignore[attr-defined]

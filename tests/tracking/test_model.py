@@ -275,8 +275,12 @@ def test_a_model_is_linked_with_its_run_its_data_and_its_numbers(
     accuracy = whitened.validation_accuracy
     assert linked["validation/accuracy"] == (100 * accuracy, "digits validation")
     assert linked["train/loss"][1] == "digits training"
-    assert "(N, 64) or (N, 8, 8)" in model.tags["mlflow.note.content"]
-    assert run.info.run_id in model.tags["mlflow.note.content"]
+    card = model.tags["mlflow.note.content"]
+    assert card.startswith("# Model card: ")
+    assert f"| {whitened.seed} | " in card
+    assert whitened.hashes["model.npz"] in card
+    assert "(N, 64) or (N, 8, 8)" in card
+    assert run.info.run_id in card
 
 
 def test_test_results_that_come_later_are_linked_too_and_nothing_is_there_twice(
