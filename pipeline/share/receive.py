@@ -10,6 +10,7 @@ from __future__ import annotations
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,7 +19,15 @@ from pipeline.base.command import Words, given
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.paths import Paths, find_root
 from pipeline.records.agreement import Level
-from pipeline.records.record import Finished, add_origin, add_test, copy_record, read_record
+from pipeline.records.record import (
+    Finished,
+    Record,
+    add_origin,
+    add_test,
+    copy_record,
+    read_record,
+    shared_by,
+)
 from pipeline.share.check import Checked, check
 
 
@@ -41,28 +50,34 @@ def take_in(checked: Checked, here: Paths) -> None:
     Raises:
         UserError: a record here has the same name and other bytes; nothing is imported then.
     """
-    missing = []
     for record in checked.records:
         folder = here.records / record.identity
         known = read_record(folder)
-        if not isinstance(known, Finished):
-            missing.append(record)
-        elif known.manifest != record.manifest:
+        if isinstance(known, Finished) and known.manifest != record.manifest:
             raise UserError(f"{folder} is of the same run and has other bytes; nothing imported")
-        else:
-            print(f"seed {record.seed}: {folder} has the same bytes already")
-    for record in missing:
+    for record in checked.records:
         folder = here.records / record.identity
         folder.mkdir(parents=True, exist_ok=True)
         # Nobody else may be training it meanwhile.
         with FileLock(folder / ".lock"):
-            copy_record(record, folder)
-            imported = read_record(folder)
-            assert isinstance(imported, Finished)
-            add_origin(imported, {"studies": [checked.study], "shared": checked.source})
-            if record.test is not None:
-                add_test(imported, record.test)
-        print(f"seed {record.seed}: imported into {folder}")
+            print(f"seed {record.seed}: {_import(record, folder, checked)} {folder}")
+
+
+def _import(record: Finished, folder: Path, checked: Checked) -> str:
+    """Write a record to `folder` if there is none; returns what was done."""
+    known = read_record(folder)
+    if isinstance(known, Finished):
+        return "the same bytes are already in"
+    if known.description is not None and shared_by(known) is None:
+        return "left alone, since a run of your own is not complete in"
+    # Whose it is comes first, the manifest, which makes it complete, last.
+    origin = {"studies": [checked.study], "shared": checked.source}
+    marked = add_origin(replace(record, folder=folder), origin)
+    Record(folder).begin(record.description)
+    if record.test is not None:
+        add_test(marked, record.test)
+    copy_record(record, folder)
+    return "imported into"
 
 
 if __name__ == "__main__":

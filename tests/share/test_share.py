@@ -16,6 +16,7 @@ from pipeline.records.model import model_bytes, parse_model
 from pipeline.records.record import (
     SEALED,
     Finished,
+    Record,
     Unfinished,
     read_finished,
     read_own,
@@ -25,6 +26,7 @@ from pipeline.records.record import (
 from pipeline.share.archive import pack, unpack
 from pipeline.share.check import check
 from pipeline.share.contents import METADATA
+from pipeline.share.receive import take_in
 from pipeline.share.send import share
 from tests.conftest import AWKWARD, Checkout
 
@@ -323,7 +325,7 @@ def test_verify_trains_again_and_import_takes_in(
     assert [(each.seed, each.manifest) for each in own] == [
         (each.seed, each.manifest) for each in records if each.seed == 0
     ]
-    assert "the same bytes already" in here.run("pipeline.share.receive", str(shared)).stdout
+    assert "the same bytes are already in" in here.run("pipeline.share.receive", str(shared)).stdout
 
 
 def test_a_record_of_ones_own_with_other_bytes_is_not_replaced(
@@ -355,6 +357,18 @@ def test_forged_results_are_not_imported(
     assert "results/metrics.json: is not what the records give" in done.stdout
     assert done.stderr.count("\n") == 1
     assert not here.paths.records.exists()
+
+
+def test_a_run_of_ones_own_that_is_not_complete_is_left_alone(
+    published: Checkout, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked = check(shared, published.paths, tmp_path / "scratch")
+    record, here = checked.records[0], Paths(tmp_path / "here")
+    begun = Record(here.records / record.identity)
+    begun.begin(record.description)
+    take_in(checked, here)
+    assert "left alone, since a run of your own is not complete" in capsys.readouterr().out
+    assert {path.name for path in begun.folder.iterdir()} == {".lock", "description.json"}
 
 
 @pytest.mark.slow
