@@ -50,7 +50,7 @@ with zipfile.ZipFile("result.zip") as share:
     described = json.loads(share.read("runs/seed-{seed}/description.json"))
     content = share.read("runs/seed-{seed}/model.npz")
 model = parse_model(content, described["experiment"], name="seed {seed}")
-model.predict(pixels)  # uint8 of shape (N, {features}): classes, of shape (N,)"""
+model.predict(raw)  # of shape (N, {features}), as in the files; returns classes, of shape (N,)"""
 
 
 class Commit(NamedTuple):
