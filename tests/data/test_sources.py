@@ -411,14 +411,14 @@ def test_what_cannot_be_read_is_told_and_the_next_place_is_used(
 def test_a_wrong_file_is_told_with_both_hashes_and_left_alone(
     server: str, paths: Paths, raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = put(paths.given("mnist") / f"{NAME}.gz", gzip.compress(OTHER))
+    path = put(paths.given("mnist") / f"{NAME}.gz", gzip.compress(OTHER, mtime=0))
     wrong = f"{path}: SHA-256 expected {SHA}, got {sha256(OTHER)}"
     with pytest.raises(UserError, match=wrong):
         obtain(dataset(), paths)
     assert capsys.readouterr().err == ""
     obtain(dataset(mirrors=[f"{server}/good"]), paths)
     assert capsys.readouterr().err == f"warning: {wrong}; {server}/good has the right one\n"
-    assert path.read_bytes() == gzip.compress(OTHER)
+    assert path.read_bytes() == gzip.compress(OTHER, mtime=0)
 
 
 def test_beside_a_wrong_file_a_right_one_of_another_name_is_used(
