@@ -268,9 +268,9 @@ def test_a_full_disk_is_named_with_its_path_and_room(size: str, checkout: Checko
         text=True,
     )
     assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert re.search(r"No space left on device: '\S.*': \d+ bytes were free", last), done.stderr
-    assert str(checkout.paths.records) in last
+    assert re.search(r"No space left on device: '\S.*': \d+ bytes were free", done.stderr)
+    assert str(checkout.paths.records) in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -420,6 +420,14 @@ def test_a_search_tells_its_progress_and_best_and_goes_on_where_it_was(checkout:
     assert {path: path.stat().st_mtime_ns for path in before} == before
     with (max(checkout.paths.sweeps.iterdir()) / "runs.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 5
+
+
+def test_a_value_that_a_search_draws_and_cannot_have_is_one_line(ask: Ask) -> None:
+    pytest.importorskip("optuna")
+    code, _, errors = ask(*TINY, "hydra/sweeper=search", "training.batch_size=choice(0)")
+    assert code == 2
+    assert errors.startswith("error: training.batch_size = 0: allowed is a whole number from 1")
+    assert errors.count("\n") == 1
 
 
 # --- at random ---------------------------------------------------------------------------------
