@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, json_bytes, sha256
 from pipeline.base.paths import Paths
@@ -18,6 +19,7 @@ from pipeline.records.record import (
     Finished,
     Record,
     Unfinished,
+    read_description,
     read_finished,
     read_own,
     read_record,
@@ -28,6 +30,8 @@ from pipeline.share.check import check
 from pipeline.share.contents import METADATA
 from pipeline.share.receive import take_in
 from pipeline.share.send import share
+from pipeline.stages.evaluate import evaluate
+from pipeline.stages.report import report
 from tests.conftest import AWKWARD, Checkout
 
 Files = dict[str, bytes]
@@ -92,6 +96,25 @@ def test_recorded_changes_stand_beside_the_code(published: Checkout, tmp_path: P
     assert b"+CHANGED = 1" in made["changes.patch"]
     assert b"CHANGED = 1" not in made["code/pipeline/results/figures.py"]
     assert b"changes.patch" in made["README.md"]
+
+
+def test_a_seed_that_failed_is_shared_as_one(published: Checkout, tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "failed")
+    shutil.copytree(published.paths.root, paths.root, symlinks=True)
+    run = Record(paths.run(1))
+    described = read_description(run.folder)
+    shutil.rmtree(run.folder)
+    run.begin(described)
+    run.fail("the loss is no number after epoch 1")
+    for stage in (evaluate, report):
+        stage(compose(paths), paths)
+    files = unpack(share(paths), "result.zip")
+    assert b"1 of 2" in files["README.md"]
+    entities = {each["@id"]: each for each in json.loads(files[METADATA])["@graph"]}
+    assert entities["#training-1"]["actionStatus"].endswith("/FailedActionStatus")
+    assert entities["#training-1"]["error"] == "the loss is no number after epoch 1"
+    (tmp_path / "received").mkdir()
+    assert checked(files, Checkout(paths), tmp_path / "received") is Level.SAME_BYTES
 
 
 def edit_a_result(root: Path) -> None:
