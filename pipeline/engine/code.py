@@ -25,8 +25,18 @@ LINE = 64  # bytes of a cache line, and of the largest vector
 # The environment variable that has code compiled for another CPU: for tests, and to compute on this
 # machine what another one would.
 CPU_VARIABLE = "PIPELINE_CPU"
-# The CPUs that it may name, and what this machine needs to run their code.
-LEVELS = {"x86-64": {"sse2"}, "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f", "avx512vl"}}
+_V3 = {"avx2", "fma", "bmi2", "f16c", "lzcnt", "movbe"}
+_V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_ZEN_4 = _V4 | {"avx512bf16", "avx512vbmi2", "avx512vnni", "gfni", "sse4a", "vaes"}
+# The CPUs that it may name, in LLVM's words, and what this machine needs to run their code.
+CPUS: dict[str, set[str]] = {
+    "x86-64": {"sse2"},
+    "x86-64-v3": _V3,
+    "haswell": _V3,
+    "x86-64-v4": _V4,
+    "skylake-avx512": _V4,
+    "znver4": _ZEN_4,
+}
 
 
 class Machine(NamedTuple):
@@ -50,12 +60,12 @@ def machine() -> Machine:
     """Return the CPU at hand, or the one that `PIPELINE_CPU` names.
 
     Raises:
-        UserError: it names none of `LEVELS`, or one whose code this machine cannot run.
+        UserError: it names none of `CPUS`, or one whose code this machine cannot run.
     """
     cpu, features = os.environ.get(CPU_VARIABLE), ""
     if cpu:
         known = {name for name, has in llvm.get_host_cpu_features().items() if has}
-        allowed = [name for name, needed in LEVELS.items() if needed <= known]
+        allowed = [name for name, needed in CPUS.items() if needed <= known]
         if cpu not in allowed:
             raise UserError(
                 f"{CPU_VARIABLE} = {cpu}: this machine can run code for "

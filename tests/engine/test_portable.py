@@ -10,7 +10,7 @@ import pytest
 from pipeline.base.paths import find_root
 from pipeline.data.catalogue import MNIST_FILES
 from pipeline.engine.canary import EXPECTED
-from pipeline.engine.code import CPU_VARIABLE, LEVELS
+from pipeline.engine.code import CPU_VARIABLE, CPUS
 
 # Of `small_training`: float32, float32 with momentum, float64 with momentum, rotated inputs; then
 # with tanh, softmax and weight decay: float32, float64 with momentum.
@@ -48,7 +48,7 @@ def skip_foreign(cpu: str | None, done: subprocess.CompletedProcess[str]) -> Non
         pytest.skip(f"this CPU cannot run code for {cpu}")
 
 
-@pytest.mark.parametrize("cpu", [None, *LEVELS])
+@pytest.mark.parametrize("cpu", [None, *CPUS])
 def test_a_training_ends_in_the_same_bytes(cpu: str | None) -> None:
     done = run(cpu, "-m", "tests.engine.small_training")
     skip_foreign(cpu, done)
@@ -68,7 +68,7 @@ def mnist() -> Path:
 
 @pytest.mark.mnist
 @pytest.mark.slow
-@pytest.mark.parametrize("cpu", [None, *LEVELS])
+@pytest.mark.parametrize("cpu", [None, *CPUS])
 def test_the_first_epoch_on_mnist_ends_in_the_same_bytes(cpu: str | None, tmp_path: Path) -> None:
     if cpu == "x86-64":
         pytest.skip("without fused multiply-adds in hardware it takes minutes")
