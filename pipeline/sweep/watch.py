@@ -50,26 +50,25 @@ def _watch(jobs: Sequence[Job], console: Console, stop: threading.Event) -> None
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
     )
-    waiting = list(jobs)
     bars = Progress(*columns, console=console, transient=True)
     with bars if console.is_terminal else nullcontext():
         all_seeds = bars.add_task("all seeds", total=len(jobs))
-        shown = {job.label: bars.add_task(job.label, visible=False) for job in jobs}
+        # Two settings that name no difference, such as an unused epsilon, have one label.
+        waiting = [(job, bars.add_task(job.label, visible=False)) for job in jobs]
         while True:
             last = stop.is_set()
             training: list[str] = []
-            for job in list(waiting):
+            for job, task in list(waiting):
                 history, epochs = job.record.progress(), job.config.training.epochs
                 if len(history) >= epochs:
                     accuracy = history[-1]["validation"]["accuracy"]
                     done = f"{epochs} epoch{'s' if epochs > 1 else ''}"
                     say(f"{job.label}: {done}, validation {accuracy:.2%}")
-                    bars.remove_task(shown[job.label])
+                    bars.remove_task(task)
                     bars.advance(all_seeds)
-                    waiting.remove(job)
+                    waiting.remove((job, task))
                 elif history and len(training) < MOST_SHOWN:
                     training.append(f"{job.label} at epoch {len(history)} of {epochs}")
-                    task = shown[job.label]
                     bars.update(task, total=epochs, completed=len(history), visible=True)
             if last:
                 return
