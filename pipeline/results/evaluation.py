@@ -148,17 +148,18 @@ def summaries(records: Mapping[int, Finished | None], answers: Mapping[int, Answ
     }
 
 
-def dvc_metrics(statistics: Summaries) -> dict[str, dict[str, float | None]]:
+def dvc_metrics(statistics: Summaries) -> dict[str, dict[str, Any]]:
     """Return what DVC shows of an experiment, in percent: little, so that it fits a screen.
 
     Means of shares; of accuracy also the standard deviation, the limits of the 95 % interval for
-    these images and new seeds, and n.
+    these images and new seeds, and n. Of test accuracy also the limits for new images and new
+    seeds, and the variances of one seed, one image and the rest, in (percentage points)².
     """
 
     def percent(value: float | None) -> float | None:
         return None if value is None else round(100 * value, 4)
 
-    metrics: dict[str, dict[str, float | None]] = {}
+    metrics: dict[str, dict[str, Any]] = {}
     for part in ("test", "validation"):
         accuracy, *others = ((n, s) for n, s in statistics[part].items() if METRICS[n].is_share)
         _, known = accuracy
@@ -171,6 +172,12 @@ def dvc_metrics(statistics: Summaries) -> dict[str, dict[str, float | None]]:
             "n": known.n,
             **{name: percent(other.mean) for name, other in others},
         }
+        if known.effects and known.ci95_new_images:
+            low, high = known.ci95_new_images
+            effects = known.effects
+            variances = {"seed": effects.row, "image": effects.column, "rest": effects.rest}
+            metrics[part]["new_images"] = {"low": percent(low), "high": percent(high)}
+            metrics[part]["variance"] = {name: round(1e4 * v, 6) for name, v in variances.items()}
     return metrics
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from pipeline.results.crossed import Crossed
 from pipeline.results.evaluation import Calibration
 from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, cross, summarise
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
@@ -74,6 +75,27 @@ def learning_curves(
                 f"thin bar: {NEW_IMAGES}\n(thin lines: each seed)"
             )
             legend.set_title(words.replace("images", noun))
+        return figure
+
+
+def variances(effects: Crossed) -> Figure:
+    """Draw what the variance of the mean over seeds and images is, by the number of seeds."""
+    numbers = sorted({1, 2, 3, 5, 10, 20, 50, effects.rows})
+    with styled():
+        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+        axes = figure.add_subplot()
+        # In (percentage points)²; an estimate below zero shows nothing.
+        parts = 1e4 * np.maximum([effects.parts(n) for n in numbers], 0.0)
+        below = np.zeros(len(numbers))
+        names, colours = ("seeds", "images", "rest"), (ORANGE, BLUE, AMBER)
+        for values, name, colour in zip(parts.T, names, colours, strict=True):
+            label = name if values.any() else f"{name}: none to be seen"
+            axes.bar(range(len(numbers)), values, bottom=below, color=colour, label=label)
+            below += values
+        ticks = [f"{n}\n(here)" if n == effects.rows else str(n) for n in numbers]
+        axes.set_xticks(range(len(numbers)), ticks)
+        axes.set(xlabel="number of seeds", ylabel="variance of the mean,\n(percentage points)²")
+        axes.legend(loc="upper right")
         return figure
 
 

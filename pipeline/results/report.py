@@ -139,6 +139,8 @@ def draw(results: Results) -> dict[str, Figure]:
             results.sample / 255, applied, results.config.preprocess.method
         ),
     }
+    if test.effects is not None:
+        drawn["variances"] = figures.variances(test.effects)
     if len(names) <= MOST_CLASSES:
         drawn["confusion"] = figures.confusion(results.confusions.mean(axis=0), names)
     shape = results.dataset.image_shape

@@ -19,11 +19,13 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from pipeline.base.config import is_study
-from pipeline.base.files import sha256
+from pipeline.base.errors import UserError
+from pipeline.base.files import read_json, sha256
 from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
 from pipeline.data.catalogue import Data, dataset_of
+from pipeline.records.gather import read_tests
 from pipeline.records.identity import Description, configuration, grouped, identity
 from pipeline.records.names import configuration_names, marked
 from pipeline.records.record import (
@@ -167,7 +169,31 @@ def plan(paths: Paths, study: str, known: Known) -> tuple[list[Run], list[str]]:
                 studies.setdefault(name, []).append(seed)
             else:
                 wrong.append(f"{folder} names a study that no experiment can: {one_line(name)}")
-    return [run for name in sorted(studies) for run in _study(name, studies[name])], wrong
+    results = _results(paths)
+    runs = [run for name in sorted(studies) for run in _study(name, studies[name], results)]
+    return runs, wrong
+
+
+class Results(NamedTuple):
+    """What `results/` says of test accuracy, which needs all answers: records hold means alone.
+
+    Attributes:
+        manifests: of the records that were evaluated.
+        new_images: limits of the interval for new images and new seeds, in percent.
+    """
+
+    manifests: frozenset[str]
+    new_images: tuple[float, float]
+
+
+def _results(paths: Paths) -> Results | None:
+    """Return the results that are here; None if there are none, or they are being made."""
+    try:
+        limits = read_json(paths.metrics)["test"]["new_images"]
+        manifests = frozenset(manifest for _, manifest, _ in read_tests(paths.tests))
+        return Results(manifests, (float(limits["low"]), float(limits["high"])))
+    except (OSError, UserError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _read(folder: Path, known: Known) -> Finished | Unfinished:
@@ -190,7 +216,7 @@ def _status(record: Finished | Unfinished) -> tuple[str, str]:
     return "KILLED", f"its process ended after epoch {len(record.history)}"
 
 
-def _study(study: str, seeds: list[Seed]) -> Iterator[Run]:
+def _study(study: str, seeds: list[Seed], results: Results | None) -> Iterator[Run]:
     groups = grouped(seeds, _shared)
     experiments = [members[0].described["experiment"] for members in groups.values()]
     names = configuration_names(experiments)
@@ -199,7 +225,10 @@ def _study(study: str, seeds: list[Seed]) -> Iterator[Run]:
         # The same experiment may have been trained by several versions of the code.
         code = f" · code {members[0].described['code'][:6]}" if names.count(name) > 1 else ""
         children = [_child(study, key, seed) for seed in members]
-        yield _parent(study, key, marked(f"{name}{code}", members[0].record), members, children)
+        marked_name = marked(f"{name}{code}", members[0].record)
+        tested = {s.record.manifest for s in members if isinstance(s.record, Finished) and s.test}
+        new_images = results.new_images if results and results.manifests == tested else None
+        yield _parent(study, key, marked_name, members, children, new_images)
         yield from children
 
 
@@ -249,7 +278,14 @@ def _child(study: str, parent: str, seed: Seed) -> Run:
     )
 
 
-def _parent(study: str, key: str, name: str, seeds: Sequence[Seed], children: Sequence[Run]) -> Run:
+def _parent(
+    study: str,
+    key: str,
+    name: str,
+    seeds: Sequence[Seed],
+    children: Sequence[Run],
+    new_images: tuple[float, float] | None,
+) -> Run:
     """Return a configuration's run."""
     experiment = seeds[0].described["experiment"]
     statuses = {seed.status for seed in seeds}
@@ -283,7 +319,7 @@ def _parent(study: str, key: str, name: str, seeds: Sequence[Seed], children: Se
         status=status,
         start=min((child.start for child in children if child.start), default=None),
         end=end if status in FINAL else None,
-        note=NOTES.configuration(seeds, validation, test),
+        note=NOTES.configuration(seeds, validation, test, new_images),
         tags={"code": seeds[0].described["code"]},
         params=_flat(experiment),
         points=points,

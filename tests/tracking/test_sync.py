@@ -68,6 +68,7 @@ def test_one_parent_and_a_child_a_seed_with_all_that_is_known(
         (model,) = child["models"]
         assert model["files"]["data/model.npz"] == record.hashes["model.npz"]
         assert "test " in child["tags"]["mlflow.note.content"]
+    assert "New images and new seeds: " in parent["tags"]["mlflow.note.content"]
     assert "| 2 |" in parent["tags"]["mlflow.note.content"]
 
 
