@@ -1,7 +1,7 @@
 # Two commands: `make repro` and `make test`. Each builds the environment first.
 
 PYTHON ?= python3
-# Those that requires-python in pyproject.toml promises.
+# The versions that requires-python in pyproject.toml allows.
 PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,11 +11,12 @@ BENCHMARKS := $(VENV)/.benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help env launchers rivals repro demo report draw lecture verify share sweep ui quick test test-slow test-pythons bench check format lock clean
-# A process a core; what a file's tests share is made once; files in the order of tests/conftest.py.
+# One process per core; each test file in one process, so that its fixtures are made once; files in
+# the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
-# Rooms whose tests neither run commands nor need MLflow.
+# Folders whose tests neither run commands nor need MLflow.
 UNITS := $(addprefix tests/,base data draw engine lecture network records results)
-# What a recipe runs is the environment's, also inside dvc.yaml's commands.
+# Recipes, and the commands in dvc.yaml, use the programs of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
@@ -24,13 +25,13 @@ help: ## explain the targets
 
 env: $(LOCKED) ## build the environment in .venv from requirements.lock
 
-# Its programs name the folder it was built in: one that was moved is built anew.
+# The environment's programs contain the path of their folder, so it is built again after a move.
 ifneq ($(shell cat $(LOCKED) 2>/dev/null),$(CURDIR))
 $(LOCKED): FORCE
 endif
 FORCE:
 
-# uv installs in seconds what pip does in a minute; either checks every hash and compiles.
+# uv needs seconds where pip needs a minute. Both check every hash and compile to bytecode.
 INSTALL := $$(command -v uv >/dev/null && echo uv pip install --python $(BIN)/python --compile-bytecode || \
   echo $(BIN)/python -m pip install) --quiet
 $(LOCKED): requirements.lock pyproject.toml
@@ -55,32 +56,32 @@ $(LAUNCHERS): requirements-launchers.lock $(LOCKED)
 	@$(INSTALL) --require-hashes --requirement requirements-launchers.lock
 	@touch $(LAUNCHERS)
 
-rivals: $(BENCHMARKS) ## add PyTorch and JAX to the environment, to be measured beside
+rivals: $(BENCHMARKS) ## add PyTorch and JAX to the environment, for make bench
 
 $(BENCHMARKS): pyproject.toml $(LOCKED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 	  --editable '.[benchmarks]'
 	@touch $(BENCHMARKS)
 
-repro: env ## run the experiment of params.yaml; without MNIST, say so and show the demo
+repro: env ## run the experiment of params.yaml; if MNIST cannot be obtained, run the demo instead
 	@python -m pipeline demo --if-needed
 
-demo: env ## run the whole pipeline on embedded 8x8 digits, in demo/
+demo: env ## run the whole pipeline on scikit-learn's 8x8 digits, in demo/
 	@python -m pipeline demo
 
-report: env ## write the report's page from the results that are here
+report: env ## write reports/index.html from the results in this folder
 	@python -m pipeline report && echo reports/index.html
 
-draw: env ## write the page to draw a digit on, from the runs that are here
+draw: env ## write reports/draw.html, a page to draw a digit on, from the networks in runs/
 	@python -m pipeline draw
 
-lecture: env ## draw the lecture's figures, and make its results on MNIST (some ten minutes)
+lecture: env ## draw the lecture's figures, train its networks on MNIST (about ten minutes)
 	@dvc repro lecture studies/dvc.yaml && python -m pipeline lecture
 
-verify: env ## make the committed results again and compare every byte
+verify: env ## compute the committed results again and compare every byte
 	@python -m pipeline verify $(ARGS)
 
-share: env ## write the result as one file that others can check and cite
+share: env ## write the result as one zip file that others can check and cite
 	@python -m pipeline share $(ARGS)
 
 sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed='range(10)'"
@@ -89,16 +90,16 @@ sweep: env ## train a sweep, as in: make sweep ARGS="preprocess=raw,whiten seed=
 ui: env ## browse the runs in MLflow
 	@python -m pipeline ui
 
-test: env ## run the tests (some 4 minutes)
+test: env ## run all tests except the long ones (about 4 minutes)
 	@pytest -m "not slow" $(PARALLEL)
 
-test-slow: env ## run the long tests: kills, faults, everything made again
+test-slow: env ## run the long tests: killed processes, failing writes, whole pipelines
 	@pytest -m slow $(PARALLEL)
 
-test-pythons: env ## run demo and tests on every promised Python that is here, compare results (6 minutes each)
+test-pythons: env ## run demo and tests on each installed Python 3.11 to 3.13, compare results (6 minutes each)
 	@python -m tests.pythons $(ARGS)
 
-bench: $(BENCHMARKS) ## measure training beside PyTorch, JAX and scikit-learn (some 40 minutes)
+bench: $(BENCHMARKS) ## compare training time with PyTorch, JAX and scikit-learn (about 40 minutes)
 	@python -m benchmarks.training $(ARGS)
 	@python -m benchmarks.peak
 
@@ -112,15 +113,15 @@ check: env ## check format, style and types
 format: env ## format the code
 	@ruff format && ruff check --fix
 
-# One version of each package for every Python; the launchers first, so that what both locks
-# name has one version too.
+# One version of each package for all Python versions. The launchers' lock file comes first and
+# constrains the other, so that both name the same versions.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 lock: env ## renew the lock files within the ranges of pyproject.toml
 	@$(COMPILE) --upgrade --extra dev --extra slurm --extra ray --extra optuna --output-file requirements-launchers.lock
 	@$(COMPILE) --upgrade --extra dev --constraint requirements-launchers.lock --output-file requirements.lock
 
-clean: ## remove what can be made again; given data and the records of finished runs stay
+clean: ## delete what can be computed or installed again; data/given and records/ stay
 	@rm -rf $(VENV) demo sweeps runs data/raw data/split data/preprocessor.npz data/labels.npz \
 	  reports/figures reports/index.html \
 	  .mypy_cache .pytest_cache .ruff_cache .hypothesis
