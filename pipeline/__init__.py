@@ -1,8 +1,8 @@
 """From raw digits to a figure with honest error bars.
 
-The rooms, in the order in which data flows through them: `data` (images, split, preprocessing),
-`network` (the lecture's equations), `engine` (the same, fast), `records` (what a training run
-leaves), `sweep` (one job per seed), `results` (evaluation, statistics, pages), `lecture` (the
-lecture's demonstrations), `draw` (a page to draw on), `tracking` (the mirror in MLflow),
-`stages` (one thin entry per DVC stage). `base` is what all of them use.
+The folders, called rooms, in the order in which data flow through them: `data` (images, split,
+preprocessing), `network` (the lecture's equations), `engine` (the same, compiled), `records` (the
+files of a training run), `sweep` (one job per seed), `results` (evaluation, statistics, pages),
+`lecture` (the lecture's demonstrations), `draw` (a page to draw on), `tracking` (copies in MLflow),
+`share` (a result as one zip file), `stages` (one module per DVC stage). All of them use `base`.
 """

@@ -1,6 +1,6 @@
 """The command `pipeline`; `python -m pipeline` is the same.
 
-Convention: a command is a module that runs by itself; nothing is imported before it is known which.
+Convention: each command is a module with a `main`. Only the chosen one is imported.
 """
 
 import runpy
@@ -10,20 +10,20 @@ COMMANDS = {
     "download": ("pipeline.stages.download", "get the data set's files, checked by their SHA-256"),
     "train": ("pipeline.stages.train", "train networks: one job per seed of each configuration"),
     "compare": ("pipeline.results.compare", "compare configurations, paired by seed and image"),
-    "report": ("pipeline.stages.report", "write the report's page from the results that are here"),
-    "draw": ("pipeline.draw.draw", "write a page to draw a digit on, which the networks answer"),
-    "lecture": ("pipeline.lecture.lecture", "write the lecture's page from its results"),
-    "track": ("pipeline.stages.track", "bring MLflow's store up to date with the records"),
+    "report": ("pipeline.stages.report", "write reports/index.html from the results here"),
+    "draw": ("pipeline.draw.draw", "write a page on which the networks recognise what you draw"),
+    "lecture": ("pipeline.lecture.lecture", "write reports/lecture.html from its results"),
+    "track": ("pipeline.stages.track", "copy new and changed records into MLflow"),
     "ui": ("pipeline.tracking.ui", "browse the runs in MLflow"),
-    "verify": ("pipeline.verify", "make recorded results again and compare every byte"),
+    "verify": ("pipeline.verify", "compute recorded results again and compare every byte"),
     "share": ("pipeline.share.send", "write the result as one zip file that others can check"),
-    "import": ("pipeline.share.receive", "take in the records of a result that somebody shared"),
-    "demo": ("pipeline.demo", "run the whole pipeline on small embedded digits, in demo/"),
+    "import": ("pipeline.share.receive", "copy the records of a shared result into records/"),
+    "demo": ("pipeline.demo", "run the whole pipeline on scikit-learn's 8x8 digits, in demo/"),
 }
 HELP = f"""usage: pipeline COMMAND ...
 
-From raw digits to a figure with honest error bars. `dvc repro` runs all stages of dvc.yaml; these
-are the commands beside it. `pipeline COMMAND --help` explains one.
+From raw digits to a figure with honest error bars. `dvc repro` runs all stages of dvc.yaml.
+These commands do the rest. `pipeline COMMAND --help` explains a command.
 
 {chr(10).join(f"  {name:10}{text}" for name, (_, text) in COMMANDS.items())}
 """

@@ -1,10 +1,10 @@
-"""Run the whole pipeline on embedded 8x8 digits, in demo/.
+"""Run the whole pipeline on scikit-learn's 8x8 digits, in demo/.
 
   pipeline demo              the demo
   pipeline demo --if-needed  `dvc repro`, or the demo if the data set cannot be obtained
 
-The demo is a copy of the pipeline with another params.yaml. It runs what `dvc repro` runs, beside
-the committed results and without touching them.
+demo/ is a copy of the pipeline with another params.yaml. There, the demo runs all stages of `dvc
+repro`. The committed results are not touched.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ def main() -> None:
     """Run the demo, or what it stands in for."""
     with one_line_errors():
         words = Words()
-        words.add_argument("--if-needed", action="store_true", help="only without the data set")
+        words.add_argument(
+            "--if-needed",
+            action="store_true",
+            help="run `dvc repro`; the demo only if the data set cannot be obtained",
+        )
         if_needed = words.parse_args(given()).if_needed
         paths = Paths(find_root())
         if if_needed:

@@ -1,18 +1,18 @@
-"""Make a result again, and say how far it came back.
+"""Compute a result again, and say how closely the two agree.
 
-  pipeline verify               the committed results, from raw data to every byte
-  pipeline verify runs/seed-0   a record: its folder, or its name in records/
+  pipeline verify               the committed results: every stage, every byte
+  pipeline verify runs/seed-0   one training run: the folder of its record, or its name in records/
   pipeline verify 3f2b...       a run of the MLflow store, by its id
-  pipeline verify result.zip    what somebody has shared: every number, and one seed's training
+  pipeline verify result.zip    a shared result: every number, and the training of one seed
 
-A record may come from a stranger, so it is data and never code. It is trained again from the
-commit that it names, if that is in the history of a branch or tag here, in a fresh checkout.
-Uncommitted changes that it recorded are shown, and applied with `--apply-changes` alone.
-`--code-here` trains with the code that lies here instead. SECURITY.md says what verifying finds
-and what it cannot.
+A record may come from a stranger, so none of its code is run. `verify` trains the run again in a
+fresh checkout of the commit that the record names, if that commit is in the history of one of your
+branches or tags. It shows uncommitted changes that the record holds, and applies them only with
+`--apply-changes`. With `--code-here` it trains with the code in this folder instead. SECURITY.md
+says what `verify` detects and what it cannot.
 
 Exit codes: 0 the same bytes, 3 within tolerance, 4 statistically the same, 5 different (see
-`pipeline.records.agreement`); 1 it could not be made again; 2 bad input.
+`pipeline.records.agreement`); 1 it could not be computed again; 2 invalid input.
 """
 
 from __future__ import annotations
@@ -73,18 +73,18 @@ def main() -> None:
         code.add_argument(
             "--apply-changes",
             action="store_true",
-            help="run the uncommitted changes that the record holds: look at them first",
+            help="apply the uncommitted changes that the record holds: read them first",
         )
         code.add_argument(
             "--code-here",
             action="store_true",
-            help="train with the code that lies here, whatever the record says it was made with",
+            help="train with the code in this folder, whatever commit the record names",
         )
         words.add_argument(
-            "--lecture", action="store_true", help="the lecture's results, too (some ten minutes)"
+            "--lecture", action="store_true", help="the lecture's results, too (about ten minutes)"
         )
         words.add_argument(
-            "--all-seeds", action="store_true", help="train every seed of a shared zip again"
+            "--all-seeds", action="store_true", help="train all seeds of a shared zip, not one"
         )
         asked = words.parse_args(given())
         paths = Paths(find_root())

@@ -1,6 +1,6 @@
-"""Write a page to draw a digit on, which the networks in runs/ answer.
+"""Write reports/draw.html: a page on which the networks in runs/ recognise the digit that you draw.
 
-No stage of DVC's, since the page says which commit made it.
+This is no DVC stage, since the page names the commit that it was made from.
 """
 
 from __future__ import annotations

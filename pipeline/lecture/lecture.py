@@ -1,7 +1,7 @@
-"""The lecture as one page, from the figures and results that are here: `make lecture`.
+"""Write reports/lecture.html from the figures and results that `make lecture` computes.
 
-No stage of DVC's, since the page says which commit made it and how long preprocessing took.
-Convention: `page.html.j2` holds the words.
+This is no DVC stage, since the page names the commit that it was made from and the time that
+preprocessing took. `page.html.j2` holds the page's text.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Compare configurations, paired by seed and image.
 
-Each of A, B, ... is a sweep's folder, the folder of a record or of records (`runs`, `records`), or
-a revision or an experiment that DVC knows (`main`, `lr05`); what they hold is sorted into
-configurations, and each is compared with the first, or with the one that `--baseline` names. Prints
-tables, and leaves one with a figure in a folder of `sweeps/comparison/`, named by A, B, ... Of a
-single configuration that was trained with several splits, tells how much splits and seeds matter.
+Each A is a sweep's folder, a folder of one or more records (`runs`, `records`), or a git revision
+or DVC experiment (`main`, `lr05`). All runs found there are grouped by configuration. Each
+configuration is compared with the first one, or with the one that `--baseline` names. Tables are
+printed, and saved with a figure in `sweeps/comparison/<names>/`. For a single configuration that
+was trained with several splits, the tables show how much split and seed matter.
 """
 
 from __future__ import annotations
@@ -53,12 +53,21 @@ def main() -> None:
     """Compare what the command line names."""
     with one_line_errors(), tempfile.TemporaryDirectory() as scratch:
         words = Words()
-        words.add_argument("places", nargs="+", metavar="A", help="sweep, record, runs, revision")
-        words.add_argument("--test", action="store_true", help="by test accuracy, not validation")
+        words.add_argument(
+            "places",
+            nargs="+",
+            metavar="A",
+            help="a folder of a sweep or of records, or a revision",
+        )
+        words.add_argument(
+            "--test", action="store_true", help="compare test instead of validation accuracies"
+        )
         words.add_argument(
             "--baseline", metavar="NAME", help="a configuration, or a part of its name"
         )
-        words.add_argument("--plan", action="store_true", help="print what more seeds would give")
+        words.add_argument(
+            "--plan", action="store_true", help="add the intervals that more seeds would give"
+        )
         options = words.parse_args(given())
         paths = Paths(find_root())
         gather(compose(paths), paths)

@@ -1,8 +1,8 @@
-"""Take the records of a share in, marked as somebody else's.
+"""Copy the records of a shared result into records/, marked with the names of its authors.
 
-Everything in it is computed again first, but for trainings, which `pipeline verify result.zip`
-repeats. Imported records stand in comparisons and in MLflow beside one's own, and no training ever
-hands them on as its own.
+Before that, everything in the zip is computed again, except the trainings; `pipeline verify
+result.zip` repeats those, too. Comparisons and MLflow show imported records next to your own. If
+you train the same seed, it is really trained and not taken from an import.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     with one_line_errors(), tempfile.TemporaryDirectory() as folder:
         words = Words()
         words.prog = "pipeline import"
-        words.add_argument("zip", type=Path, help="the file that `pipeline share` has written")
+        words.add_argument("zip", type=Path, help="a file written by `pipeline share`")
         path, here = words.parse_args(given()).zip, Paths(find_root())
         checked = check(path, here, Path(folder))
         if checked.level not in (Level.SAME_BYTES, Level.WITHIN_TOLERANCE):

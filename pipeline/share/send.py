@@ -1,7 +1,7 @@
-"""Share the result of the experiment in `params.yaml` as one zip file.
+"""Write the result of `params.yaml` as one zip file that others can check and cite.
 
-The file holds the declared runs, their results and report, the code, and what a receiver needs to
-check and cite them. Equal results give equal bytes, whoever shares them.
+The zip holds the runs of all seeds, their results and report, the code, and instructions for the
+receiver. Equal results of the same commit give equal bytes, whoever writes the zip.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def main() -> None:
     with one_line_errors():
         words = Words()
         words.prog = "pipeline share"
-        words.add_argument("output", nargs="?", default="result.zip", type=Path, help="result.zip")
+        words.add_argument(
+            "output", nargs="?", default="result.zip", type=Path, help="default: result.zip"
+        )
         output = words.parse_args(given()).output
         content = share(Paths(find_root()))
         write_bytes(output, content)

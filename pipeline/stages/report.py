@@ -1,4 +1,4 @@
-"""Draw the figures of the results; write a page that needs no other file, and a text to paste."""
+"""Write reports/index.html (one file with all results), reports/summary.md and their figures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Bring MLflow's store up to date with the records and results.
+"""Copy new and changed records and results into MLflow.
 
 pipeline track            write what is missing or differs
-pipeline track --status   show what is in the records, and what in the store
+pipeline track --status   show whether each record has the same content in the store
 pipeline track --rebuild  replace every run in the store by a new one
 """
 
@@ -21,8 +21,14 @@ def main() -> None:
     with one_line_errors():
         words = Words()
         what = words.add_mutually_exclusive_group()
-        what.add_argument("--status", action="store_true", help="compare records and store")
-        what.add_argument("--rebuild", action="store_true", help="mirror anew")
+        what.add_argument(
+            "--status", action="store_true", help="compare records and store, change nothing"
+        )
+        what.add_argument(
+            "--rebuild",
+            action="store_true",
+            help="delete the copies in the store, then write them again",
+        )
         what.add_argument("--follow", action="store_true", help=SUPPRESS)  # beside a sweep
         words.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
         asked = words.parse_args(given())

@@ -5,8 +5,8 @@
   pipeline train preprocess=raw,whiten               both, each with all seeds
   pipeline train training.learning_rate=0.03,0.1 network.hidden='[64],[64,32]'
 
-A run whose record is complete is not trained again; one that was interrupted goes on after its last
-epoch. If a seed fails, the others go on. Tables are written to sweeps/<time>/.
+A complete run is not trained again. An interrupted run continues after its last finished epoch. If
+a seed fails, the others continue. Tables are saved in sweeps/<time>/.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def main() -> None:
     with one_line_errors():
         words = Words(OVERRIDES)
         words.add_argument(
-            "-m", "--multirun", action="store_true", help="accepted as Hydra's: it is always so"
+            "-m", "--multirun", action="store_true", help="not needed: every command is a sweep"
         )
         words.add_argument(
-            "--cfg", action="store_true", help="show what is composed, train nothing"
+            "--cfg", action="store_true", help="print the resulting configuration, train nothing"
         )
         words.add_argument("overrides", nargs="*", help="see below")
         asked = words.parse_intermixed_args(given())

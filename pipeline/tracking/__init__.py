@@ -1,1 +1,1 @@
-"""The mirror of records and results in MLflow: files are the truth, the store can be made again."""
+"""Copies of records and results in MLflow; the store can be rebuilt from the files at any time."""

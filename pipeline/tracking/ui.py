@@ -1,4 +1,4 @@
-"""Browse the runs in MLflow, by a server that only this machine reaches."""
+"""Browse the runs in MLflow: start a server that only this machine can reach."""
 
 from __future__ import annotations
 
