@@ -6,6 +6,7 @@ user and no time but the commit's, so everybody who reproduces a result writes t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import json_bytes, read_bytes, write_bytes
 from pipeline.base.git import GitError, clone, commit_date, head
+from pipeline.base.masking import masked
+from pipeline.base.params import read_params
 from pipeline.base.paths import Paths
 from pipeline.records.code import code_digest
 from pipeline.records.gather import declared
@@ -123,12 +126,29 @@ def lay_out(files: Mapping[str, bytes], here: Paths, root: Path) -> Paths:
     for name, content in files.items():
         write_bytes(root / name, content)
     shutil.copytree(here.conf, checkout.conf)
+    _refuse_secrets(checkout.params)
     config = compose(checkout)
     download(config, here)
     raw = checkout.raw(config.data.name)
     raw.parent.mkdir(parents=True)
     os.symlink(here.raw(config.data.name).resolve(), raw)
     return checkout
+
+
+def _refuse_secrets(params: Path) -> None:
+    """Refuse parameters that hold a password, or that are others on another machine.
+
+    Text such as `${oc.env:NAME}` would be taken from whatever stands in the receiver's environment.
+    """
+    name, values = params.name, read_params(params).values
+    if "${" in json.dumps(values, default=str):
+        raise UserError(f"{name} refers to other values by ${{...}}; allowed are plain values")
+    text = read_bytes(params).decode()
+    if masked(text) != text:
+        raise UserError(
+            f"{name} holds a password; allowed in a share is tracking.uri = null, or an address "
+            "without one"
+        )
 
 
 def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dict[str, bytes]:

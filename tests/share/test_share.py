@@ -137,6 +137,15 @@ def cite_nobody(root: Path) -> None:
     (root / "CITATION.cff").write_text("cff-version: 1.2.0\ntitle: a\nversion: 1\nlicense: MIT\n")
 
 
+def track_with(address: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        params = root / "params.yaml"
+        params.write_text(params.read_text().replace("uri: null", f"uri: {address}"))
+        assert address in params.read_text()
+
+    return change
+
+
 def remove_git(root: Path) -> None:
     shutil.rmtree(root / ".git")
 
@@ -149,6 +158,10 @@ def remove_git(root: Path) -> None:
         (remove_a_run, "seed-1 is missing"),
         (remove_the_citation, "CITATION.cff cannot be read"),
         (cite_nobody, "allowed is the Citation File Format 1.2.0 with title"),
+        (track_with("https://a:secret@example.org"), "params.yaml holds a password; allowed"),
+        (track_with("null # https://a:secret@example.org"), "params.yaml holds a password"),
+        (track_with("${oc.env:STORE,null}"), "params.yaml refers to other values"),
+        (track_with('"\\x24{oc.env:STORE,null}"'), "params.yaml refers to other values"),
         (remove_git, "a share names the commit of its code, and .* is no checkout of git"),
     ],
 )
@@ -161,6 +174,7 @@ def test_what_is_not_complete_is_not_shared(
     with pytest.raises(UserError, match=message) as caught:
         share(Paths(root))
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 # --- what is received --------------------------------------------------------------------------
@@ -273,6 +287,10 @@ def no_params(files: Files) -> None:
     files["params.yaml"] = b"a: [" * 1000
 
 
+def ask_the_environment(files: Files) -> None:
+    files["params.yaml"] = files["params.yaml"].replace(b"study: ", b"study: ${oc.env:HOME} #")
+
+
 def no_metadata(files: Files) -> None:
     files[METADATA] = b'{"@graph": [{"@id": "./", "datePublished": "yesterday"}]}'
 
@@ -308,6 +326,7 @@ REFUSED = {
     "edited code": (other_training_code, "trained by other code than the share holds"),
     "code that is none": (no_python, "trained by other code than the share holds"),
     "another experiment": (of_another_experiment, "runs/seed-0 is of another experiment"),
+    "parameters from the environment": (ask_the_environment, "params.yaml refers to other values"),
     "parameters that are none": (no_params, "params.yaml"),
 }
 
