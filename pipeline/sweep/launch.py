@@ -19,7 +19,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.base.config import Config, checked, composed, started
+from pipeline.base.config import Config, checked, composed, experiment, started
 from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import UserError, describe, is_bad_input
 from pipeline.base.masking import one_line, printable
@@ -28,6 +28,7 @@ from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import own_name
 from pipeline.engine.canary import EXPECTED, canary
 from pipeline.records.gather import gather
+from pipeline.records.identity import grouped
 from pipeline.records.provenance import provenance
 from pipeline.records.record import Finished, Unfinished, is_older, read_own, read_record
 from pipeline.sweep.engines import batch_size, refuse_engine, refuse_override
@@ -105,7 +106,7 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
             swept = parsed([f"{key}={value}" for key, value in (sweeper["params"] or {}).items()])
             jobs = labelled(expand([*swept, *settings]), paths)
         config = jobs[0].config if jobs else checked(given)
-        if config.output is not None and len({job.configuration for job in jobs}) != 1:
+        if config.output is not None and len(grouped(jobs, lambda j: experiment(j.config))) != 1:
             raise UserError(f"output = {config.output}: allowed with a sweep over seeds alone")
         if config.dry_run:
             if not is_grid:

@@ -200,6 +200,16 @@ def test_only_seeds_that_are_missing_are_launched(checkout: Checkout) -> None:
     assert sorted(path.name for path in later.iterdir()) == ["runs.csv", "summary.csv"]
 
 
+def test_configurations_of_one_name_are_still_several(checkout: Checkout) -> None:
+    """What a standardisation does not use is no part of its name."""
+    words = (*TINY, "preprocess.epsilon=1,2", "seed=0")
+    refused = checkout.train(*words, "output=runs", check=False)
+    assert refused.stderr == "error: output = runs: allowed with a sweep over seeds alone\n"
+    done = checkout.train(*words)
+    assert done.stderr == ""
+    assert len(records(checkout)) == 2
+
+
 def test_identical_values_are_called_so_and_no_interval_goes_beyond_all(checkout: Checkout) -> None:
     told = checkout.train("training.learning_rate=1e-6", *TINY, "seed=0,1").stdout
     assert "all values are equal" in told or "0.00 to " in told or "to 100.00 %" in told
