@@ -1,4 +1,4 @@
-"""How commands start: from words on a command line; what is wrong with them is one line."""
+"""How commands start: they parse the command line and report mistakes in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables on a terminal, and in a file that a terminal's output goes to."""
+"""Tables for a terminal, or for a file to which output is redirected."""
 
 from __future__ import annotations
 

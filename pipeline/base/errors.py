@@ -1,4 +1,4 @@
-"""What a user did that cannot work, told in one line.
+"""Mistakes of a user, reported in one line.
 
 Convention: library code raises `UserError` (or lets a library's error through) and never
 prints; a stage's `main` runs inside `one_line_errors`, the only place that prints and exits.

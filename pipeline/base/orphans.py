@@ -1,4 +1,4 @@
-"""See to it that no process works on when the one that it works for is gone.
+"""End worker processes when the process that started them has ended.
 
     python -m pipeline.base.orphans NAME ...   wait until one of these processes has ended
 

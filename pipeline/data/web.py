@@ -1,4 +1,4 @@
-"""One download, of limited size, and without a word about passwords."""
+"""One download, of limited size, whose messages never show a password."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """Arithmetic of our own: the same bytes on every CPU, at its full speed.
 
-`network` is the lesson, in NumPy. This package computes the same, compiled by LLVM for the CPU at
-hand: `code` writes machine code, `formulas` translates the lesson's formulas, `kernels` are the
-loops, `program` runs them, `inputs` reads images, `descent` trains and evaluates.
+`network` is the lecture's network in NumPy, written to be read. This package computes the same,
+compiled by LLVM for your CPU: `code` writes machine code, `formulas` translates the formulas of
+`network`, `kernels` are the loops, `program` runs them, `inputs` reads images, `descent` trains and
+evaluates.
 
-What follows is the specification: it defines every bit of a result, so that no library, vector
-width or number of threads changes one. `tests/engine/test_specification.py` computes two epochs by
-it in NumPy alone.
+The rest of this docstring is the specification. It defines every bit of a result, so results do not
+depend on a library, the width of vectors or the number of threads.
+`tests/engine/test_specification.py` computes two epochs by it in NumPy alone.
 
 **Numbers** are IEEE 754's, in float32 or float64. +, −, ×, ÷ and the fused multiply-add (x y + z,
 rounded once) round to nearest, ties to even. Subnormal numbers are kept. No operations are

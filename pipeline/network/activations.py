@@ -1,7 +1,7 @@
 """Activation functions f and their derivatives f', each beside the other.
 
 Convention: f takes the pre-activation H_bar, f' takes the output H = f(H_bar); both are of shape
-(b, m), as is what they return. What is computed here, the engine compiles as it stands.
+(b, m), as is what they return. The engine compiles these formulas as they are.
 """
 
 from __future__ import annotations

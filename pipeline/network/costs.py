@@ -1,9 +1,10 @@
 """Cost functions, each beside its gradient at the last layer's pre-activation.
 
-Convention: a cost is summed over the outputs of one sample, as on the slides, and averaged over
-the batch. Its value here is the summand of each output, its gradient δH_bar: what (5) and (6) call
-f'(h_bar) ⊙ Δ, one row a sample, not yet divided by b. Both take the pre-activations H_bar of the
-last layer, labels Y and the last layer's activation, and are of shape (b, m) as H_bar and Y are.
+Convention: a cost is summed over the outputs of one sample, as on the slides, and averaged over the
+batch. The functions here return the cost of each single output, and its gradient δH_bar: what (5)
+and (6) call f'(h_bar) ⊙ Δ, one row per sample, not yet divided by b. Both take the pre-activations
+H_bar of the last layer, labels Y and the last layer's activation, and are of shape (b, m) as H_bar
+and Y are.
 """
 
 from __future__ import annotations

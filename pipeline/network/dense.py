@@ -1,7 +1,7 @@
 """Dense layers, stacked: the forward pass (2) and the backward pass (5), (6).
 
 This is the readable version and the reference. `pipeline.engine` computes the same, compiled; tests
-hold it to this module.
+compare the two.
 """
 
 from __future__ import annotations

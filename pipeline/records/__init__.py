@@ -1,4 +1,4 @@
-"""What a training run leaves, and how anyone can tell that it is what it says.
+"""The files of a training run, its record, and the checks that a record is complete and unchanged.
 
 A record is a folder named by the hash of everything that determines its content: the resolved
 experiment, the seed, the data, the numerical code and the numeric environment.

@@ -1,1 +1,1 @@
-"""From models to what is said of them: evaluation, statistics over seeds, figures."""
+"""From models to results: evaluation, statistics over seeds, figures, tables and pages."""

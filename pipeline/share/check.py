@@ -1,7 +1,7 @@
 """Checking a share: everything that can be computed from its records is computed again.
 
-Convention: what is wrong with the file itself raises; a result that is not what the records give is
-told in a line, and lowers the level.
+Convention: what is wrong with the file itself raises; a result that differs from what the
+records give is reported in one line, and lowers the level of agreement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One thin entry a DVC stage: load, call, save. No arithmetic, no path spelled.
+"""One short module per DVC stage: it loads files, calls a function and saves the result.
 
 Importing this package chooses what NumPy computes with, before any stage imports it.
 """

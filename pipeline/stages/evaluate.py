@@ -1,4 +1,4 @@
-"""Stage `evaluate`: the test images with every declared seed's model, and the statistics."""
+"""Stage `evaluate`: every seed's model on the test images, and statistics over seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `studies`: what its sweeps have left, beside what the lecture published.
+"""Stage `studies`: compare the results of its sweeps with the lecture's published numbers.
 
 Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits` of
 `studies/dvc.yaml`.

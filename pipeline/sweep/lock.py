@@ -1,4 +1,4 @@
-"""Keep two sweeps out of one store."""
+"""Prevent two sweeps from writing to the same store at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search for settings: Hydra's sweeper chooses jobs, whose results it is told."""
+"""A search for settings: Hydra's sweeper chooses jobs and gets their validation accuracies."""
 
 from __future__ import annotations
 

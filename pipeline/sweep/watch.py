@@ -1,6 +1,6 @@
 """Watching a sweep from its records: a line per seed that is done, and bars on a terminal.
 
-Convention: it only reads; whichever launcher runs the jobs, their records tell how far they are.
+Convention: it only reads records, so it works in the same way with every launcher.
 """
 
 from __future__ import annotations

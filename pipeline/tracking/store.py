@@ -1,4 +1,4 @@
-"""Reaching the store: where it is, whether it is one, and what is told when it is not.
+"""The store: where it is, whether it is valid, and the error message if it is not.
 
 Convention: the checkout's own store is `mlflow.db`; `tracking.uri` names another. Artifacts of a
 sqlite store lie in `mlartifacts/` beside its file; those of a server, where the server keeps them.
