@@ -51,6 +51,12 @@ def refuse_engine(hydra: DictConfig) -> None:
         value = sweeper.get(key)
         if value is not None and not (type(value) is int and value > 0):
             raise UserError(f"hydra.sweeper.{key} = {value}: allowed is a whole number from 1")
+    direction = sweeper.get("direction")
+    if getattr(direction, "name", direction) not in (None, "maximize", "minimize"):
+        raise UserError(
+            f"hydra.sweeper.direction = {direction}: allowed is maximize, since a search is for "
+            "the largest validation accuracy, or minimize"
+        )
     if sweeper.get("storage") is not None:
         # Hydra's sweeper needs Optuna 2, whose tables SQLAlchemy 2 never completes.
         raise UserError(

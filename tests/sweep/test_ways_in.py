@@ -131,6 +131,7 @@ REFUSED = {
     "hydra.sweeper.params=${seeds}": "hydra.sweeper.params = [0, 1, 2, 3, 4]: allowed is a mapping",
     "hydra.sweeper.params=${study}": "hydra.sweeper.params = digits-demo: allowed is a mapping",
     "hydra/sweeper=search hydra.sweeper.storage=sqlite:///x.db": "hydra.sweeper.storage = sqlite",
+    "hydra/sweeper=search hydra.sweeper.direction=up": "hydra.sweeper.direction = up: allowed is",
     "hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size = 0: allowed is a whole",
 }
 
