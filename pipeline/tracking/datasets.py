@@ -1,4 +1,4 @@
-"""What a run has read, as MLflow's data sets: name, schema, source and digest."""
+"""The data of a run as MLflow data sets: name, schema, source and digest."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pipeline.records.identity import Description
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-# Of metrics and of MLflow's data sets: what each part is for.
+# MLflow's name for the purpose of each part of the data.
 CONTEXTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 class DataPart(NamedTuple):
-    """Images that a run has read.
+    """One part of the data that a run used.
 
     Attributes:
         context: a value of `CONTEXTS`.
-        name: for people; short, since MLflow's tables cut it off.
-        digest: of the files and the split, which decide which images these are.
+        name: short, since MLflow's tables cut long ones off.
+        digest: of the files and the split, which determine the images.
         shape: how many images, and pixels of each.
-        source: where the file of images is from: an address, or a path in the checkout.
+        source: address of the file of images, or its path in the checkout.
     """
 
     context: str
@@ -35,7 +35,7 @@ class DataPart(NamedTuple):
 
 
 def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
-    """Return what a run has read, by part; the test images if its model has been asked them."""
+    """Return the data that a run used, by part; with the test images if it was tested."""
     experiment = described["experiment"]
     dataset = dataset_of(Data(**experiment["data"]))
     parts = {}
@@ -43,7 +43,7 @@ def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
         names = dataset.files_of("test" if part == "test" else "train")
         files = {name: digest for name, digest in described["data"].items() if name in names}
         count = experiment["split"][part]
-        # Testing takes the file's first images.
+        # The test part is the first images of its file.
         chosen = count if part == "test" else described["preparation"]["split"]
         images, mirrors = names[0].removesuffix(".gz"), dataset.mirrors
         parts[part] = DataPart(
@@ -57,7 +57,7 @@ def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
 
 
 def dataset_input(part: DataPart) -> DatasetInput:
-    """Return MLflow's entity."""
+    """Return the part as MLflow's entity."""
     import numpy as np
     from mlflow.data.schema import TensorDatasetSchema
     from mlflow.entities import Dataset, DatasetInput, InputTag

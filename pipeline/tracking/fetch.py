@@ -1,4 +1,4 @@
-"""Getting a run's record back from the store that mirrors it."""
+"""Download a run's record from an MLflow store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MODEL = f"{NAME}/data/model.npz"
 
 
 def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
-    """Write the record of a seed's run to `folder`, unchecked.
+    """Write the record of a seed's run to `folder`, without checking it.
 
     Raises:
-        UserError: there is no such run, or it is no finished seed.
+        UserError: there is no such run, or it is not the run of a finished seed.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -30,9 +30,9 @@ def fetch(run_id: str, uri: str | None, paths: Paths, folder: Path) -> None:
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
         if "manifest.json" not in names:
-            raise UserError(f"MLflow's run {run_id} is no finished seed; allowed is one of those")
+            raise UserError(f"MLflow's run {run_id} is not the run of a finished seed")
         for artifact in (*(names & set(ARTIFACTS)), MODEL):
-            # By this address MLflow looks in the run and in its logged model.
+            # With this address MLflow searches the run and its logged model.
             stored = Path(download_artifacts(f"runs:/{run_id}/{artifact}", dst_path=str(parts)))
             write_bytes(folder / stored.name, read_bytes(stored))
     except (MlflowException, OSError) as error:

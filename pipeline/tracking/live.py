@@ -1,4 +1,4 @@
-"""The mirror beside a sweep, as the launching process sees it."""
+"""Start and stop the process that mirrors records into MLflow during a sweep."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from pipeline.base.config import Config
 from pipeline.base.paths import Paths
 from pipeline.tracking.store import LATER
 
-# For the last pass, after the last seed.
+# How long the last pass, after the last seed, may take.
 LAST_SECONDS = 60.0
 
 
 @contextmanager
 def mirrored(config: Config, paths: Paths) -> Iterator[None]:
-    """Mirror the records into MLflow for as long as the context lasts.
+    """Mirror the records into MLflow while the context lasts.
 
-    By a process of its own: importing MLflow takes seconds, and no fault of its store may reach
-    the training.
+    This takes a separate process: importing MLflow takes seconds, and a failing store must not
+    disturb the training.
     """
-    # Not on its command line, which everybody on this machine can read: an address may hold a
-    # password.
+    # Passed in the environment, since every user of this machine can read command lines, and an
+    # address may contain a password.
     env = {**os.environ, "PIPELINE_STUDY": config.study}
     if config.tracking.uri is not None:
         env["PIPELINE_STORE"] = config.tracking.uri
-    given = ["study=${oc.env:PIPELINE_STUDY}", "tracking.uri=${oc.env:PIPELINE_STORE,null}"]
+    overrides = ["study=${oc.env:PIPELINE_STUDY}", "tracking.uri=${oc.env:PIPELINE_STORE,null}"]
     process = subprocess.Popen(  # noqa: S603 - no shell
-        [sys.executable, "-m", "pipeline.stages.track", "--follow", *given],
+        [sys.executable, "-m", "pipeline.stages.track", "--follow", *overrides],
         cwd=paths.root,
         env=env,
         stdin=subprocess.PIPE,
@@ -45,4 +45,4 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            print(f"warning: MLflow has not taken everything in time; {LATER}", file=sys.stderr)
+            print(f"warning: MLflow did not store everything in time; {LATER}", file=sys.stderr)

@@ -1,10 +1,9 @@
-"""Making a store hold what the plan says, in steps that may be cut off anywhere.
+"""Bring an MLflow store up to date with the plan; it is safe to interrupt at any step.
 
-The store itself is asked what it holds: its lists of runs and models have the latest metrics,
-parameters, tags and data sets. A run that is right is not touched. One that is not is written,
-all of it, since MLflow takes nothing twice. If it is still not right, since MLflow forgets no value
-either, another run takes its place. A digest of the whole run is written last.
-Runs, tags, metrics and words that are a user's own stay.
+Each run is compared with the metrics, parameters, tags and data sets that the store lists. Correct
+runs are not touched; any other is written completely, since MLflow ignores what it already has. If
+a run is still wrong, because MLflow never deletes a value, a new run replaces it. The run's digest
+is written last. Runs, tags, metrics and notes of the user are kept.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, LoggedModel
     from mlflow.entities import Run as StoredRun
 
-# Tags by which runs are known: their key, and the digest of what was written to them.
+# Tags of a run: its key, and the digest of what was written to it.
 KEY, MIRRORED = "pipeline.key", "pipeline.mirrored"
-# Below this line of a run's description stands what a user has written.
+# The user's own notes stand below this line of a run's description.
 NOTE, MARK = "mlflow.note.content", "<!-- Written from the records. Below here is yours. -->"
 BATCH = 1000  # of metrics: MLflow's limit
 # A saved view, without which the table of runs shows no accuracy, and the charts begin with single
-# points. MLflow does not document the format; it is what "Save as new view" writes (3.17). One that
-# it does not understand costs the view and nothing else.
+# points. MLflow does not document the format; it is what "Save as new view" writes (3.17). If
+# another version cannot read it, only the view is lost.
 VIEW = "accuracies"
 STATE = Path(__file__).with_name("view.json").read_text()
 EXPERIMENT_TAGS = {
     RECORD_FORMAT: str(FORMAT),
-    # Has MLflow open an experiment among those of model training, not of language models.
+    # Makes MLflow list the experiment under model training, not under language models.
     "mlflow.experimentKind": "custom_model_development",
     f"mlflow.sharedViewState.{VIEW}": json.dumps(
         {"name": VIEW, "createdAt": 0, "updatedAt": 0, "state": STATE}
@@ -49,14 +48,14 @@ EXPERIMENT_TAGS = {
 
 
 class Mirror:
-    """A store, and what it says that it holds of this checkout's.
+    """A store, and the runs and models of this checkout that it lists.
 
     Args:
-        store: which.
-        plan: what it has to hold; the experiments for it exist afterwards.
+        store: the store.
+        plan: the runs it has to hold; missing experiments are created.
 
     Raises:
-        NotMirrored: an experiment of a study's name is another's.
+        NotMirrored: an experiment with a study's name was made by somebody else.
     """
 
     def __init__(self, store: Store, plan: Sequence[Run]) -> None:
@@ -85,14 +84,14 @@ class Mirror:
                 self._models.setdefault(model.source_run_id, []).append(model)
 
     def _experiment(self, study: str, experiment: Experiment | None) -> str:
-        """Return the id of a study's experiment, which exists afterwards."""
+        """Return the id of a study's experiment; create or restore it if needed."""
         artifacts = self._store.artifacts
         if experiment is None:
             return self._client.create_experiment(study, artifacts, EXPERIMENT_TAGS)
         if artifacts not in (None, experiment.artifact_location):
             raise NotMirrored(
-                f"{one_line(study)} is an experiment in MLflow that was not made here and keeps "
-                "its artifacts elsewhere; rename that or the study"
+                f"MLflow already has an experiment {one_line(study)} that was not made here and "
+                "keeps its artifacts elsewhere; rename it or the study"
             )
         if experiment.lifecycle_stage != "active":
             self._client.restore_experiment(experiment.experiment_id)
@@ -106,7 +105,7 @@ class Mirror:
     # --- comparing -----------------------------------------------------------------------------
 
     def differences(self, wanted: Run) -> list[str]:
-        """Return the names of all that the store has otherwise: every value and file looked at."""
+        """Compare every value and file; return the names of those that differ in the store."""
         stored = self._runs.get(self._place(wanted.study, wanted.key), [])
         if not stored:
             return ["the run"]
@@ -130,7 +129,7 @@ class Mirror:
         return list(dict.fromkeys(names))
 
     def others(self) -> list[StoredRun]:
-        """Return the runs that are of no record, or are there a second time."""
+        """Return the runs that belong to no record, and duplicates."""
         kept = self._kept()
         return [run for run in self._all if run.info.run_id not in kept]
 
@@ -139,9 +138,9 @@ class Mirror:
         return {run.info.run_id for place in places for run in self._runs.get(place, [])[:1]}
 
     def _differences(self, run: StoredRun, wanted: Run, tags: Mapping[str, str]) -> list[str]:
-        """Return the names of what a run has otherwise, by what the store's lists say."""
+        """Return the names of what differs, by what the store lists without its files."""
         info, data, inputs = run.info, run.data, run.inputs
-        told = {"status": wanted.status, "start": wanted.start, "end": wanted.end}
+        target = {"status": wanted.status, "start": wanted.start, "end": wanted.end}
         stored = {"status": info.status, "start": info.start_time, "end": info.end_time}
         ours = {name: value for name, value in data.metrics.items() if name in OURS}
         read = {(i.dataset.name, i.dataset.digest) for i in inputs.dataset_inputs}
@@ -152,7 +151,7 @@ class Mirror:
             for model in self._models.get(info.run_id, [])
         ]
         return [
-            *_unlike({name: value for name, value in told.items() if value is not None}, stored),
+            *_unlike({name: value for name, value in target.items() if value is not None}, stored),
             *_unlike(tags, data.tags),
             *_unlike(wanted.params, data.params),
             *_unlike(wanted.latest(), ours, both=True),
@@ -161,12 +160,12 @@ class Mirror:
         ]
 
     def _is_usable(self, model: LoggedModel, wanted: Run) -> bool:
-        """Tell whether a model is complete, and what a run should have."""
-        right = mark(wanted.model, self._store.owner) if wanted.model else None
-        return model.status == "READY" and model.tags[TAG] == right
+        """Tell whether a model is complete and the one that the run should have."""
+        expected = mark(wanted.model, self._store.owner) if wanted.model else None
+        return model.status == "READY" and model.tags[TAG] == expected
 
     def _tags(self, wanted: Run, stored: Sequence[StoredRun]) -> dict[str, str]:
-        """Return all tags of a run, with what a user has given to those that it may replace."""
+        """Return all tags of a run, including those that users gave to the stored runs."""
         users = {
             name: value
             for run in stored
@@ -189,11 +188,11 @@ class Mirror:
     # --- writing -------------------------------------------------------------------------------
 
     def put(self, wanted: Run, *, anew: bool = False) -> None:
-        """See to it that the store holds a run, whose parent it holds.
+        """Write a run if the store does not hold it as planned; its parent must be there.
 
         Args:
             wanted: a run of the plan.
-            anew: whether to replace what the store holds, right or not.
+            anew: whether to replace the stored run even if it is correct.
         """
         place = self._place(wanted.study, wanted.key)
         stored = self._runs.get(place, [])
@@ -202,26 +201,26 @@ class Mirror:
         def is_right(run: StoredRun) -> bool:
             return not self._differences(run, wanted, tags)
 
-        def written(run: StoredRun) -> StoredRun:
+        def write(run: StoredRun) -> StoredRun:
             return self._write(run, wanted, tags)
 
-        # MLflow refuses another value of a parameter.
-        fitting = [
+        # MLflow refuses to change the value of a parameter.
+        compatible = [
             run
             for run in stored
             if not run.data.params.keys() & _unlike(wanted.params, run.data.params)
         ]
-        usable = [] if anew else fitting
+        usable = [] if anew else compatible
         run = next(filter(is_right, usable), None)
-        run = run or next(filter(is_right, map(written, usable)), None)
+        run = run or next(filter(is_right, map(write, usable)), None)
         if run is None:
-            # With its tags, so that there is no moment at which a run exists without its key.
+            # Created with its tags, so that no run ever exists without its key.
             first = {name: value for name, value in tags.items() if name != MIRRORED}
-            run = written(self._client.create_run(place[0], wanted.start, first))
+            run = write(self._client.create_run(place[0], wanted.start, first))
         self._runs[place] = [run]
 
     def _write(self, run: StoredRun, wanted: Run, tags: Mapping[str, str]) -> StoredRun:
-        """Write all of a run, and return it as it is then."""
+        """Write everything of a run, and return it as stored."""
         from mlflow.entities import Metric, Param, RunTag
 
         run_id, client, scores = run.info.run_id, self._client, set(wanted.scores())
@@ -253,7 +252,7 @@ class Mirror:
         return client.get_run(run_id)
 
     def _model(self, run: StoredRun, wanted: Run) -> LoggedModel | None:
-        """Return a run's only model, which is written if there is none."""
+        """Return a run's only model; write it if needed, and delete wrong ones."""
         models = self._models.get(run.info.run_id, [])
         usable = [model for model in models if self._is_usable(model, wanted)][:1]
         for model in models:
@@ -264,7 +263,7 @@ class Mirror:
         return next(iter(usable), None)
 
     def delete_others(self) -> None:
-        """Delete what is none of the plan's, after all of that has been put."""
+        """Delete runs and models that are not in the plan; call it after every `put`."""
         kept = self._kept()
         # Also those of runs that somebody deleted in MLflow.
         for run_id in self._models.keys() - kept:
@@ -277,13 +276,13 @@ class Mirror:
 def _unlike(
     wanted: Mapping[str, object], stored: Mapping[str, object], *, both: bool = False
 ) -> list[str]:
-    """Return the keys of `wanted`, or of both, that have another value in `stored`."""
+    """Return the keys of `wanted` (with `both`, of either) whose values differ in `stored`."""
     keys = wanted.keys() | stored.keys() if both else wanted.keys()
     return sorted(key for key in keys if wanted.get(key) != stored.get(key))
 
 
 def _files(uri: str) -> dict[str, str]:
-    """Return the SHA-256 of every artifact at an address, by its file's name."""
+    """Return the SHA-256 of every artifact at an address, by file name."""
     from mlflow.artifacts import download_artifacts, list_artifacts
 
     with TemporaryDirectory() as folder:
@@ -294,9 +293,9 @@ def _files(uri: str) -> dict[str, str]:
 
 
 def _note(ours: str, stored: Iterable[str]) -> str:
-    """Return a description: our part, and below it what a user has written to earlier ones.
+    """Return a description: our part, and below it the user's notes from earlier ones.
 
-    Our part is cut where both together are longer than MLflow's longest.
+    Our part is cut if the whole exceeds MLflow's limit.
     """
     users = ""
     for note in stored:

@@ -1,8 +1,8 @@
-"""Trained models as MLflow's logged models: what its Models page lists.
+"""Write trained models as MLflow's logged models, which its Models page lists.
 
 Convention: a seed's run has one logged model, named `model`, so that MLflow finds it both as
-`models:/<model id>` and as `runs:/<run id>/model`. A tag marks it as the mirror's when it is
-created, and it is READY when it is complete. Models without the tag are a user's own.
+`models:/<model id>` and as `runs:/<run id>/model`. It gets a tag when it is created, and the
+status READY when it is complete. Models without the tag are the user's own.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 NAME = "model"
 TAG = "pipeline.model"
 REQUIRED = ("numpy", "mlflow")
-# Of this package, in the folder structure that their relative imports need.
+# Files of this package that a model needs, in the folders that their relative imports expect.
 CODE = ("tracking/served_model.py", "network/activations.py")
 
 
 def mark(model: Model, owner: str) -> str:
-    """Return the value of the tag: equal marks, equal owner, weights and code."""
+    """Return the tag's value, which identifies owner, weights and code."""
     return f"{owner} {model.digest} {_code()[0]}"
 
 
 @cache
 def _code() -> tuple[str, dict[str, bytes]]:
-    """Return the name of the package that a model's code is in, and its files.
+    """Return the name of the package that holds a model's code, and its files.
 
-    Other code has another name: Python imports a name once, so a process that loads models of two
-    versions would run the code of the first for both.
+    Each version of the code has its own name. With equal names, a process that loads models of two
+    versions would run the first version for both, since Python imports a name once.
     """
     files = {name: (Path(pipeline.__path__[0]) / name).read_bytes() for name in CODE}
     return f"served_{sha256(b''.join(files.values()))[:12]}", files
 
 
 def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -> LoggedModel:
-    """Write the model of a run that has one; it is complete as soon as it is READY."""
+    """Write the model of a finished run; it is complete once its status is READY."""
     from mlflow.entities import LoggedModelOutput
 
-    from pipeline.results.card import model_card  # brings Matplotlib, which takes half a second
+    from pipeline.results.card import model_card  # imports Matplotlib, which takes half a second
 
     assert wanted.model is not None
     run_id = run.info.run_id
@@ -69,7 +69,7 @@ def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -
 
 
 def _save(folder: Path, weights: Path, wanted: Model) -> None:
-    """Write MLflow's files of a model to `folder`/model."""
+    """Write a model in MLflow's format to `folder`/model."""
     name, files = _code()
     for path, content in files.items():
         (folder / name / path).parent.mkdir(parents=True)
@@ -86,6 +86,6 @@ def _save(folder: Path, weights: Path, wanted: Model) -> None:
             data_path=str(weights),
             code_paths=[str(folder / name)],
             model_config={"shape": list(wanted.shape)},
-            # Given, since MLflow would take seconds to find them out.
+            # Otherwise MLflow takes seconds to infer them.
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIRED],
         )

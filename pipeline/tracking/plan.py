@@ -1,9 +1,8 @@
-"""What the store has to hold: a function of all records, without MLflow.
+"""Compute the runs that the MLflow store has to hold from all records, without MLflow.
 
 Convention: one experiment per study, one parent run per configuration, one child run per seed. A
-run is known by its key, never by MLflow's random id, so that it is found again and never doubled.
-Accuracies are in percent, since MLflow's charts round to two decimals. Times are milliseconds
-since 1970; what is shown of a time that nobody recorded is MLflow's choice.
+run is identified by its key, not by MLflow's random id, so that it is never duplicated. Accuracies
+are in percent, since MLflow's charts round to two decimals. Times are milliseconds since 1970.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ from pipeline.results.evaluation import METRICS
 from pipeline.results.statistics import summarise
 from pipeline.tracking.datasets import CONTEXTS, DataPart, data_parts
 
-# Keys of all metrics that a run of ours can have; others are a user's own.
+# Keys of all metrics that the mirror writes; others are the user's own.
 OURS = {"progress/learning_rate", "progress/seconds"} | {
     f"{part}/{name}" for part in CONTEXTS for name in (*METRICS, "sd", "ci95_low", "ci95_high", "n")
 }
 FINAL = {"FINISHED", "FAILED", "KILLED"}
-# Of a record's files; its model is MLflow's.
+# Files of a record that become artifacts; its model becomes a logged model.
 ARTIFACTS = tuple(name for name in (*PUBLISHED, "origin.json", "test.json") if name != "model.npz")
-# MLflow cuts longer values off, silently.
+# MLflow silently truncates longer values.
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
 # Descriptions of runs and models.
 NOTES: Any = (
@@ -60,7 +59,7 @@ NOTES: Any = (
 
 
 class Point(NamedTuple):
-    """One value of a metric; its time is 0 where nobody recorded it."""
+    """One value of a metric; its time is 0 if it was not recorded."""
 
     key: str
     value: float
@@ -77,17 +76,17 @@ class Model(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it has to stand in the store.
+    """A run as the store has to hold it.
 
     Attributes:
-        study: the experiment.
-        key: names it among all runs of its study.
-        parent: the parent's key; None of a configuration.
-        points: in ascending steps.
-        data: the images that it has read, by part.
-        model: if it has finished.
-        files: SHA-256 by the name of each artifact.
-        folder: where these files and the model lie.
+        study: name of the experiment.
+        key: unique among the runs of the study.
+        parent: the parent's key; None for a configuration.
+        points: values of metrics, in ascending steps.
+        data: the data that it used, by part.
+        model: the model, if the run has finished.
+        files: SHA-256 of each artifact, by name.
+        folder: that holds these files and the model.
     """
 
     study: str
@@ -107,7 +106,7 @@ class Run:
     folder: Path = field(default=Path(), repr=False)
 
     def digest(self) -> str:
-        """Return the hash of everything above but the folder: equal digests, equal runs."""
+        """Return the hash of all attributes but the folder."""
         return sha256(repr(self).encode())
 
     def latest(self) -> dict[str, float]:
@@ -115,13 +114,13 @@ class Run:
         return {point.key: point.value for point in self.points}
 
     def scores(self) -> list[Point]:
-        """Return what the run's model reaches on the images it was given."""
+        """Return the values that the run's final model reaches on its data."""
         last = self.points[-1].step if self.points else 0
         return [p for p in self.points if p.step == last and p.key.partition("/")[0] in self.data]
 
 
 class Seed(NamedTuple):
-    """A record whose description can be read, and how far it is."""
+    """A record with a readable description, and the status of its run."""
 
     record: Finished | Unfinished
     described: Description
@@ -135,29 +134,28 @@ class Seed(NamedTuple):
 
     @property
     def test(self) -> Test | None:
-        """What it reaches on the test images, if it was asked."""
+        """Its test results, if it was tested."""
         return self.record.test if isinstance(self.record, Finished) else None
 
 
 Known = dict[Path, tuple[int, Finished | Unfinished]]
-"""Records by their folder, as they were when it last changed."""
+"""A cache: for each folder, its modification time and its record."""
 
 
 def plan(paths: Paths, study: str, known: Known) -> tuple[list[Run], list[str]]:
-    """Return all runs, parents before their children, and a line for each record without one.
+    """Return all runs, parents before children, and an error line for each unusable record.
 
     Args:
         paths: where the records are.
-        study: the one that records belong to that name none.
-        known: is kept up to date. So watching a sweep costs by what it has just written, and not
-            by all that was ever trained.
+        study: of the records that name none.
+        known: a cache, updated here, so that only records that changed are read again.
     """
     studies: dict[str, list[Seed]] = {}
     wrong = []
     for description in sorted(paths.records.glob("*/description.json")):
         folder = description.parent
         if not IDENTITY.fullmatch(folder.name):
-            continue  # a user's copy
+            continue  # not a record, such as a user's copy
         record = _read(folder, known)
         if record.description is None:
             damage = isinstance(record, Unfinished) and record.damage
@@ -175,10 +173,10 @@ def plan(paths: Paths, study: str, known: Known) -> tuple[list[Run], list[str]]:
 
 
 class Results(NamedTuple):
-    """What `results/` says of test accuracy, which needs all answers: records hold means alone.
+    """The interval for new images in `results/`, which records cannot give: they hold means only.
 
     Attributes:
-        manifests: of the records that were evaluated.
+        manifests: hashes of the manifests of the evaluated records.
         new_images: limits of the interval for new images and new seeds, in percent.
     """
 
@@ -187,7 +185,7 @@ class Results(NamedTuple):
 
 
 def _results(paths: Paths) -> Results | None:
-    """Return the results that are here; None if there are none, or they are being made."""
+    """Return the results; None if they are missing or incomplete."""
     try:
         limits = read_json(paths.metrics)["test"]["new_images"]
         manifests = frozenset(manifest for _, manifest, _ in read_tests(paths.tests))
@@ -197,7 +195,7 @@ def _results(paths: Paths) -> Results | None:
 
 
 def _read(folder: Path, known: Known) -> Finished | Unfinished:
-    # Each file of a record is put in its place by renaming, which changes the folder.
+    # Files are renamed into a record, which changes the folder's modification time.
     changed = folder.stat().st_mtime_ns
     if folder not in known or known[folder][0] != changed:
         known[folder] = changed, read_record(folder)
@@ -205,7 +203,7 @@ def _read(folder: Path, known: Known) -> Finished | Unfinished:
 
 
 def _status(record: Finished | Unfinished) -> tuple[str, str]:
-    """Return MLflow's word for how far a run is, and why it is no further."""
+    """Return MLflow's status of a run, and the reason if it did not finish."""
     if isinstance(record, Finished):
         return "FINISHED", ""
     if record.damage or record.failure:
@@ -233,7 +231,7 @@ def _study(study: str, seeds: list[Seed], results: Results | None) -> Iterator[R
 
 
 def _shared(seed: Seed) -> dict[str, Any]:
-    """Return what the seeds of a run have in common; one's own and imported ones have two runs."""
+    """Return what the seeds of a parent run share; own and imported seeds have separate parents."""
     return {**configuration(seed.described), "shared by": shared_by(seed.record)}
 
 
@@ -297,8 +295,8 @@ def _parent(
     tests = {seed.number: seed.test["accuracy"] for seed in seeds if seed.test}
     test = summarise(tests, share=True)
     points = []
-    # While seeds are still training, means over those that have come far enough would change, and
-    # a store keeps every value it was ever given.
+    # While seeds are training, the means would still change, and MLflow keeps every value that was
+    # ever logged.
     if status in FINAL:
         points = _curves(finished, end or 0)
         step = points[-1].step if points else 0
@@ -328,7 +326,7 @@ def _parent(
 
 
 def _curves(seeds: Sequence[Seed], end: int) -> list[Point]:
-    """Return the means over seeds after every epoch, and on the test images."""
+    """Return the means over seeds: after every epoch, and on the test images."""
     timings: dict[int, list[Mapping[str, float]]] = {}
     for timing in (timing for s in seeds for timing in s.record.origin.get("epochs", [])):
         timings.setdefault(int(timing["epoch"]), []).append(timing)
@@ -350,7 +348,7 @@ def _means(part: str, scores: Sequence[Mapping[str, float]], step: int, time: in
     means = {
         name: fmean(each[name] for each in scores)
         for name in METRICS
-        # Code that was here before may have taken others.
+        # Earlier code may have recorded other metrics.
         if scores and all(name in each for each in scores)
     }
     return [
@@ -360,7 +358,7 @@ def _means(part: str, scores: Sequence[Mapping[str, float]], step: int, time: in
 
 
 def percent(share: float) -> float:
-    """Return a share in percent, to the digits that an accuracy on 59,000 images can have."""
+    """Return a share in percent; four decimals are enough for 59,000 images."""
     return round(100 * share, 4)
 
 

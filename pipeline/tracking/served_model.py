@@ -1,8 +1,8 @@
-"""A trained model as MLflow loads and serves it: raw examples in, classes out.
+"""The model that MLflow loads and serves: it takes raw examples and returns classes.
 
-Convention: MLflow keeps this file beside the weights and runs it where this package need not be
-installed. So it imports NumPy, MLflow, and the activation functions, which lie beside it there as
-they do here: by a relative import, since `pipeline` has another name there.
+Convention: MLflow stores a copy of this file with the weights, and runs it without this package.
+So it imports only NumPy, MLflow, and the activation functions, which are copied too; by a relative
+import, since the copied package has another name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..network.activations import ACTIVATIONS, Array
 
-# Images handled at once, so that many take little memory.
+# Examples computed at once, to limit memory.
 BLOCK = 1000
 WHITE = 255
 
@@ -23,9 +23,9 @@ WHITE = 255
 class ServedModel:
     """Preprocessor and network, in plain NumPy.
 
-    Computes in float64, where training computed in a dtype and an order of its own. So a digit can
-    differ from the record's where the outputs of two classes agree to some six places: at none of
-    the test images in any of the published results.
+    It computes in float64; training computed in another dtype and order. So an answer can differ
+    from the record's if the outputs of two classes agree to about six digits. This happens for no
+    test image of the published results.
 
     Args:
         arrays: a model's file; see `pipeline.records.model`.
@@ -33,7 +33,7 @@ class ServedModel:
     """
 
     def __init__(self, arrays: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> None:
-        # The preprocessor is kept in float64 and was rounded for training.
+        # The preprocessor is stored in float64, but training rounded it.
         dtype = arrays["W1"].dtype
         self._arrays = {
             name: array.astype(dtype).astype(np.float64)
@@ -45,14 +45,14 @@ class ServedModel:
         self._is_image = len(shape) == 2
 
     def predict(self, model_input: Any) -> NDArray[np.int64]:
-        """Return the class that each example most looks like, shape (N,).
+        """Return the predicted class of each example, shape (N,).
 
         Args:
             model_input: an array, a list or a table with the shape (N, n) or (N, *shape): of
                 images, whole numbers from 0 to 255 of any integer type; of features, any numbers.
 
         Raises:
-            MlflowException: it is anything else; says what.
+            MlflowException: the input is anything else; the message says what.
         """
         pixels = self._pixels(model_input)
         blocks = [pixels[start : start + BLOCK] for start in range(0, len(pixels), BLOCK)]
@@ -66,7 +66,7 @@ class ServedModel:
             pixels = np.asarray(images)
         except ValueError:  # a list whose rows differ in length is no array
             raise self._refusal("rows of different lengths") from None
-        # No floats: nobody could tell an image of zeros and ones from one of pixels. No booleans.
+        # Images in floats are refused: 0 and 1 could be pixels or pixels / 255. So are booleans.
         kinds = "iu" if self._is_image else "iuf"
         if pixels.shape[1:] not in ((n,), self._shape) or pixels.dtype.kind not in kinds:
             kind = type(images).__name__

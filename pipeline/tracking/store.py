@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
-OWN = "own"  # what keys begin with in a checkout's own store, whoever else writes there
-# A tag of the experiments and runs that are made here: the format of the records they show.
+OWN = "own"  # prefix of the keys in a checkout's own store
+# Tag of the experiments and runs made here: the format of their records.
 RECORD_FORMAT = "pipeline.format"
-PATIENCE = 8.0  # seconds; who waits for a store is told within ten
-TURN = 60.0  # seconds for which one waits for another process that is mirroring
-BUSY = 0.01  # seconds of computing in one by which a process shows that it is not waiting
-# Set before MLflow is imported. Its own defaults wait 250 s for a server that is away.
+PATIENCE = 8.0  # seconds without an answer until a warning is printed
+TURN = 60.0  # seconds to wait while another process is mirroring
+BUSY = 0.01  # CPU seconds per second from which a process is computing, not waiting
+# Set before MLflow is imported. By default it waits 250 s for an unreachable server.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # what is written last, has to be
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # the mirror relies on the order of its writes
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-# Some of those that a store has, and what sqlite calls a file that is damaged or lacks one.
+# Tables that a store must have, and sqlite's errors for a file that is damaged or lacks one.
 TABLES = ("experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs",
           "datasets", "logged_models")  # fmt: skip
 NO_STORE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")
@@ -56,12 +56,12 @@ LATER = "`pipeline track` mirrors later"
 
 @dataclass(frozen=True)
 class Store:
-    """A store that answers.
+    """An open store.
 
     Attributes:
         client: MLflow's.
-        owner: of the runs that this checkout makes: begins their keys.
-        artifacts: where artifacts of new experiments go; None: where the server keeps them.
+        owner: prefix of the keys of this checkout's runs.
+        artifacts: location for artifacts of new experiments; None: the server decides.
     """
 
     client: MlflowClient
@@ -71,16 +71,16 @@ class Store:
 
 @contextmanager
 def held(uri: str | None, paths: Paths) -> Iterator[Store]:
-    """Hold the store, which exists afterwards, against other processes of this checkout.
+    """Open the store, create it if needed, and lock it against other processes of this checkout.
 
     Raises:
-        NotMirrored: it cannot be reached, is no store of MLflow's, or fails in the meantime; or
+        NotMirrored: it cannot be reached, is not an MLflow store, or fails while it is open; or
             another process has been mirroring for a minute.
     """
     where = printable(address(uri, paths))
     try:
         with ExitStack() as stack:
-            with _told_when_slow(where):
+            with _warning_when_slow(where):
                 paths.records.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(FileLock(f"{paths.store}.lock", timeout=TURN))
                 store = connect(uri, paths)
@@ -89,18 +89,18 @@ def held(uri: str | None, paths: Paths) -> Iterator[Store]:
         raise
     except Timeout:
         raise NotMirrored(f"another process is mirroring right now; {LATER}") from None
-    except Exception as error:  # MLflow raises what its store's library raises
+    except Exception as error:  # MLflow passes on the errors of its libraries
         raise NotMirrored(f"nothing is mirrored to {where} ({one_line(error)}); {LATER}") from error
 
 
 def connect(uri: str | None, paths: Paths) -> Store:
-    """Return the store, which exists afterwards.
+    """Open the store; create it if needed.
 
-    A file in the place of the checkout's own store that is none, or is another checkout's, is
+    If the file of the checkout's own store is no store, or belongs to another checkout, it is
     moved aside.
 
     Raises:
-        Exception: it cannot be reached, or is no store of MLflow's.
+        Exception: it cannot be reached, or is not an MLflow store.
     """
     where = address(uri, paths)
     os.environ.update(SETTINGS)
@@ -112,12 +112,12 @@ def connect(uri: str | None, paths: Paths) -> Store:
     import mlflow
 
     for noisy in ("alembic", "mlflow"):
-        # Above its errors, too, which are tracebacks: what it raises is told in one line.
+        # Hides its logged tracebacks: an exception is reported in one line anyway.
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     if file is not None and not file.exists():
-        # Under another name first: cut off in the middle, it is of no use.
+        # Created under another name first: a partly created store is useless.
         new = file.with_name(f".{file.name}.new")
-        new.write_bytes(b"")  # fails at once where MLflow would try for two minutes
+        new.write_bytes(b"")  # fails at once; MLflow would retry for two minutes
         mlflow.MlflowClient(f"{SQLITE}{new}").search_experiments(max_results=1)
         new.replace(file)
     mlflow.set_tracking_uri(where)
@@ -127,7 +127,7 @@ def connect(uri: str | None, paths: Paths) -> Store:
 
 
 def address(uri: str | None, paths: Paths) -> str:
-    """Return the store's address, the same from whichever folder it is asked for."""
+    """Return the store's address, independent of the current folder."""
     if uri is None:
         return f"{SQLITE}{paths.store}"
     if uri.startswith(SQLITE):
@@ -136,14 +136,14 @@ def address(uri: str | None, paths: Paths) -> str:
 
 
 @contextmanager
-def _told_when_slow(where: str) -> Iterator[None]:
-    """Print a line when a store has not answered for some seconds."""
+def _warning_when_slow(where: str) -> Iterator[None]:
+    """Print a warning if a store does not answer for some seconds."""
     answered = threading.Event()
 
     def watch() -> None:
         while not answered.wait(PATIENCE - 1):
             used = time.process_time()
-            # A process that computes is not waiting: a busy machine is no reason to warn.
+            # On a busy machine, a process that is computing is no reason to warn.
             if not answered.wait(1) and time.process_time() - used < BUSY:
                 line = f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}"
                 print(line, file=sys.stderr, flush=True)
@@ -160,7 +160,7 @@ def _told_when_slow(where: str) -> Iterator[None]:
 
 
 def _check_file(file: Path, artifacts: str, *, own: bool) -> None:
-    """See to it that a file can be MLflow's store, or is not there yet."""
+    """Check that a file can be MLflow's store; move the checkout's own aside if it cannot."""
     if not os.access(file.parent, os.W_OK):
         raise PermissionError(f"{file.parent} is no folder that can be written to")
     reason = _why_not(file, artifacts) if file.exists() else None
@@ -176,10 +176,10 @@ def _check_file(file: Path, artifacts: str, *, own: bool) -> None:
 
 
 def _why_not(file: Path, artifacts: str) -> str | None:
-    """Return why a file can not be the store; None if it can.
+    """Return why a file cannot be the store; None if it can.
 
     Raises:
-        OSError, sqlite3.Error: it cannot be read or written, or somebody holds it.
+        OSError, sqlite3.Error: it cannot be read or written, or is locked.
     """
     if not file.is_file():
         raise OSError(f"{file} is no file")
@@ -192,7 +192,7 @@ def _why_not(file: Path, artifacts: str) -> str | None:
                 return "is damaged"
             for table in TABLES:
                 database.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - our own names
-            # Only of experiments that were made here; others are their makers' concern.
+            # Only experiments that were made here count.
             locations = database.execute(
                 "SELECT artifact_location FROM experiments NATURAL JOIN experiment_tags "
                 "WHERE key = ? AND artifact_location <> ?",
@@ -208,10 +208,9 @@ def _why_not(file: Path, artifacts: str) -> str | None:
 
 
 def _owner(paths: Paths) -> str:
-    """Return what this checkout's keys begin with where several share a store.
+    """Return the prefix of this checkout's keys in a store that several checkouts share.
 
-    It is kept in `records/`. A copy of that folder has another inode, and so becomes an owner of
-    its own.
+    It is stored in `records/` under the folder's inode, so that a copy of the folder gets its own.
     """
     paths.records.mkdir(parents=True, exist_ok=True)
     file = paths.records / f"owner-{paths.records.stat().st_ino}"

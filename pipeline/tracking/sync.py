@@ -1,4 +1,4 @@
-"""When the mirror runs: over all records, once or for as long as a sweep trains."""
+"""Mirror all records into MLflow, once or repeatedly while a sweep trains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.tracking.plan import Known, Run, plan
 from pipeline.tracking.store import held
 
 POLL_SECONDS = 2.0
-# Of the time that a pass beside a sweep takes, which would else slow down the training.
+# Pause between passes, in durations of a pass, so that training is not slowed down.
 PAUSE = 4
 
 
@@ -33,29 +33,29 @@ def sync(
     """Bring the store up to date with all records.
 
     Args:
-        config: has the store's address.
-        paths: where the records are.
-        rebuild: whether to replace every run by a new one.
-        known: records that were read before; see `plan`. Given, nothing is shown.
+        config: holds the store's address.
+        paths: of the records.
+        rebuild: whether to replace every run with a new one.
+        known: cache of records, see `plan`; if given, no progress is shown.
 
     Raises:
-        NotMirrored: the store cannot be reached, or refuses; or a record cannot be shown.
+        NotMirrored: the store cannot be reached or refuses, or a record is unusable.
     """
     runs, wrong = plan(paths, config.study, {} if known is None else known)
     console = Console(stderr=True)
-    shown: Iterable[Run] = runs
+    pending: Iterable[Run] = runs
     if known is None and console.is_terminal:
-        shown = track(runs, "MLflow", console=console, transient=True)
+        pending = track(runs, "MLflow", console=console, transient=True)
     with held(config.tracking.uri, paths) as store:
         mirror = Mirror(store, runs)
-        for run in shown:
+        for run in pending:
             mirror.put(run, anew=rebuild)
         mirror.delete_others()
     _refuse(wrong)
 
 
 def status(config: Config, paths: Paths) -> None:
-    """Print what is in the records, what in the store, and what differs: every value looked at.
+    """Compare every value of the records with the store, and print what differs.
 
     Raises:
         NotMirrored: see `sync`.
@@ -83,15 +83,15 @@ def _refuse(wrong: list[str]) -> None:
 def follow(config: Config, paths: Paths) -> None:
     """Bring the store up to date again and again until standard input is closed, then once more.
 
-    Runs as a process of its own beside a sweep, at the lowest priority. It outlives Ctrl-C,
-    which reaches it with the sweep, for as long as the last pass takes.
+    Runs as a process of its own beside a sweep, at the lowest priority. It ignores
+    Ctrl-C, which reaches it with the sweep, so that it can finish the last pass.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(19)
     ended = threading.Event()
 
     def wait_for_end() -> None:
-        sys.stdin.read()  # returns when the other end is closed, or its process is gone
+        sys.stdin.read()  # returns when the sweep closes the pipe or ends
         ended.set()
 
     threading.Thread(target=wait_for_end, daemon=True).start()
@@ -101,7 +101,7 @@ def follow(config: Config, paths: Paths) -> None:
         last, began = ended.is_set(), time.monotonic()
         try:
             sync(config, paths, known=known)
-        except Exception as error:  # whatever it is, training does not depend on it
+        except Exception as error:  # no error here may stop the training
             if not warned:
                 warned = True
                 print(f"warning: {error}; training goes on", file=sys.stderr, flush=True)

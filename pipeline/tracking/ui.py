@@ -1,4 +1,4 @@
-"""Browse the runs in MLflow: start a server that only this machine can reach."""
+"""Start MLflow's user interface on a server that only this machine can reach."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_PORT = 5000
 
 
 def ui(config: Config, paths: Paths) -> None:
-    """Bring the store up to date, say where the server is, and run it."""
+    """Bring the store up to date, print the server's address, and run it."""
     uri = config.tracking.uri
     gather(config, paths)
     sync(config, paths)
@@ -37,18 +37,18 @@ def ui(config: Config, paths: Paths) -> None:
         print(f"the runs are at {printable(uri.rstrip('/'))}/{page}")
         return
     port = _free_port()
-    print(f"in a few seconds at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", flush=True)
-    # The light set of processes: two instead of fifteen. No login, so this machine only.
+    print(f"MLflow starts at http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", flush=True)
+    # Two processes instead of fifteen. MLflow has no login, so it serves this machine only.
     os.environ.update(SETTINGS, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     os.environ.update(MLFLOW_LOGGING_LEVEL="ERROR", PYTHONWARNINGS="ignore")
-    # Not on the command line, since a database's address may hold a password.
+    # Not on the command line, since the address of a database may contain a password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     _serve([sys.executable, "-m", "mlflow", "server", *words])
 
 
 def _serve(command: list[str]) -> None:
-    """Run a server until this process is told to end, whose Ctrl-C it does not hear itself."""
+    """Run a server until this process is stopped; Ctrl-C reaches the server only through it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with no_orphans():
@@ -62,7 +62,7 @@ def _serve(command: list[str]) -> None:
 
 
 def _free_port() -> int:
-    """Return MLflow's usual port, or any other if somebody listens there."""
+    """Return MLflow's usual port, or another one if it is in use."""
     with suppress(OSError), socket.create_server(("127.0.0.1", FIRST_PORT)):
         return FIRST_PORT
     with socket.create_server(("127.0.0.1", 0)) as free:
