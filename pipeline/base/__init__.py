@@ -1,1 +1,1 @@
-"""What every room may use: the configuration, paths, files, errors, and what git says."""
+"""What every other package may import: configuration, paths, files, errors and git."""

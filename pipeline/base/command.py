@@ -14,7 +14,7 @@ from pipeline.base.paths import Paths, find_root
 
 
 class Words(argparse.ArgumentParser):
-    """Reads the command line of the module that runs, whose docstring is what --help shows."""
+    """Parses the command line of the running module; --help shows that module's docstring."""
 
     def __init__(self, epilog: str | None = None) -> None:
         main = sys.modules["__main__"]
@@ -28,12 +28,12 @@ class Words(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing how the whole command is used."""
+        """Raise instead of printing the usage of the whole command."""
         raise UserError(f"{message}; --help shows what is allowed")
 
 
 def given() -> list[str]:
-    """Return the command line's words as UTF-8, whatever the locale takes them for."""
+    """Return the command line's words as UTF-8, whatever the locale."""
     return [os.fsencode(word).decode(errors="surrogateescape") for word in sys.argv[1:]]
 
 

@@ -1,8 +1,8 @@
 """The typed configuration: composed by Hydra on top of `params.yaml`, checked before any work.
 
 Convention: `params.yaml` holds every value of the experiment; files in `conf/` and overrides on
-the command line say only what differs. A field's metadata is its range. Whatever comes out is one
-`Config`, or one line that names the key, its value and what is allowed.
+the command line say only what differs. A field's metadata is its range. The result is
+a checked `Config`, or an error that names the key, its value and what is allowed.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from pipeline.network.costs import COSTS
 from pipeline.network.settings import SEED, Architecture, Training, allow, one_of, several
 
 LONGEST_STUDY = 100
-# What MLflow can keep runs in; its folders of files are no longer among them.
+# Addresses of MLflow's stores; MLflow no longer supports a folder of files.
 STORE = re.compile(r"sqlite:///(?!:memory:)[^?\s]+|(https?|(postgresql|mysql|mssql)(\+\w+)?)://\S+")
 TRUTH = allow("true or false", lambda value: type(value) is bool)
 
 
 def is_study(name: str) -> bool:
-    """Tell whether a study can be called so: it names experiments, folders and lines."""
+    """Tell whether a study can have this name, which experiments and folders get, too."""
     return name == name.strip() and 0 < len(name) <= LONGEST_STUDY and name.isprintable()
 
 
 @dataclass(kw_only=True)
 class Tracking:
-    """Where the records are mirrored to."""
+    """The MLflow store that mirrors the records."""
 
     uri: str | None = field(
         default=None,
@@ -59,7 +59,7 @@ class Tracking:
 
 @dataclass(kw_only=True)
 class Config:
-    """An experiment: what `params.yaml` says, plus what is asked of one command."""
+    """An experiment: the values of `params.yaml`, plus the options of one command."""
 
     study: str = field(
         metadata=allow(f"a name of up to {LONGEST_STUDY} printable characters", is_study)
@@ -71,10 +71,10 @@ class Config:
     training: Training
     seeds: list[int] = field(metadata=several(SEED, [0, 1, 2, 3, 4], once=True))
     tracking: Tracking = field(default_factory=Tracking)
-    # Where the files of own data lie, if not where all are looked for; decides no result.
+    # The folder of the user's own data, if not the default one; decides no result.
     data_folder: str | None = field(default=None, metadata=allow("a folder", bool))
-    # Asked of one command, so not in params.yaml: the seed of a job, where a sweep puts its
-    # runs, whether it evaluates them on the test images, and whether it only tells.
+    # Options of one command, not in params.yaml: a job's seed, where a sweep publishes its runs,
+    # whether it evaluates them on the test images, and whether it only lists them.
     seed: int | None = field(default=None, metadata=SEED)
     output: str | None = field(default=None, metadata=one_of(["runs"]))
     test: bool = field(default=False, metadata=TRUTH)
@@ -97,10 +97,10 @@ def experiment(config: Config) -> dict[str, Any]:
 
 
 def from_experiment(values: Any, seed: Any) -> Config:
-    """Return the configuration of a recorded experiment, checked as any other is.
+    """Return the checked configuration of a recorded experiment.
 
     Args:
-        values: what `experiment` returned, or whatever stands in its place in a record.
+        values: what `experiment` returned, as read from a record; not trusted.
         seed: the seed.
 
     Raises:
@@ -127,16 +127,16 @@ def _read_tracking_uri_from(paths: Paths) -> None:
     )
 
 
-# In workers this module is imported with the job's function, so resolvers exist there too.
+# Workers import this module with the job's function, so they have the resolvers, too.
 OmegaConf.register_new_resolver("root", lambda: str(find_root()), replace=True)
 _read_tracking_uri_from(Paths(find_root()))
 
 
 def register(paths: Paths) -> None:
-    """Make `params.yaml`, merged into the typed schema and checked, known to Hydra as `params`.
+    """Check `params.yaml` against the typed schema, and register it with Hydra as `params`.
 
     Raises:
-        UserError: `params.yaml` is missing or wrong; says in which line and column.
+        UserError: `params.yaml` is missing or wrong; the message names line and column.
     """
     params = read_params(paths.params)
     base = OmegaConf.structured(Config)
@@ -144,7 +144,7 @@ def register(paths: Paths) -> None:
         base.merge_with(params.values)
         _refuse_missing(params)
         if _has_password(base):
-            # Hydra writes what it composes into files, where a password must not stand.
+            # Hydra writes the composed configuration to files, which must not hold a password.
             base.tracking.uri = "${tracking_uri:}"
             _read_tracking_uri_from(paths)
         checked(base)
@@ -155,7 +155,7 @@ def register(paths: Paths) -> None:
 
 
 def _refuse_missing(params: Params) -> None:
-    """Refuse a file that leaves a value of the experiment to a default in the code."""
+    """Refuse a file that lacks a value of the experiment: defaults in the code do not count."""
     for section, known in SECTIONS.items():
         for entry in fields(known):
             if entry.name not in params.values.get(section, {}):
@@ -186,7 +186,7 @@ def started(paths: Paths) -> Iterator[None]:
 
 
 def composed(overrides: Sequence[str]) -> DictConfig:
-    """Return what Hydra composes, once `params.yaml` is registered.
+    """Return what Hydra composes; `params.yaml` has to be registered.
 
     Raises:
         UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: an
@@ -196,9 +196,9 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         return hydra_compose("config", list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException):
         raise
-    except Exception as error:  # Hydra's code trips over some values, such as `data=0`
+    except Exception as error:  # Hydra crashes on some values, such as `data=0`
         for override in overrides if len(overrides) > 1 else ():
-            composed([override])  # the one that is wrong raises what follows
+            composed([override])  # raises for the wrong one alone
         raise UserError(f"{' '.join(overrides)}: {one_line(error)}") from None
 
 
@@ -215,7 +215,7 @@ def checked(given: DictConfig) -> Config:
             "own MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), since Hydra writes "
             "command lines and conf/ into files"
         )
-    # As plain values: a merge of typed nodes would let keys pass that were added with `+`.
+    # Merge plain values: a merge of typed nodes would accept keys added with `+`.
     ours = OmegaConf.masked_copy(given, [str(key) for key in given if key != "hydra"])
     plain = OmegaConf.to_container(ours, resolve=True)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
@@ -225,7 +225,7 @@ def checked(given: DictConfig) -> Config:
 
 
 def _has_password(given: Any) -> bool:
-    """Tell whether the tracking server's address, as it is written there, holds a password."""
+    """Tell whether the tracking address itself holds a password, not a variable's name."""
     tracking = given.get("tracking")
     if not isinstance(tracking, DictConfig) or OmegaConf.is_interpolation(tracking, "uri"):
         return False
@@ -259,7 +259,7 @@ def check(config: Config) -> None:
 
 
 def _check_ranges(settings: Any, prefix: str = "") -> None:
-    """Check each field of a dataclass, and of those in it, against its range."""
+    """Check the fields of a dataclass, nested ones too, against their ranges."""
     for entry in fields(settings):
         key, value = f"{prefix}{entry.name}", getattr(settings, entry.name)
         if is_dataclass(value):
@@ -271,7 +271,7 @@ def _check_ranges(settings: Any, prefix: str = "") -> None:
 
 
 def allowed(key: str) -> str:
-    """Return what a key such as `training.epochs` allows; of an unknown one, which are known."""
+    """Return what a key such as `training.epochs` allows; for an unknown key, the known ones."""
     known: type[Any] = Config
     for part in key.partition("[")[0].split("."):
         names = {entry.name: entry for entry in fields(known)}
@@ -286,6 +286,6 @@ def allowed(key: str) -> str:
 def _refuse(key: str, value: object, allowed: str) -> None:
     text = masked(str(value))
     if "://" in text and re.search(r"\s", text):
-        # With spaces in it, a password could not be told from the rest.
+        # A password with spaces would not be recognised, so all after :// is hidden.
         text = f"{text.partition('://')[0][:20]}://..."
     raise UserError(f"{key} = {one_line(text)}: allowed is {allowed}", key)

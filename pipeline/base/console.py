@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def wide_console() -> Console:
-    """Return a console; away from a terminal, one wide enough not to fold a table."""
+    """Return a console; without a terminal, it is wide enough not to fold a table."""
     console = Console()
     return console if console.is_terminal else Console(width=1000)
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; its text says which value and what is allowed.
+    """A mistake that the user can mend; its text names the value and what is allowed.
 
     Attributes:
-        key: of the configuration, such as `training.epochs`; empty if it is about something else.
+        key: the configuration's key, such as `training.epochs`; empty if there is none.
     """
 
     def __init__(self, text: str, key: str = "") -> None:
@@ -38,7 +38,7 @@ class UserError(Exception):
 
 
 class NotToBeHad(UserError):
-    """Files of a data set are nowhere to be had; its text says what was tried and what to do."""
+    """The files of a data set cannot be obtained; its text says what was tried and what to do."""
 
 
 class TrainingFailed(Exception):
@@ -46,7 +46,7 @@ class TrainingFailed(Exception):
 
 
 class StageFailed(Exception):
-    """A stage or DVC failed in another process, which has told why; its text says which."""
+    """A stage or DVC failed in another process, which printed why; its text says which."""
 
 
 class NotMirrored(Exception):
@@ -55,10 +55,10 @@ class NotMirrored(Exception):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn whatever ends a stage into one line on standard error and an exit code."""
+    """Turn any exception into one line on standard error and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that has no letter for something is no reason to fail.
+            # Escape characters that the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(str(message))}\n"
     try:
@@ -92,7 +92,7 @@ def describe(error: BaseException) -> str:
         root = root.__cause__
     if isinstance(root, OmegaConfBaseException) and root.full_key:
         return _unfitting(root)
-    # Hydra adds where it looked, over many lines.
+    # Hydra appends its search path, over many lines.
     text = " ".join(str(error).partition("Config search path")[0].split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{text}{_room(error)}"
@@ -119,7 +119,7 @@ def _unfitting(error: OmegaConfBaseException) -> str:
     return f"{key}: {str(error.msg).strip().splitlines()[0]}"
 
 
-# What Hydra cannot find without an optional package, and the name of the extra that brings it.
+# Hydra's plugins that need an optional package, and the extra that installs it.
 EXTRAS = {
     "hydra/launcher/submitit": "slurm",
     "hydra/launcher/ray": "ray",
@@ -135,7 +135,7 @@ def _extra(missing: str) -> str:
 
 
 def _room(error: OSError) -> str:
-    """Return how much room is left where something could not be written."""
+    """Return how much space is free where a write failed."""
     if not isinstance(error.filename, str):
         return ""
     folder = os.path.dirname(os.path.abspath(error.filename))
@@ -146,7 +146,7 @@ def _room(error: OSError) -> str:
 
 
 def is_bad_input(error: BaseException) -> bool:
-    """Tell whether an error is of the user's words, so that the exit code is 2."""
+    """Tell whether the user's input caused an error, so that the exit code is 2."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from pipeline.base.errors import UserError
 from pipeline.base.masking import one_line
 
-# What a process killed in the middle of `write_bytes` leaves behind.
+# Files that a process killed in `write_bytes` leaves behind.
 UNFINISHED = ".*.tmp"
-# What is read of a file: far above anything here, far below what fills a memory.
+# The largest file that is read: far above any file here, far below the size of memory.
 MOST_BYTES = 2**28
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def sha256(content: bytes) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one JSON text of `value` that hashes are taken of.
+    """Return the JSON text of `value` for hashing: equal values give equal bytes.
 
     Raises:
         ValueError: a number is not finite; JSON has no text for it.
@@ -61,7 +61,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # writing to a full disk names none
+            error.filename = str(path)  # the error of a full disk names no file
         raise
 
 
@@ -128,12 +128,12 @@ def _finite(text: str) -> float:
 
 
 def fits(value: object, shape: object) -> bool:
-    """Tell whether plain data are of a shape.
+    """Tell whether plain data have a given structure.
 
     Args:
         value: what a JSON text holds.
-        shape: a type; a tuple of shapes, any of which will do; `[shape]`, a list of any length;
-            an object with just these names, where the name `str` stands for any others.
+        shape: a type; a tuple of alternative shapes; `[shape]`, a list of any length; a dict with
+            exactly these keys, where the key `str` stands for any others.
     """
     if isinstance(shape, tuple):
         return any(fits(value, each) for each in shape)
@@ -149,14 +149,14 @@ def fits(value: object, shape: object) -> bool:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file of plain values, by the library that DVC writes its own with."""
+    """Read a YAML file of plain values with the library that DVC writes it with."""
     from ruamel.yaml import YAML
 
     return YAML(typ="safe").load(path)
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Write a table of plain values, floats with every digit they need to come back."""
+    """Write a table of plain values; floats keep all their digits."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(
         [[_plain(value) for value in row] for row in (header, *rows)]
@@ -171,8 +171,8 @@ def _plain(value: object) -> object:
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the bytes of an npz archive of `arrays`, without time stamps or pickle.
 
-    Not by `np.savez`: what it writes around the arrays differs between releases of Python. Arrays
-    are written row by row, however they lie in memory.
+    `np.savez` is not used: its zip headers differ between releases of Python. Arrays are written
+    in C order.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -209,7 +209,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of an npz archive held in memory.
 
-    Nothing that the archive says of its sizes is believed: what is unpacked is counted.
+    The sizes that the archive declares are not trusted: unpacked bytes are counted.
 
     Raises:
         UserError: `content` is damaged, holds anything but plain arrays, or unpacks to more than

@@ -1,9 +1,9 @@
-"""The one place that runs git: the same answer whatever the user's settings are.
+"""Run git, independently of the user's settings; no other module runs it.
 
-Settings reach git from the environment (hooks export GIT_DIR and GIT_INDEX_FILE), from the
-user's and the machine's files, and from the repository itself. The first two are shut out. What
-could depend on the third (attributes, filters, line ends, the index) is asked in a repository of
-our own that reads the other's objects and none of its settings: see `borrow`.
+Git reads settings from the environment (hooks export GIT_DIR and GIT_INDEX_FILE), from the user's
+and the machine's files, and from the repository. The first two are disabled. What depends on the
+third (attributes, filters, line ends, the index) runs in a temporary repository, which shares the
+user's objects but not the settings: see `borrow`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pipeline.base.masking import printable
 
 TIMEOUT = 60.0  # seconds
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-# Nothing on the way between a file and git's objects changes a byte or runs a program.
+# Git stores and restores files byte for byte, and runs no filter.
 ATTRIBUTES = b"* -text !eol -filter -ident -working-tree-encoding !diff\n"
 FIXED_WORDS = (
     *("git", "--no-pager", "--literal-pathspecs"),
     *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
-    # Both have defaults in the home folder, which are read without any configuration.
+    # Both have defaults in the home folder, which git reads even without configuration.
     *("-c", f"core.excludesFile={os.devnull}", "-c", f"core.attributesFile={os.devnull}"),
 )
 FIXED_ENVIRONMENT = {
@@ -37,7 +37,7 @@ NO_CONFIGURATION = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 class GitError(Exception):
-    """Git could not do it; the text is git's own reason, in one printable line."""
+    """Git failed; the text is git's message, in one printable line."""
 
 
 def environment() -> dict[str, str]:
@@ -49,8 +49,8 @@ def git(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
     """Run git in the checkout `folder`; returns its standard output, byte for byte.
 
     Raises:
-        GitError: git failed, or `folder` is no checkout of its own. It may lie, without git,
-            inside somebody else's repository.
+        GitError: git failed, or `folder` has no `.git` of its own: it may lie inside another
+            repository.
     """
     if not os.path.exists(folder / ".git"):
         raise GitError(f"{folder} is no checkout of git")
@@ -63,13 +63,13 @@ def head(folder: Path) -> str:
     Raises:
         GitError: there is none.
     """
-    # Of all commands, `log` has the clearest words for a branch without a commit.
-    shown = git(folder, "log", "-1", "--format=%H", "--no-patch", "--no-show-signature")
-    return shown.decode().strip()
+    # `log` has the clearest message for a branch without a commit.
+    output = git(folder, "log", "-1", "--format=%H", "--no-patch", "--no-show-signature")
+    return output.decode().strip()
 
 
 def commit_date(folder: Path) -> str:
-    """Return when the commit that is checked out in `folder` was made, as in ISO 8601.
+    """Return the date of the commit that is checked out in `folder`, in ISO 8601.
 
     Raises:
         GitError: there is none.
@@ -82,10 +82,10 @@ def commit_date(folder: Path) -> str:
 
 
 def reachable(folder: Path, commit: str) -> bool:
-    """Return whether `commit` is a full hash in the history of a local branch, a tag or HEAD.
+    """Tell whether `commit` is a full hash in the history of a local branch, a tag or HEAD.
 
-    A dangling commit, a stash and a commit that only a remote's branch holds are not. `commit`
-    itself is not handed to git: it may come from a stranger.
+    Dangling commits, stashes and commits of remote branches alone do not count. `commit` is not
+    trusted, so it is not passed to git.
 
     Raises:
         GitError: git cannot tell.
@@ -95,7 +95,7 @@ def reachable(folder: Path, commit: str) -> bool:
 
 
 def borrow(folder: Path, target: Path, commit: str) -> None:
-    """Make a repository at `target` with the objects of the one in `folder`, not its settings.
+    """Make a repository at `target` that shares the objects of `folder`, not its settings.
 
     Raises:
         GitError: git failed, or `commit` is not a full hash.
@@ -117,7 +117,7 @@ def borrow(folder: Path, target: Path, commit: str) -> None:
 
 
 def clone(folder: Path, target: Path, commit: str) -> None:
-    """Check `commit` of the checkout `folder` out at `target`: the bytes that were committed.
+    """Check out `commit` of the checkout `folder` at `target`, byte for byte as committed.
 
     Raises:
         GitError: git failed, or `commit` is not the full hash of a commit it has.
@@ -138,7 +138,7 @@ def apply(folder: Path, patch: bytes) -> None:
 
 def _run(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
     settings = FIXED_ENVIRONMENT | {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
-    # Somebody else's checkout is read where the user's `safe.directory` allows it.
+    # For another user's checkout, git needs the setting `safe.directory`.
     if _owned(folder):
         settings |= NO_CONFIGURATION
     try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-# `scheme://user:password@`; a token alone may stand where the user does, so all of it goes. The
-# last @ counts, since a password may hold anything that nobody has escaped; a path that begins
-# with / has no user before it. Without a scheme, the colon tells.
+# `scheme://user:password@`. A token may take the user's place, so both are masked. A password may
+# hold an @, so the last one counts. An address that begins with / has no user. Without a scheme,
+# only `user:password@` with its colon is recognised.
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/]\S*@|[^\s/:@'\"]+:(?!/)[^\s@'\"]+@")
 _SECRETS = re.compile(
     r"(?<=[?&;])(\w*(?:password|passwd|pwd|token|secret|key|sig)\w*)=[^\s&;]+", re.IGNORECASE
@@ -17,7 +17,7 @@ MASK = "***@"
 def masked(text: str) -> str:
     """Return `text` with user and password of every address in it replaced by `***`.
 
-    Rather too much than too little: an @ in an address's path is taken for a user's, too.
+    It masks too much rather than too little: an @ in an address's path counts as a user's.
     """
     return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub(MASK, text))
 

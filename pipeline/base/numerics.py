@@ -1,9 +1,9 @@
-"""What NumPy and BLAS compute with, chosen before NumPy is imported.
+"""Choose the threads and CPU kernels of NumPy and BLAS, before NumPy is imported.
 
-Trainings use neither: see `pipeline.engine`. A whitening's fit, statistics and the lecture's cosine
-do. Their last bits depend on the number of threads and on the CPU, for which OpenBLAS and NumPy
-pick the fastest kernels that they bring along. So one thread and, on x86-64, the kernels for AVX2
-are chosen everywhere. Processes inherit the choice.
+Training uses neither: see `pipeline.engine`. Whitening, statistics and the lecture's cosine do.
+Their last bits depend on the number of threads and on the kernels, which OpenBLAS and NumPy choose
+by CPU. So every machine uses one thread and, on x86-64, the kernels for AVX2. Child processes
+inherit the choice.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-# Two processes with two threads each on two cores also take many times as long as with one.
+# Also for speed: on two cores, two processes with two threads each are many times slower.
 THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# AVX2 and FMA, which x86-64 CPUs have had since 2013 (Intel) and 2015 (AMD): for OpenBLAS by the
-# first CPU with them, for NumPy by switching off what it has beyond them.
+# AVX2 and FMA: x86-64 CPUs have had them since 2013 (Intel) and 2015 (AMD). OpenBLAS is told the
+# first CPU with them; NumPy is told to disable all newer features.
 AVX2 = {
     "OPENBLAS_CORETYPE": "Haswell",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
@@ -26,7 +26,7 @@ AVX2 = {
 
 
 def start() -> None:
-    """Choose threads and kernels; does nothing once NumPy is imported, and so too late."""
+    """Choose threads and kernels; does nothing if NumPy is imported, since it is too late then."""
     if "numpy" not in sys.modules:
         os.environ.update(THREADS)
         if _has_avx2():

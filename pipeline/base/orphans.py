@@ -2,11 +2,11 @@
 
     python -m pipeline.base.orphans NAME ...   wait until one of these processes has ended
 
-A process killed by SIGKILL can clean up nothing, and workers that wait for a job run none of our
-code. So a small process beside it watches, and ends what it leaves, whichever launcher started it.
+A process killed by SIGKILL cannot clean up, and waiting workers run none of our code. So a small
+watcher process ends them, whichever launcher started them.
 
-Convention: workers are known by a variable that they inherit, not by their parent: an orphan has
-another parent already. Imports no NumPy, so that watching costs next to nothing.
+Convention: workers are recognised by an environment variable that they inherit, not by their
+parent, since an orphan gets a new one. The watcher imports no NumPy, so it costs little.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ from pipeline.base.processes import SAFE_PATH, is_alive, own_name, process_name
 # "<pid>:<start time>" of a process, in the environment of all that it starts.
 VARIABLE = "PIPELINE_LAUNCHER"
 POLL_SECONDS = 0.3
-# A worker that was being started while its launcher died shows up a moment later.
+# A worker that was starting while its launcher died appears a moment later.
 ROUNDS = 4
-# They kill nothing when they are killed themselves; what they run would then work on, beside the
-# next one that they run.
+# When one of these is killed, its command would continue, and run beside the next one.
 RUNNERS = {"dvc", "make"}
 
 
 @contextmanager
 def no_orphans() -> Iterator[None]:
-    """End all that is started meanwhile, should this process die; and this one with its runner."""
+    """If this process dies, end all that it started meanwhile; if its runner dies, end both."""
     names = [own_name(), *map(process_name, filter(_is_runner, psutil.Process().parents()))]
     watcher = subprocess.Popen(  # noqa: S603 - no shell
         [sys.executable, "-m", __spec__.name, *names],
         cwd=Path(__file__).parents[2],
         env={name: value for name, value in os.environ.items() if name != SAFE_PATH},
         stdin=subprocess.DEVNULL,
-        start_new_session=True,  # out of reach of what is sent to our group
+        start_new_session=True,  # so that signals to our group do not reach it
     )
     os.environ[VARIABLE] = names[0]
     try:
@@ -83,7 +82,7 @@ def _works_for(name: str, process: psutil.Process) -> bool:
         tracker = any("resource_tracker" in word for word in process.cmdline())
         return not tracker and process.environ().get(VARIABLE) == name
     except psutil.Error:
-        return False  # gone already, or somebody else's
+        return False  # gone already, or another user's
 
 
 if __name__ == "__main__":

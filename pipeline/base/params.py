@@ -1,6 +1,6 @@
-"""`params.yaml`: its values, and where in it each of them stands.
+"""Read `params.yaml`: its values, and their lines for messages.
 
-It is read by the library that DVC reads it with, so that `010` or `no` is the same to both.
+DVC's own YAML library reads it, so that `010` or `no` means the same to both.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import read_bytes
 from pipeline.base.masking import one_line
 
-# Deeper than any configuration; the parser in C fails where it has no room left.
+# Deeper than any configuration. Deep nesting would overflow the C parser's stack.
 DEEPEST = 20
 
 
 class Params(NamedTuple):
-    """The values of a file in YAML, and its nodes, which know their lines."""
+    """The values of a YAML file, and its nodes, which hold line numbers."""
 
     path: Path
     values: dict[str, Any]
     document: Node
 
     def place(self, key: str) -> str:
-        """Return file, line and column of a key such as `seeds[1]`, or of what should hold it."""
+        """Return file, line and column of a key such as `seeds[1]`, or of its parent."""
         node = self.document
         mark = node.start_mark
         for part in re.findall(r"[^.\[\]]+", key):
@@ -50,7 +50,7 @@ def read_params(path: Path) -> Params:
     """Return what `params.yaml` holds.
 
     Raises:
-        UserError: it is missing or is no mapping in YAML; says in which line and column.
+        UserError: it is missing or is no YAML mapping; the message names line and column.
     """
     content = b""
     try:
@@ -65,7 +65,7 @@ def read_params(path: Path) -> Params:
     except UnicodeDecodeError as error:
         raise UserError(f"{_after(path, content[: error.start])}: not in UTF-8") from None
     except ReaderError as error:
-        # Of a character that YAML does not allow it knows where it is, not the line.
+        # For a character that YAML does not allow, the error has a position but no line.
         before = content.decode()[: error.position].encode()
         raise UserError(f"{_after(path, before)}: {error.reason}") from None
     except MarkedYAMLError as error:
@@ -78,7 +78,7 @@ def read_params(path: Path) -> Params:
 
 
 def _refuse_endless(text: str) -> None:
-    """Refuse what grows without end when it is loaded: aliases of aliases, and deep nesting."""
+    """Refuse aliases, which can expand without end, and deep nesting."""
     depth = 0
     for event in YAML(typ="safe").parse(text):
         depth += isinstance(event, CollectionStartEvent)

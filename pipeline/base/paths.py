@@ -1,6 +1,6 @@
-"""Where every artefact lies; the only module that spells a path.
+"""The paths of all artefacts; no other module spells one.
 
-`dvc.yaml` repeats these paths, since DVC needs them as text; a test holds the two together.
+`dvc.yaml` repeats these paths, since DVC needs them as text; a test compares the two.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Paths:
     preprocessor = Below("data/preprocessor.npz")
     labels = Below("data/labels.npz")
 
-    records = Below("records", "home")  # every training run here, in a folder per identity
-    runs = Below("runs")  # the declared seeds' records: what the train stage hands on
+    records = Below("records", "home")  # every training run, one folder per identity
+    runs = Below("runs")  # the declared seeds' records, published by the train stage
     sweeps = Below("sweeps")  # Hydra's output and the tables of each sweep
     comparison = Below("sweeps/comparison")
     store = Below("mlflow.db", "home")
@@ -70,7 +70,7 @@ class Paths:
 
     @property
     def home(self) -> Path:
-        """The checkout that keeps what must survive: the root, or what the root is a copy of.
+        """The checkout that keeps the records: the root or, if it is a copy, its original.
 
         `dvc exp run --temp` and `--queue` run in a copy below `.dvc/tmp` of the original, which
         DVC_ROOT names, and delete it afterwards.
@@ -102,7 +102,7 @@ class Paths:
 def find_root() -> Path:
     """Return the checkout this package lies in, else the current folder.
 
-    A stage so works from any working directory; an installed copy of the package works on
+    So a stage works from any working directory; an installed copy of the package works on
     the checkout it is started in.
     """
     checkout = Path(__file__).resolve().parents[2]

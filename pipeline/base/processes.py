@@ -1,4 +1,4 @@
-"""Processes: their names, whether they still run, and stages run in a copy of a checkout."""
+"""Name processes, tell whether they still run, and run stages in a copy of a checkout."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import psutil
 from pipeline.base.errors import StageFailed
 from pipeline.base.git import environment
 
-# Of whatever stage this process is.
+# DVC sets these for the commands of a stage.
 DVC_VARIABLES = {"DVC_ROOT", "DVC_STAGE", "DVC_EXP_BASELINE_REV", "DVC_EXP_NAME"}
-# With this, Python would not look for the package in the folder it is started in.
+# If it is set, Python does not look for the package in the working directory.
 SAFE_PATH = "PYTHONSAFEPATH"
 
 
@@ -41,12 +41,12 @@ def is_alive(name: str) -> bool:
 
 
 def copy_code(root: Path, folder: Path, *more: str) -> None:
-    """Copy what a checkout needs to run stages, in place of what is in `folder`.
+    """Copy the files that stages need, replacing those in `folder`.
 
     Args:
         root: the checkout.
-        folder: where to; params.yaml and the data come there in other ways, or by `more`.
-        more: what else, where it exists.
+        folder: the copy, without params.yaml and data.
+        more: other files and folders to copy, if they exist.
     """
     for name in ("pipeline", "conf", "dvc.yaml", ".dvcignore", *more):
         source, target = root / name, folder / name
@@ -59,17 +59,16 @@ def copy_code(root: Path, folder: Path, *more: str) -> None:
 
 
 def python(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
-    """Run `python -m` with `words` in `folder`, by this very Python.
+    """Run `python -m` with `words` in `folder`, with this Python.
 
-    What git's hooks, DVC's stages and the user have set in the environment to find another checkout
-    is left out.
+    Environment variables of git, DVC and the user that point to another checkout are removed.
 
     Raises:
-        StageFailed: it failed; it has told why.
+        StageFailed: it failed; it has printed why.
     """
     left_out = {*DVC_VARIABLES, SAFE_PATH}
     kept = {name: value for name, value in environment().items() if name not in left_out}
-    # Stages say `python`, which has to be this one, also where nobody activated anything.
+    # Stages call `python`, which has to be this one even if no environment is activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(  # noqa: S603 - no shell
         [sys.executable, "-m", *words],
