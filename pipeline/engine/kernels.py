@@ -1,4 +1,4 @@
-"""The kernels: what a step and an evaluation spend their time in.
+"""The kernels: the loops in which training and evaluation spend most of their time.
 
 Convention: matrices lie by rows, as `program.matrix` makes them, so that whole vectors may be
 read and written beyond the last column. A function here writes a kernel when it is first needed;

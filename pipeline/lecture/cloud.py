@@ -1,6 +1,6 @@
 """The lecture's cloud of 500 points, before and after (20), and after (21), (22).
 
-Convention: X has a row a point, shape (500, 2).
+Convention: X has one row per point, shape (500, 2).
 """
 
 from __future__ import annotations

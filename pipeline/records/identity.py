@@ -1,7 +1,7 @@
 """The identity of a training run: the hash of everything that determines its result.
 
-Convention: two runs with the same identity leave the same bytes; so what is complete under an
-identity never has to be trained again.
+Convention: two runs with the same identity write the same bytes, so a complete run never has to be
+trained again.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ When it has failed:   description.json  failure.json  progress.npz  origin.json
 Convention: `manifest.json` holds the hashes of description, history and model, which are functions
 of the description alone, byte for byte. `origin.json` (when, where and by whom) and `test.json`
 come later or differ from machine to machine; each has a seal of its own that names the manifest.
-A folder is read once, by `read_record`, into a value; whoever wants to know something asks that.
+`read_record` reads a folder once and returns its content as one object, which all other code uses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sealed JSON: a content, what it belongs to, and the SHA-256 of both.
 
-A seal finds accidents. Whoever forges a file can seal it again; what finds a forgery is
-`pipeline.verify`, which computes the content anew.
+A seal detects accidental damage. A forger can compute a new seal; `pipeline.verify` detects that,
+since it computes the content again.
 """
 
 from __future__ import annotations

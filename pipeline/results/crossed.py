@@ -1,4 +1,4 @@
-"""Two crossed factors: how much each of them varies, and how sure that makes the mean.
+"""Two crossed factors: how much each of them varies, and intervals of the mean that follow from it.
 
 Convention: a table holds one value for every row with every column: seeds x images (1 where the
 seed's network is right on the image, else 0), or splits x seeds (accuracies). Rows, columns and

@@ -1,7 +1,7 @@
 """The report on an experiment: its figures, its page, its text.
 
-Convention: `report.html.j2` and `summary.md.j2` hold the words. Of what an experiment's examples
-cannot show, such as pictures of examples that are no images, there is no figure.
+Convention: `report.html.j2` and `summary.md.j2` hold the words. A figure that
+does not apply, such as pictures of examples that are no images, is left out.
 """
 
 from __future__ import annotations
