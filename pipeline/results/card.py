@@ -1,6 +1,6 @@
-"""The model card: what somebody should know who uses a trained model, filled from its records.
+"""Write the model card of trained models from their records.
 
-Convention: `card.md.j2` holds the words, after M. Mitchell et al., Model Cards for Model Reporting
+Convention: `card.md.j2` holds the text, after M. Mitchell et al., Model Cards for Model Reporting
 (arXiv:1810.03993).
 """
 
@@ -22,7 +22,7 @@ MOST_MISTAKES = 5
 
 
 class Mistake(NamedTuple):
-    """How often a class is taken for another: test images, mean over seeds."""
+    """How often one class is mistaken for another: number of test images, mean over seeds."""
 
     actual: str
     answer: str
@@ -33,7 +33,7 @@ def mistakes(confusions: NDArray[np.integer[Any]], names: Sequence[str]) -> list
     """Return the most frequent mistakes.
 
     Args:
-        confusions: how often each class (row) was taken for each, shape (seeds, m, m).
+        confusions: confusion matrices, shape (seeds, m, m).
         names: of the classes.
     """
     means = confusions.mean(axis=0) * (1 - np.eye(len(names)))
@@ -49,15 +49,15 @@ def model_card(
     records: Sequence[Finished],
     load: str,
     test: Summary | None = None,
-    found: Sequence[Mistake] = (),
+    frequent: Sequence[Mistake] = (),
 ) -> str:
     """Return the card of a configuration's models, as Markdown.
 
     Args:
         records: of the finished seeds, at least one.
         load: lines of Python that load a model.
-        test: accuracy on the test images with both intervals; else what the records say.
-        found: the most frequent mistakes, where they are known.
+        test: test accuracy with both intervals; if None, computed from the records.
+        frequent: the most frequent mistakes, if they are known.
     """
     if test is None:
         known = {each.seed: each.test["accuracy"] if each.test else None for each in records}
@@ -72,6 +72,6 @@ def model_card(
         experiment=experiment,
         dataset=dataset_of(Data(**experiment["data"])),
         test=test,
-        mistakes=found,
+        mistakes=frequent,
         load=load,
     )

@@ -1,10 +1,10 @@
 """Compare configurations, paired by seed and image.
 
 Each A is a sweep's folder, a folder of one or more records (`runs`, `records`), or a git revision
-or DVC experiment (`main`, `lr05`). All runs found there are grouped by configuration. Each
-configuration is compared with the first one, or with the one that `--baseline` names. Tables are
-printed, and saved with a figure in `sweeps/comparison/<names>/`. For a single configuration that
-was trained with several splits, the tables show how much split and seed matter.
+or DVC experiment (`main`, `lr05`). All their runs are grouped by configuration. Each configuration
+is compared with the first one, or with the one that `--baseline` names. Tables are printed, and
+saved with a figure in `sweeps/comparison/<names>/`. For a single configuration trained with several
+splits, the tables show the variance due to split and to seed.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def main() -> None:
             _report_splits(name, runs, part, folder)
         else:
             raise UserError(
-                f"split.seed = {', '.join(map(str, splits))}: allowed is one split where several "
-                "configurations are compared, since runs that share a split are no independent "
-                "pairs; of a single configuration, several splits are told apart from seeds"
+                f"split.seed = {', '.join(map(str, splits))}: several configurations can only be "
+                "compared on one split, since runs that share a split are not independent pairs; "
+                "several splits are allowed for a single configuration"
             )
 
 
@@ -109,10 +109,12 @@ def _folder_name(text: str) -> str:
 
 
 def _records(place: str, paths: Paths, scratch: Path) -> Iterator[Finished | Unfinished]:
-    """Yield the records that a place is, lists, or holds; not those of an earlier format.
+    """Yield the records of a sweep's folder, a folder of records, or a revision.
+
+    Records of an earlier format are skipped.
 
     Raises:
-        UserError: there are none.
+        UserError: there is no record.
     """
     folder = Path(place)
     if (folder / "runs.csv").exists():
@@ -125,20 +127,20 @@ def _records(place: str, paths: Paths, scratch: Path) -> Iterator[Finished | Unf
     descriptions = sorted([*folder.glob("description.json"), *folder.glob("*/description.json")])
     if not descriptions:
         raise UserError(
-            f"{place}: allowed is the folder of a sweep, of a record or of records, or a revision "
-            "or experiment of DVC's"
+            f"{place}: allowed is the folder of a sweep, of a record or of records, or a git "
+            "revision or DVC experiment"
         )
     for record in (read_record(path.parent) for path in descriptions if not is_older(path.parent)):
-        # Where it was trained, a record has its test results, too.
+        # The local record has test results, too, which the published one lacks.
         here = isinstance(record, Finished) and read_record(paths.records / record.identity)
         yield here if isinstance(here, Finished) else record
 
 
 def _fetch(revision: str, paths: Paths, folder: Path) -> None:
-    """Get what DVC holds as `runs/` of a revision or an experiment.
+    """Copy `runs/` of a git revision or DVC experiment from DVC.
 
     Raises:
-        UserError: it has no such revision, or not its runs.
+        UserError: the revision is unknown, or DVC lacks its runs.
     """
     from dvc.api import DVCFileSystem  # takes half a second
     from dvc.exceptions import DvcException
@@ -149,24 +151,24 @@ def _fetch(revision: str, paths: Paths, folder: Path) -> None:
         files.get(paths.runs.name, str(folder), recursive=True)
     except (DvcException, SCMError, OSError) as error:
         raise UserError(
-            f"{revision}: allowed is a folder that is there, or a revision or experiment whose "
-            f"runs DVC holds ({one_line(error)})"
+            f"{revision}: neither a folder nor a revision or experiment whose runs DVC holds "
+            f"({one_line(error)})"
         ) from None
 
 
 def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[str, Runs]:
-    """Return the runs of each configuration, by its name, in the order they were named.
+    """Return the runs of each configuration by name, in the order of the command line.
 
-    Where other code has trained the same seed, too, the code that lies here counts.
+    If several versions of the code trained a seed, the run of the current code is taken.
 
     Raises:
-        UserError: a description cannot be read, or nobody has asked for a test accuracy.
+        UserError: a description cannot be read, or a test accuracy is missing.
     """
     for record in records if test else ():
         if isinstance(record, Finished) and record.test is None:
             raise UserError(
-                f"{record.folder}: nobody has asked for its test accuracy; the same sweep with "
-                "`test=true` does, and trains nothing again"
+                f"{record.folder} has no test accuracy; run the same sweep with `test=true`, which "
+                "trains nothing again"
             )
     groups = grouped(records, lambda each: {**_experiment(each), "by": shared_by(each)}).values()
     settings = [
@@ -175,7 +177,7 @@ def _settings(records: Sequence[Finished | Unfinished], *, test: bool) -> dict[s
     ]
     trained = [len({identity(_described(record)) for record in members}) for members in groups]
     if left_out := sum(trained) - sum(map(len, settings)):
-        print(f"left out, since made by other code: {left_out}", file=sys.stderr)
+        print(f"runs left out, since other code made them: {left_out}", file=sys.stderr)
     names = configuration_names([_experiment(members[0]) for members in groups])
     names = [marked(name, members[0]) for name, members in zip(names, groups, strict=True)]
     return dict(zip(names, settings, strict=True))
@@ -191,7 +193,7 @@ def _is_of_code_here(record: Finished | Unfinished) -> bool:
 
 
 def _experiment(record: Finished | Unfinished) -> Experiment:
-    """Return the experiment without the split's seed, which may vary as the run's does."""
+    """Return the experiment without `split.seed`, which may vary within a configuration."""
     experiment = _described(record)["experiment"]
     split = {key: value for key, value in experiment["split"].items() if key != "seed"}
     return {**experiment, "split": split}
@@ -200,14 +202,13 @@ def _experiment(record: Finished | Unfinished) -> Experiment:
 def _described(record: Finished | Unfinished) -> Description:
     if record.description is None:
         raise UserError(
-            f"{record.folder / 'description.json'} is missing or damaged; "
-            "the same sweep again makes its record"
+            f"{record.folder / 'description.json'} is missing or damaged; run the same sweep again"
         )
     return record.description
 
 
 def _with_baseline_first(settings: dict[str, Runs], baseline: str | None) -> dict[str, Runs]:
-    """Return the settings with the one first that `baseline` names, by all or a part of it."""
+    """Move the setting that `baseline` names, fully or in part, to the front."""
     if baseline is None:
         return settings
     chosen = [name for name in settings if name == baseline] or [
@@ -215,17 +216,17 @@ def _with_baseline_first(settings: dict[str, Runs], baseline: str | None) -> dic
     ]
     if len(chosen) != 1:
         raise UserError(
-            f"--baseline {baseline}: part of {len(chosen) or 'none'} of these names, allowed is a "
-            f"part of exactly one: {'; '.join(settings)}"
+            f"--baseline {baseline} matches {len(chosen) or 'none'} of these names, but must match "
+            f"exactly one: {'; '.join(settings)}"
         )
     return {chosen[0]: settings[chosen[0]], **settings}
 
 
 def _paired(settings: dict[str, Runs]) -> dict[str, Runs]:
-    """Return the first setting and those that can be paired with it; tells what cannot, and why.
+    """Return the first setting and those that share a seed with it; print why others do not.
 
     Raises:
-        UserError: there are others, and none can.
+        UserError: there are others, and none shares a seed.
     """
     first, *others = settings
     seeds = {name: _finished(runs) for name, runs in settings.items()}
@@ -246,10 +247,10 @@ def _finished(runs: Runs) -> set[int]:
 
 
 def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, Right]:
-    """Return what every seed is right on.
+    """Return, by setting and seed, which images the network is right on.
 
     Raises:
-        UserError: the settings have other images, so that they cannot be paired by image.
+        UserError: the settings have different images, so they cannot be paired by image.
     """
     images: dict[bytes, Part] = {}
     right: dict[str, Right] = {}
@@ -265,8 +266,7 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
         }
     if len({each.raw.tobytes() for each in images.values()}) > 1:
         raise UserError(
-            f"the configurations have different {part} images: allowed are those with the same, "
-            "since they are paired by seed and image"
+            f"the configurations have different {part} images, so they cannot be paired by image"
         )
     return right
 
@@ -280,11 +280,11 @@ def _images(described: Description, part: str, paths: Paths) -> Part:
     return data.validation
 
 
-# --- what they say -----------------------------------------------------------------------------
+# --- the tables --------------------------------------------------------------------------------
 
 
 def _report(right: dict[str, Right], part: str, folder: Path, *, plan: bool) -> None:
-    """Print the mean of each configuration, its difference from the first, and what is needed."""
+    """Print means, differences from the first configuration, and the numbers of seeds needed."""
     (first, baseline), *others = right.items()
     pairs = compare_all(dict(others), baseline)
     summaries = {name: summarise_right(by_seed) for name, by_seed in right.items()}
@@ -345,15 +345,15 @@ def _row(name: str, known: Summary, pair: Comparison | None) -> dict[str, object
 
 
 def _print(template: str, **values: object) -> None:
-    """Print a template, in which `table` makes a table of a header and rows."""
+    """Print a template, which can call `table(header, rows)`."""
     console = wide_console()
 
     def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        made = plain_table(*header)
+        text = plain_table(*header)
         for row in rows:
-            made.add_row(*row)
+            text.add_row(*row)
         with console.capture() as captured:
-            console.print(made)
+            console.print(text)
         return captured.get()
 
     console.print(
@@ -372,14 +372,16 @@ def _print(template: str, **values: object) -> None:
 
 
 def _report_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
-    """Print how much splits and seeds matter to one configuration.
+    """Print how much splits and seeds contribute to the variance of one configuration.
 
     Raises:
-        UserError: the splits are the same, or not every seed finished with every split.
+        UserError: the splits are the same, or a seed did not finish with every split.
     """
     drawn = {_described(record)["preparation"]["split"] for record in runs.values()}
     if len(drawn) != len({split for split, _ in runs}):
-        raise UserError(f"{name}: split.seed varies, the split does not; allowed is `stratified`")
+        raise UserError(
+            f"{name}: split.seed varies, the split does not; use `split.method=stratified`"
+        )
     accuracies = {run: _accuracy(record, part) for run, record in runs.items()}
     effects = cross(accuracies)
     write_csv(

@@ -1,8 +1,8 @@
-"""Two crossed factors: how much each of them varies, and intervals of the mean that follow from it.
+"""Analysis of variance for two crossed random factors, with intervals of the mean.
 
-Convention: a table holds one value for every row with every column: seeds x images (1 where the
-seed's network is right on the image, else 0), or splits x seeds (accuracies). Rows, columns and
-what remains are random draws, y_ij = mean + row_i + column_j + rest_ij.
+Convention: a table has one value per row and column: seeds x images (1 if the seed's network is
+right on the image, else 0), or splits x seeds (accuracies). The model is
+y_ij = mean + row_i + column_j + rest_ij, all three random.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Interval = tuple[float, float]
 
 
 def student(degrees: float) -> float:
-    """Return t, so that Student's distribution has 95 % of its mass between −t and t."""
+    """Return t such that Student's distribution has 95 % of its mass between −t and t."""
     # The function behind `scipy.stats.t.ppf`, whose package takes a second to import.
     return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2))
 
 
 def as_share(limits: Interval) -> Interval:
-    """Cut an interval at 0 and 1. It covers a share just as often, since none lies beyond."""
+    """Cut an interval at 0 and 1; its coverage of a share does not change."""
     return max(limits[0], 0.0), min(limits[1], 1.0)
 
 
@@ -40,11 +40,11 @@ class Crossed:
         rows: their number, n.
         columns: their number, N.
         mean: of all values.
-        row: variance of rows: of seeds on all images there are, not on the N of the table alone.
-        column: variance of columns.
-        rest: variance of what remains.
+        row: variance between rows, for all possible columns, not only the N of the table.
+        column: variance between columns.
+        rest: residual variance.
 
-    The variances are estimated without bias, so those of rows and columns may come out negative.
+    The estimates are unbiased, so those of rows and columns can be negative.
     """
 
     rows: int
@@ -56,7 +56,7 @@ class Crossed:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of the rows' means, over these columns: √(row + rest / N)."""
+        """The standard deviation of row means over these columns: √(row + rest / N)."""
         return math.sqrt(max(self.row + self.rest / self.columns, 0.0))
 
     def half_widths(self, rows: int | None = None) -> tuple[float, float]:
@@ -68,7 +68,7 @@ class Crossed:
         JASA 69 (1974), 789-794. It is never narrower than the first.
 
         Args:
-            rows: n of another table with the same variances, to plan it; at least 2.
+            rows: n of a planned table with the same variances, at least 2.
         """
         n = self.rows if rows is None else rows
         same = student(n - 1) * self.deviation / math.sqrt(n)
@@ -84,13 +84,13 @@ class Crossed:
         """Return the parts of the mean's variance: row / n, column / N, rest / (nN).
 
         Args:
-            rows: n of another table with the same variances.
+            rows: n of a planned table with the same variances.
         """
         n = self.rows if rows is None else rows
         return self.row / n, self.column / self.columns, self.rest / (n * self.columns)
 
     def shares(self) -> tuple[float, float, float]:
-        """Return `parts` as shares of their sum; an estimate below zero counts as zero."""
+        """Return `parts` as shares of their sum; negative estimates count as zero."""
         parts = [max(part, 0.0) for part in self.parts()]
         whole = sum(parts) or 1.0
         row, column, rest = (part / whole for part in parts)
@@ -98,7 +98,7 @@ class Crossed:
 
 
 def crossed(values: NDArray[Any]) -> Crossed:
-    """Return the analysis of a table (S. R. Searle et al., Variance Components, 1992).
+    """Analyse a table (S. R. Searle et al., Variance Components, 1992).
 
     row = (MS_row − MS_rest) / N, column = (MS_column − MS_rest) / n, rest = MS_rest, where MS are
     the mean squares. For rows of seeds, `row` is the variance between trainings of K. Jordan

@@ -1,6 +1,6 @@
-"""What trained networks make of the test images, and the metrics that are taken of it.
+"""Evaluate trained networks on images, and compute metrics of their answers.
 
-Convention: a seed that failed has None wherever its numbers would stand.
+Convention: a failed seed has None in place of its numbers.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Labels = NDArray[np.integer[Any]]
 
 
 class Answers(NamedTuple):
-    """What one model makes of images.
+    """One model's answers to images.
 
     Attributes:
         labels: the true classes, shape (N,).
-        predicted: the classes of the largest outputs, shape (N,).
+        predicted: the class of the largest output, shape (N,).
         outputs: of the last layer, shape (N, m).
         loss: mean cost.
     """
@@ -54,7 +54,7 @@ class Answers(NamedTuple):
 def evaluate(
     model: Model, pixels: NDArray[np.uint8], one_hot: NDArray[np.uint8], cost: str
 ) -> Answers:
-    """Return what a model makes of raw images.
+    """Return a model's answers to raw images.
 
     Args:
         model: preprocessor and network.
@@ -65,7 +65,7 @@ def evaluate(
     H_bar = model.pre_activations(pixels)
     activation = model.network.activations[-1]
     loss = mean_cost(H_bar, one_hot, cost, activation)
-    # Not of the outputs: of two that are rounded to 1, nobody knows the larger one.
+    # argmax of H_bar, not of the outputs: two outputs that round to 1 would be a tie.
     return Answers(one_hot.argmax(axis=1), H_bar.argmax(axis=1), outputs(H_bar, activation), loss)
 
 
@@ -75,7 +75,7 @@ def evaluate_all(
     one_hot: NDArray[np.uint8],
     cost: str,
 ) -> dict[int, Answers]:
-    """Return what the model of every seed that finished makes of raw images; see `evaluate`."""
+    """Return the answers of every finished seed's model to raw images; see `evaluate`."""
     return {
         seed: evaluate(record.model(), pixels, one_hot, cost)
         for seed, record in records.items()
@@ -87,12 +87,12 @@ def evaluate_all(
 
 
 class Metric(NamedTuple):
-    """A number that is taken of a model's answers.
+    """A metric of a model's answers.
 
     Attributes:
-        of: takes it.
-        is_share: whether it lies between 0 and 1, is shown in percent, and is the better the
-            larger it is; such a metric is one of DVC's.
+        of: computes it.
+        is_share: whether it is a share from 0 to 1, where larger is better. Shares are shown in
+            percent, and DVC's metrics contain them alone.
     """
 
     of: Callable[[Answers], float]
@@ -104,8 +104,8 @@ def accuracy(answers: Answers) -> float:
     return float(np.mean(answers.right))
 
 
-# Every metric of the test images: what is added here is evaluated, recorded, and shown by DVC, the
-# report and MLflow. `BY_EPOCH` are those that training takes of its own and the validation images.
+# All metrics on the test images: a metric added here is evaluated, recorded, and shown by DVC, the
+# report and MLflow. `BY_EPOCH` are those on training and validation images after every epoch.
 BY_EPOCH = ("accuracy", "loss")
 METRICS = {
     "accuracy": Metric(accuracy),
@@ -123,7 +123,7 @@ Summaries = dict[str, dict[str, Summary]]
 
 
 def summaries(records: Mapping[int, Finished | None], answers: Mapping[int, Answers]) -> Summaries:
-    """Return the statistics over seeds: after the last epoch, and on the test images.
+    """Return the statistics over seeds after the last epoch, for every part of the data.
 
     Args:
         records: of every declared seed.
@@ -149,11 +149,11 @@ def summaries(records: Mapping[int, Finished | None], answers: Mapping[int, Answ
 
 
 def dvc_metrics(statistics: Summaries) -> dict[str, dict[str, Any]]:
-    """Return what DVC shows of an experiment, in percent: little, so that it fits a screen.
+    """Return the metrics that DVC shows, in percent; few enough to fit a screen.
 
-    Means of shares; of accuracy also the standard deviation, the limits of the 95 % interval for
-    these images and new seeds, and n. Of test accuracy also the limits for new images and new
-    seeds, and the variances of one seed, one image and the rest, in (percentage points)².
+    They are means of shares. Accuracy also has its standard deviation, n, and the 95 % interval
+    for these images and new seeds. Test accuracy also has the interval for new images and new
+    seeds, and the variances of seeds, images and the rest, in (percentage points)².
     """
 
     def percent(value: float | None) -> float | None:
@@ -185,7 +185,7 @@ def dvc_metrics(statistics: Summaries) -> dict[str, dict[str, Any]]:
 
 
 def confusion(labels: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
-    """Return how often each class (row) was taken for each (column): shape (m, m)."""
+    """Return the confusion matrix: rows are true classes, columns answers, shape (m, m)."""
     pairs = labels.astype(np.int64) * classes + predicted
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
@@ -202,7 +202,7 @@ class ClassScores(NamedTuple):
 def class_scores(counts: NDArray[np.integer[Any]]) -> ClassScores:
     """Return the scores of each class from a confusion matrix.
 
-    A score that would divide by zero is 0; a class without images has none, nan.
+    A score that would divide by zero is 0; the scores of a class without images are nan.
     """
     right, support, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     precision, recall, f1 = (
@@ -216,12 +216,12 @@ def class_scores(counts: NDArray[np.integer[Any]]) -> ClassScores:
 
 
 class Calibration(NamedTuple):
-    """How often a network is right where it has so much confidence.
+    """A network's accuracy by its confidence.
 
     Attributes:
-        confidence: mean of each bin that holds an image, shape (k,).
-        accuracy: share of right answers of each, shape (k,).
-        error: expected calibration error: the mean distance of the two, over all images.
+        confidence: mean of each bin that is not empty, shape (k,).
+        accuracy: share of right answers in each of these bins, shape (k,).
+        error: expected calibration error: mean distance of the two over all images.
     """
 
     confidence: NDArray[np.float64]

@@ -1,6 +1,6 @@
 """The report's figures.
 
-Convention: each function takes data and returns a figure; saving is `style.save`'s.
+Convention: each function takes data and returns a figure; `style.save` saves it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summa
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
 
 Accuracies = Mapping[str, Summary]
-WIDTH = 5.4  # inches: small enough that a telephone's screen leaves text large enough to read
+WIDTH = 5.4  # inches: narrow enough that text stays readable on a phone
 MOST_TICKS, MOST_LETTERS = 40, 40  # below a figure
 PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
 def _percent(share: float, place: int | None = None) -> str:
-    """Return a share in percent as an axis has it, without digits that say nothing."""
+    """Return a share in percent for an axis, without trailing zeros."""
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") + " %"
 
 
@@ -38,8 +38,8 @@ def learning_curves(
     Args:
         curves: "train" and "validation" accuracy, each of shape (seeds, epochs).
         test: test accuracy over the same seeds.
-        title: says what was trained.
-        noun: what examples are called.
+        title: of the figure.
+        noun: the data set's word for its examples.
     """
     with styled():
         figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
@@ -79,12 +79,12 @@ def learning_curves(
 
 
 def variances(effects: Crossed) -> Figure:
-    """Draw what the variance of the mean over seeds and images is, by the number of seeds."""
+    """Draw the variance of the mean accuracy and its parts, by number of seeds."""
     numbers = sorted({1, 2, 3, 5, 10, 20, 50, effects.rows})
     with styled():
         figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         axes = figure.add_subplot()
-        # In (percentage points)²; an estimate below zero shows nothing.
+        # In (percentage points)²; negative estimates are drawn as zero.
         parts = 1e4 * np.maximum([effects.parts(n) for n in numbers], 0.0)
         below = np.zeros(len(numbers))
         names, colours = ("seeds", "images", "rest"), (ORANGE, BLUE, AMBER)
@@ -100,7 +100,7 @@ def variances(effects: Crossed) -> Figure:
 
 
 def seed_dots(accuracies: Accuracies) -> Figure:
-    """Draw every seed's last accuracy as a dot, beside the mean and its intervals."""
+    """Draw every seed's final accuracy as a dot, with the mean and its intervals."""
     with styled():
         figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         panels = figure.subplots(1, len(accuracies))
@@ -125,7 +125,7 @@ def seed_dots(accuracies: Accuracies) -> Figure:
 
 
 def confusion(counts: NDArray[np.float64], names: Sequence[str]) -> Figure:
-    """Draw how often each class was taken for each: shape (m, m), mean over seeds."""
+    """Draw a confusion matrix, mean over seeds, shape (m, m)."""
     with styled():
         side = max(WIDTH, 0.42 * len(counts))
         figure = Figure(figsize=(side, 0.88 * side), layout="constrained")
@@ -153,7 +153,7 @@ def confusion(counts: NDArray[np.float64], names: Sequence[str]) -> Figure:
 
 
 def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
-    """Write class names below a figure, upright where they would collide, some where too many."""
+    """Label an axis with class names: vertically if they are long, only some if they are many."""
     step = -(-len(names) // MOST_TICKS)
     upright = 90 if sum(map(len, names)) > MOST_LETTERS else 0
     axes.set_xticks(range(0, len(names), step), names[::step], rotation=upright)
@@ -184,7 +184,7 @@ def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
 
 
 def reliability(calibrations: Sequence[Calibration]) -> Figure:
-    """Draw how often answers are right against how confident the networks were of them."""
+    """Draw a reliability diagram: accuracy by confidence."""
     with styled():
         figure = Figure(figsize=(WIDTH, 4), layout="constrained")
         axes = figure.add_subplot()
@@ -221,12 +221,12 @@ def first_layer(weights: NDArray[np.floating[Any]]) -> Figure:
 def _tiled(
     images: NDArray[Any], *, above: float, empty: float
 ) -> tuple[Figure, Axes, list[tuple[float, float]]]:
-    """Draw images, shape (k, height, width), as one, since axes for each would take a second.
+    """Draw images, shape (k, height, width), as a single one: separate axes would take a second.
 
     Args:
-        images: what is drawn, six in a row.
-        above: what is left free above each, in heights, beside the gap between any two.
-        empty: the value of what is left free.
+        images: drawn six in a row.
+        above: free space above each, in heights, added to the gap between images.
+        empty: pixel value of free space.
 
     Returns:
         The figure, its axes, and the middle of each image's upper edge.
@@ -248,7 +248,7 @@ def _tiled(
 
 
 def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Figure:
-    """Draw the values that go into preprocessing and those that come out: any shapes."""
+    """Draw histograms of values before and after preprocessing, of any shape."""
     with styled():
         figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         panels = figure.subplots(1, 2)
@@ -264,7 +264,7 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
 
 
 def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
-    """Draw each configuration's difference: every seed's, their mean, and both intervals."""
+    """Draw a forest plot: differences of every seed, their mean, and both intervals."""
     with styled():
         width = 5 + 0.08 * max(map(len, comparisons))
         figure = Figure(figsize=(width, 1.8 + 0.5 * len(comparisons)), layout="constrained")
@@ -283,7 +283,7 @@ def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
         axes.axvline(0, color=GREY, linewidth=1)
         axes.set_yticks(range(len(comparisons)), list(comparisons))
         axes.set_ylim(len(comparisons) - 0.5, -0.5)
-        # Percentage points: a percent sign would make relative differences of them.
+        # Percentage points: a percent sign would suggest relative differences.
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
         figure.supxlabel(label, fontsize=10)
         handles = {str(each.get_label()): each for each in axes.get_legend_handles_labels()[0]}
@@ -294,7 +294,7 @@ def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
 
 
 def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
-    """Draw the accuracy of every seed with every split, and how much each of them varies.
+    """Draw the accuracy of every seed with every split, and the standard deviation by source.
 
     Args:
         accuracies: by split and seed.

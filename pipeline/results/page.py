@@ -1,7 +1,7 @@
-"""Pages that need no other file: templates hold the words, Python hands them numbers.
+"""Render templates as self-contained pages and texts.
 
-Convention: a template is named by its path below `pipeline/`. `base.html.j2` has what all pages
-share, `page.css` how they look.
+Convention: a template is named by its path below `pipeline/`. All pages extend `base.html.j2` and
+use the style `page.css`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def render(template: str, **values: object) -> str:
-    """Return a template's page; in HTML, values are escaped."""
+    """Render a template; in HTML, values are escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
-        autoescape=template.endswith(".html.j2"),  # elsewhere, what a template includes is text
+        autoescape=template.endswith(".html.j2"),  # the others are plain text
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -50,17 +50,17 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 
 def deviation(variance: float) -> str:
-    """Return the standard deviation of accuracies, in percentage points, if one can be seen."""
+    """Return the root of a variance of accuracies, in percentage points, if it is above zero."""
     return f"{100 * math.sqrt(variance):.2f}" if variance > 0 else "none to be seen"
 
 
 def number(value: float) -> str:
-    """Return three significant digits; what is 0 but for rounding is 0."""
+    """Return three significant digits; rounding errors around 0 become 0."""
     return f"{0.0 if abs(value) < 1e-9 else value:.3g}"
 
 
 def size_on_page(png: bytes) -> tuple[int, int]:
-    """Return width and height of a PNG file in a page's pixels."""
+    """Return the width and height of a PNG file on a page, in CSS pixels."""
     width, height = struct.unpack(">II", png[16:24])
     return round(width * INCH / DOTS_AN_INCH), round(height * INCH / DOTS_AN_INCH)
 
@@ -72,13 +72,13 @@ DIFFERENCES = (0.0005, 0.001, 0.002)
 
 
 def seeds_needed(difference: float, sd: float, n: int, comparisons: int = 1) -> str:
-    """Return how many pairs show a difference, as a person reads it; see `pairs_needed`.
+    """Return as text how many pairs are needed to show a difference; see `pairs_needed`.
 
     Args:
-        difference: the true one.
+        difference: the true difference.
         sd: standard deviation of n paired differences.
-        n: how many these are; in brackets stands what both 95 % limits of their deviation give.
-        comparisons: how many are made.
+        n: their number. The numbers in brackets are for the 95 % limits of the deviation.
+        comparisons: number of comparisons.
     """
     needed = (pairs_needed(difference, s, comparisons) for s in (sd, *deviation_limits(sd, n)))
     texts = [f"{each:,} or more" if each == MOST_PAIRS else str(each) for each in needed]

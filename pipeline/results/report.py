@@ -1,7 +1,7 @@
-"""The report on an experiment: its figures, its page, its text.
+"""Make the report on an experiment: figures, a page, and a summary.
 
-Convention: `report.html.j2` and `summary.md.j2` hold the words. A figure that
-does not apply, such as pictures of examples that are no images, is left out.
+Convention: `report.html.j2` and `summary.md.j2` hold the text. Figures that do not fit the data,
+such as pictures of examples that are no images, are left out.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary
 
 FEW = 5  # fewer seeds than this get a warning
-HARDEST = 24  # images that fit a figure
+HARDEST = 24  # most images in a figure
 NEURONS = 30
 CAPTION = 17  # characters that fit above an image
-MOST_CLASSES = 30  # a larger confusion matrix cannot be read as numbers
+MOST_CLASSES = 30  # with more, a confusion matrix is unreadable
 Table = list[list[str]]
 """A header and rows."""
 
 
 @dataclass
 class Results:
-    """What stages have left of an experiment.
+    """The outputs of an experiment's stages.
 
     Attributes:
-        config: of it.
-        name: of its configuration.
-        dataset: its data set.
+        config: the experiment's.
+        name: of the configuration.
+        dataset: the data set.
         records: of the finished seeds.
         summaries: statistics by part and metric.
         answers: to the test images, by seed.
@@ -75,7 +75,7 @@ class Results:
         return self.records[0].model()
 
     def fitting(self, text: str) -> str:
-        """Return words about images as they fit the data set, whose examples may be none."""
+        """Replace "images" by the data set's word for its examples."""
         return text.replace("images", self.dataset.noun)
 
     @property
@@ -93,7 +93,7 @@ class Results:
 
     @cached_property
     def confusions(self) -> NDArray[np.int64]:
-        """How often each class was taken for each, shape (seeds, m, m)."""
+        """The confusion matrices, shape (seeds, m, m)."""
         classes = self.dataset.classes
         return np.stack(
             [confusion(each.labels, each.predicted, classes) for each in self.answers.values()]
@@ -101,12 +101,12 @@ class Results:
 
     @property
     def f1(self) -> NDArray[np.float64]:
-        """F1 of each class, shape (seeds, m); nan without test images."""
+        """F1 of each class, shape (seeds, m); nan for a class without test images."""
         return np.stack([class_scores(counts).f1 for counts in self.confusions])
 
     @property
     def calibrations(self) -> list[Calibration]:
-        """How confident each finished seed's network is, and how often right."""
+        """The reliability diagram of each finished seed."""
         return [calibration(each.confidence, each.right) for each in self.answers.values()]
 
     @property
@@ -124,7 +124,7 @@ class Results:
 
 
 def draw(results: Results) -> dict[str, Figure]:
-    """Return the figures by file name, without its ending."""
+    """Return the figures by file name without extension."""
     test, names = results.accuracies["test"], results.dataset.class_names
     title = f"{results.config.study}: {test.n} of {test.declared} seeds"
     applied = results.model.preprocessor.apply(results.sample)
@@ -155,12 +155,12 @@ def draw(results: Results) -> dict[str, Figure]:
 
 
 def _captions(results: Results) -> list[str]:
-    """Return the true class of each of the hardest images and what seeds answer, cut to fit."""
+    """Return the true class and the seeds' answers for each of the hardest images, shortened."""
     names, answers = results.dataset.class_names, list(results.answers.values())
     captions = []
     for index in results.hardest:
         guesses = [names[each.predicted[index]] for each in answers]
-        if max(map(len, names)) > 1:  # each of them once
+        if max(map(len, names)) > 1:  # with longer names, each answer once
             guesses = list(dict.fromkeys(guesses))
         text = f"{names[answers[0].labels[index]]}: {' '.join(guesses)}"
         captions.append(text if len(text) <= CAPTION else f"{text[: CAPTION - 1]}…")
@@ -168,7 +168,7 @@ def _captions(results: Results) -> list[str]:
 
 
 def page(results: Results, pictures: Mapping[str, bytes]) -> str:
-    """Return the page, with the PNG files of `draw`'s figures."""
+    """Return the page; `pictures` are `draw`'s figures as PNG files."""
     test, wrong = results.accuracies["test"], results.wrong_by
     f1 = results.f1.mean(axis=0)
     mistakes = results.confusions.mean(axis=0) * (1 - np.eye(len(f1)))
@@ -245,7 +245,7 @@ def _metric(known: Summary) -> list[str]:
 
 
 def _seeds(accuracies: dict[str, Summary]) -> Table:
-    """Return every declared seed's accuracies; those of a failed one are missing, not left out."""
+    """Return every declared seed's accuracies; a failed seed has a row, too."""
     table = [["seed", *accuracies]]
     for seed in accuracies["test"].per_seed:
         values = [summary.per_seed[seed] for summary in accuracies.values()]
@@ -255,7 +255,7 @@ def _seeds(accuracies: dict[str, Summary]) -> Table:
 
 
 def _plan(test: Summary) -> Table:
-    """Return how wide both intervals of the mean would be with other numbers of seeds."""
+    """Return half the widths of both intervals of the mean for several numbers of seeds."""
     if test.effects is None:
         return []
     halves = ((n, test.effects.half_widths(n)) for n in PLANNED)
@@ -267,7 +267,7 @@ def _needed(test: Summary) -> Table:
     """Return how many seeds a comparison of two settings would need."""
     if test.sd is None:
         return []
-    # Of a difference of two settings whose seeds vary independently of each other.
+    # Standard deviation of the difference of two independent settings.
     sd = 2**0.5 * test.sd
     rows = [[f"{100 * each:.2f}", seeds_needed(each, sd, test.n)] for each in DIFFERENCES]
     return [["difference, in percentage points", "seeds"], *rows]

@@ -1,10 +1,10 @@
 """Statistics over seeds.
 
-Convention: one value per declared seed; None for a seed that failed, which stays in the count.
-Intervals of the mean are at 95 % and answer one of two questions: how another set of seeds would
-do on these images, and how it would do on new images. Student's t answers the first: at n = 5 it
-covers the mean in 0.952 of simulated cases, ±1.96 standard errors in 0.878, the percentile
-bootstrap in 0.834. `pipeline.results.crossed` answers the second.
+Convention: one value per declared seed; None for a seed that failed, which is still counted.
+The 95 % intervals of the mean are for new seeds on the same images, or for new seeds on new images.
+The first is Student's t: at n = 5 it covers the mean in 95.2 % of simulated cases, ±1.96 standard
+errors in 87.8 %, the percentile bootstrap in 83.4 %. `pipeline.results.crossed` computes the
+second.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ NEW_SEEDS = "these images, new seeds"
 NEW_IMAGES = "new images and new seeds"
 METHOD = "95 % interval of the mean by Student's t"
 METHODS = f"{METHOD}; for new images, by crossed random effects (Howe 1974)"
-# 2^20 sign patterns are enumerated in a second; beyond, they are drawn.
+# 2^20 sign patterns are enumerated in a second; with more pairs, patterns are sampled.
 MOST_ENUMERATED = 20
 POWER = 0.8
 MOST_PAIRS = 1_000
 
 
 def these(images: int, part: str) -> str:
-    """Return `NEW_SEEDS` with the images counted."""
+    """Return `NEW_SEEDS` with the number of images."""
     return f"these {images:,} {part} images, new seeds"
 
 
@@ -43,8 +43,8 @@ class Summary:
 
     Attributes:
         per_seed: every declared seed's value; None for a failed one.
-        share: whether values lie between 0 and 1, as accuracies do; no interval leaves that range.
-        effects: of seeds and test images on test accuracy; None of other metrics.
+        share: whether values lie between 0 and 1, as accuracies do; intervals are cut there.
+        effects: of seeds and test images on test accuracy; None for other metrics.
     """
 
     per_seed: dict[int, float | None]
@@ -72,7 +72,7 @@ class Summary:
 
     @property
     def sd(self) -> float | None:
-        """Standard deviation with n − 1 in the denominator; None below two values."""
+        """Standard deviation with n − 1 in the denominator; None for fewer than two values."""
         return float(self._finished.std(ddof=1)) if self.n > 1 else None
 
     @property
@@ -100,7 +100,7 @@ class Summary:
 
     @classmethod
     def of_shares(cls, stored: Mapping[str, Any]) -> Summary:
-        """Return the summary of shares of which `as_dict` gave `stored`."""
+        """Restore a summary of shares from what `as_dict` returned."""
         effects = None
         if "variance" in stored:
             variances = (stored["variance"][name] for name in ("seed", "image", "rest"))
@@ -108,7 +108,7 @@ class Summary:
         return cls({int(seed): value for seed, value in stored["per_seed"].items()}, True, effects)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the summary as JSON has it; failed seeds are listed if there are any."""
+        """Return the summary for JSON; failed seeds are listed if there are any."""
         values: dict[str, Any] = {
             **{name: getattr(self, name) for name in ("n", "mean", "sd", "min", "max")},
             "ci95_new_seeds": self.ci95,
@@ -138,7 +138,7 @@ class Summary:
         return f"{100 * self.mean:.2f}{spread} %"
 
     def percent(self) -> str:
-        """Return the summary of a share as a person writes it, in percent."""
+        """Return the summary of a share as text, in percent."""
         if self.mean is None:
             return f"no value: 0 of {self.declared} seeds finished"
         if self.sd is None or self.ci95 is None:
@@ -155,12 +155,12 @@ class Summary:
 
 
 def percents(limits: Interval | None) -> str:
-    """Return an interval of a share as a person writes it, in percent."""
+    """Return an interval of a share as text, in percent."""
     return _limits(limits, "{:.2f} to {:.2f} %", "values")
 
 
 def points(limits: Interval | None) -> str:
-    """Return an interval of a difference as a person writes it, in percentage points."""
+    """Return an interval of a difference as text, in percentage points."""
     return _limits(limits, "{:+.2f} to {:+.2f}", "differences")
 
 
@@ -180,7 +180,7 @@ def summarise(
     Args:
         values: by seed; None, nan and infinity count as failed.
         share: whether values lie between 0 and 1, as accuracies do.
-        effects: of the finished seeds and the test images, if these are known one by one.
+        effects: of seeds and test images, if the answers to each image are known.
     """
     per_seed = {
         seed: float(value) if value is not None and math.isfinite(value) else None
@@ -200,7 +200,7 @@ def summarise_right(right: Right) -> Summary:
 
 
 def effects_of(right: Right) -> Crossed | None:
-    """Return the effects of seeds and images; None where there are too few to tell them apart."""
+    """Return the effects of seeds and images; None if there are fewer than two of either."""
     return _effects([each for each in right.values() if each is not None])
 
 
@@ -215,10 +215,10 @@ def _interval(centre: float, standard_error: float, degrees: float) -> Interval:
 
 
 class Superiority(NamedTuple):
-    """P(A > B): how often the first setting is better than the second with the same seed.
+    """P(A > B): how often the first setting beats the second with the same seed.
 
     Attributes:
-        share: of the pairs, ties half.
+        share: of the pairs; a tie counts half.
         ci95: exact interval (Clopper and Pearson, Biometrika 26, 1934) over pairs without ties.
     """
 
@@ -242,12 +242,12 @@ class Comparison:
     """Two settings, paired by seed and image.
 
     Attributes:
-        seeds: those that both have.
+        seeds: that finished in both.
         differences: in accuracy, first minus second, one per seed.
-        effects: of seeds and images on the difference; None below two pairs or images.
+        effects: of seeds and images on the difference; None for fewer than two of either.
         p_value: of the two-sided sign-flip test.
-        comparisons: how many were made.
-        p_holm: `p_value`, adjusted for their number.
+        comparisons: number of comparisons made.
+        p_holm: `p_value` adjusted for that number.
     """
 
     seeds: tuple[int, ...]
@@ -259,16 +259,16 @@ class Comparison:
 
     @property
     def mean_difference(self) -> float:
-        """First minus second."""
+        """Mean of first minus second."""
         return float(np.mean(self.differences))
 
     @property
     def superiority(self) -> Superiority:
-        """How often the first is better."""
+        """How often the first is better; see `superiority`."""
         return superiority(self.differences)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON has it."""
+        """Return the comparison for JSON."""
         same, new = self.effects.intervals() if self.effects else (None, None)
         return {
             "pairs": len(self.seeds),
@@ -284,7 +284,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What may be said."""
+        """The conclusion: larger, smaller, or why there is none."""
         if len(self.seeds) < fewest_pairs(self.comparisons):
             return "n too small to call"
         if self.p_holm > 1 - CONFIDENCE:
@@ -293,10 +293,10 @@ class Comparison:
 
 
 def compare(first: Right, second: Right) -> Comparison:
-    """Compare two settings by the seeds that finished in both, as the only comparison.
+    """Compare two settings by the seeds that finished in both, without adjustment.
 
     Raises:
-        UserError: there is no such seed, or the images are not the same.
+        UserError: there is no such seed, or the numbers of images differ.
     """
     pairs_by_seed = {
         seed: (ours, theirs)
@@ -315,7 +315,7 @@ def compare(first: Right, second: Right) -> Comparison:
 
 
 def compare_all(settings: Mapping[str, Right], baseline: Right) -> dict[str, Comparison]:
-    """Compare each setting with a baseline, and adjust for their number.
+    """Compare each setting with a baseline; adjust p-values for the number of comparisons.
 
     Raises:
         UserError: see `compare`.
@@ -335,7 +335,7 @@ def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
         accuracies: by split and seed; None for a run that failed.
 
     Raises:
-        UserError: not every seed has an accuracy with every split, or there are too few of them.
+        UserError: a seed lacks an accuracy for a split, or there are fewer than two of either.
     """
     splits = sorted({split for split, _ in accuracies})
     seeds = sorted({seed for _, seed in accuracies})
@@ -358,7 +358,7 @@ def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
 
 
 def fewest_pairs(comparisons: int = 1) -> int:
-    """Return the pairs below which the sign-flip test can call nothing.
+    """Return the smallest number of pairs with which the sign-flip test can be significant.
 
     Its smallest two-sided p-value is 2^(1 − n); Holm's correction multiplies the smallest by the
     number of comparisons.
@@ -367,22 +367,22 @@ def fewest_pairs(comparisons: int = 1) -> int:
 
 
 def pairs_needed(difference: float, sd: float, comparisons: int = 1) -> int:
-    """Return how many pairs show a difference with power 0.8 by the sign-flip test.
+    """Return how many pairs the sign-flip test needs to show a difference with power 0.8.
 
-    For normal differences of that mean and deviation. Power is that of Student's t-test (the
-    noncentral t) at the level that n pairs attain: p-values are multiples of 2^(1 − n). Where
-    only the most extreme pattern is enough, it is exactly P(all signs are equal).
+    Differences are assumed normal. Power is that of Student's t-test (noncentral t) at the level
+    that n pairs can attain, since p-values are multiples of 2^(1 − n). If only the most extreme
+    sign pattern is significant, power is exactly P(all signs are equal).
 
     Args:
         difference: the true mean of the differences, above 0.
         sd: their standard deviation.
-        comparisons: how many are made; the level is 0.05 over it, as Holm's strictest.
+        comparisons: their number; the level is 0.05 divided by it, Holm's strictest.
 
     Returns:
-        The number, `MOST_PAIRS` if it is that or more.
+        The number, at most `MOST_PAIRS`.
     """
     n = np.arange(fewest_pairs(comparisons), MOST_PAIRS + 1.0)
-    if difference > 10 * sd:  # nothing is in doubt, and the noncentral t would overflow
+    if difference > 10 * sd:  # the fewest pairs suffice, and the noncentral t would overflow
         return int(n[0])
     d, patterns = difference / sd, 2.0 ** np.minimum(n - 1, 60.0)
     enough = np.floor((1 - CONFIDENCE) / comparisons * patterns)
@@ -404,15 +404,15 @@ def deviation_limits(sd: float, n: int) -> Interval:
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """Return the two-sided p-value of the sign-flip test of a mean of zero.
+    """Return the two-sided p-value of the sign-flip test that the mean difference is zero.
 
-    If the pairs do not differ, each difference is as likely as its negative: p is the share of
-    all 2^n sign patterns whose mean is at least as far from zero as the one seen (Fisher 1935,
-    section 21). Up to n = 20 all are taken; beyond, 10^6 drawn with a fixed seed, the one seen
-    among them.
+    Under the null hypothesis, each difference is as likely as its negative. So p is the share of
+    all 2^n sign patterns whose mean is at least as far from zero as the observed one (Fisher 1935,
+    section 21). Up to n = 20 all patterns are enumerated; beyond, 10^6 are sampled with a fixed
+    seed, and the observed one is added.
     """
     values = np.asarray(differences, np.float64)
-    # Sums that are equal but for rounding count as equal.
+    # Allows for rounding errors.
     enough = abs(values.sum()) - 1e-12 * float(np.abs(values).sum())
     if len(values) <= MOST_ENUMERATED:
         sums = np.zeros(1)
@@ -444,7 +444,7 @@ class Agreement:
     Attributes:
         published: the published mean.
         ours: our mean.
-        ci95: where our mean lies in 95 % of cases if both come from one distribution.
+        ci95: contains our mean in 95 % of cases if both come from one distribution.
     """
 
     published: float
@@ -457,7 +457,7 @@ class Agreement:
         return self.ci95[0] <= self.ours <= self.ci95[1]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON has it."""
+        """Return the comparison for JSON."""
         return {**asdict(self), "agrees": self.agrees}
 
 
@@ -466,9 +466,9 @@ def agreement(
 ) -> Agreement:
     """Compare our runs with a published mean of `published_n` runs.
 
-    Our mean of n runs is expected within published ± t · s · √(1/n + 1/m), with s pooled from
-    both standard deviations and n + m − 2 degrees of freedom (Student 1908). With m = 1 the
-    published number has no deviation of its own, and s is ours.
+    The interval is published ± t · s · √(1/n + 1/m), with s pooled from both standard deviations
+    and n + m − 2 degrees of freedom (Student 1908). With m = 1 the published number has no
+    deviation, and s is ours.
     """
     values = np.asarray(ours, np.float64)
     n, m = len(values), published_n

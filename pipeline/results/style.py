@@ -1,6 +1,7 @@
-"""One look for every figure: colours that colour-blind readers tell apart, and bytes that repeat.
+"""The style of all figures, with colours for colour-blind readers.
 
-Convention: figures are PNG files without a date, a version or a host in them.
+Convention: figures are PNG files without a date, a version or a host name, so that the same figure
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ DOTS_AN_INCH = 160
 
 _RC = {
     "figure.dpi": DOTS_AN_INCH,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -41,7 +42,7 @@ _RC = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw with the project's look, without a display."""
+    """Draw in the project's style."""
     with mpl.rc_context(_RC):
         yield
 
@@ -49,8 +50,7 @@ def styled() -> Iterator[None]:
 def png(figure: Figure) -> bytes:
     """Return the figure as a PNG file, the same bytes for the same figure."""
     buffer = io.BytesIO()
-    # By its canvas, since `savefig` would lay out and draw everything once more beforehand.
-    # Matplotlib would write its own version into the file.
+    # `savefig` would lay out and draw the figure twice. `Software` would be matplotlib's version.
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 

@@ -1,4 +1,4 @@
-"""The tables of a sweep: a row per configuration, and one per run."""
+"""Write the tables of a sweep: one row per configuration, and one per run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Run(NamedTuple):
     record: Finished | Unfinished
 
     def accuracies(self) -> dict[str, float | None]:
-        """Return validation and test accuracy; None where there is none (yet)."""
+        """Return validation and test accuracy; None if there is none yet."""
         if isinstance(self.record, Unfinished):
             return {"validation": None, "test": None}
         test = self.record.test
@@ -33,15 +33,15 @@ class Run(NamedTuple):
 
 
 def write_tables(configurations: Sequence[Sequence[Run]], folder: Path, *, test: bool) -> Table:
-    """Write `summary.csv` and `runs.csv`; return the summary as a terminal shows it.
+    """Write `summary.csv` and `runs.csv`; return the summary as a table for the terminal.
 
     Args:
-        configurations: the runs of each.
+        configurations: the runs of each configuration.
         folder: of the sweep.
-        test: whether the test images were asked for.
+        test: whether to include test accuracy.
     """
     parts = ("validation", "test") if test else ("validation",)
-    shown = plain_table(
+    table = plain_table(
         "configuration",
         "seeds",
         *(head for part in parts for head in (f"{part} accuracy", f"95 %, {NEW_SEEDS}")),
@@ -54,10 +54,10 @@ def write_tables(configurations: Sequence[Sequence[Run]], folder: Path, *, test:
         numbers: list[float | None] = []
         texts: list[str] = []
         for part in parts:
-            found = summarise({seed: of[part] for seed, of in accuracies.items()}, share=True)
-            numbers += [found.mean, found.sd, *(found.ci95 or (None, None))]
-            texts += [found.short(), percents(found.ci95)]
-        shown.add_row(name, f"{finished} of {len(accuracies)}", *texts)
+            statistics = summarise({seed: of[part] for seed, of in accuracies.items()}, share=True)
+            numbers += [statistics.mean, statistics.sd, *(statistics.ci95 or (None, None))]
+            texts += [statistics.short(), percents(statistics.ci95)]
+        table.add_row(name, f"{finished} of {len(accuracies)}", *texts)
         summary.append([name, finished, len(accuracies), *numbers])
         for run in members:
             state = "complete" if isinstance(run.record, Finished) else "failed"
@@ -70,4 +70,4 @@ def write_tables(configurations: Sequence[Sequence[Run]], folder: Path, *, test:
     write_csv(folder / "summary.csv", ["configuration", "n", "declared", *header], summary)
     header = ["configuration", "seed", "record", "state", *(f"{part}_accuracy" for part in parts)]
     write_csv(folder / "runs.csv", header, runs)
-    return shown
+    return table
