@@ -1,4 +1,4 @@
-"""Fresh checkouts to measure in: the code and the raw data of this one, nothing made yet."""
+"""Make fresh checkouts to measure in, with the code and raw data of this one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def fresh(folder: Path) -> Paths:
     """Make a checkout in `folder`, for `python -m` and `dvc` to run in."""
     root = find_root()
     copy_code(root, folder, "params.yaml")
-    # As DVC makes them, for sweeps; and as they are given, since DVC makes them anew.
+    # In data/raw for sweeps without DVC, and in data/given for DVC, which empties data/raw.
     for name in ("raw", "given"):
         shutil.copytree(root / "data" / "raw", folder / "data" / name)
     return Paths(folder)
 
 
 def run(paths: Paths, *words: str) -> subprocess.Popen[bytes]:
-    """Start `python -m` with `words` in a checkout, its output thrown away."""
+    """Start `python -m` with `words` in a checkout; discard its output."""
     folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([folder, os.environ.get("PATH", "")])
     return subprocess.Popen(
@@ -36,7 +36,7 @@ def run(paths: Paths, *words: str) -> subprocess.Popen[bytes]:
 
 
 def timed(paths: Paths, *commands: tuple[str, ...]) -> float:
-    """Return the seconds that commands take, one after the other."""
+    """Return the seconds that commands take one after another."""
     started = time.perf_counter()
     for words in commands:
         process = run(paths, *words)

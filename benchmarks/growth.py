@@ -1,9 +1,9 @@
-"""How cost grows with layers, batches, seeds and cores: a table and a figure.
+"""Measure how time grows with layers, batches, seeds and cores; print tables, draw a figure.
 
     python -m benchmarks.growth --figure benchmarks/growth.png
 
-Sizes are measured in this process, an epoch of training and evaluation each, beside the matrix
-products of the same shapes; seeds and cores by sweeps of one epoch in fresh checkouts.
+For layers and batches, this process times one epoch with its evaluation, and the matrix products of
+the same shapes alone. For seeds and cores, it runs sweeps of one epoch in fresh checkouts.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ BATCHES = (25, 50, 100, 200, 400, 800, 1600)
 SEEDS = (1, 2, 4, 8, 16, 32)
 
 Row = tuple[int, float, float]
-"""A size, seconds of ours, seconds of the products alone."""
+"""A size, the seconds of an epoch, the seconds of its matrix products alone."""
 Sweeps = dict[int, list[tuple[int, float]]]
-"""Numbers of seeds and seconds, by number of cores, a worker on each."""
+"""Numbers of seeds and seconds, by number of cores, with one worker per core."""
 
 
 def seconds(task: Callable[[], object]) -> float:
-    """Return how long a task takes, the shorter of two times."""
-    found = []
+    """Return the seconds that a task takes, the shorter of two runs."""
+    times = []
     for _ in range(2):
         start = time.perf_counter()
         task()
-        found.append(time.perf_counter() - start)
-    return min(found)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def sized(job: Job, hidden: int, batch: int) -> Job:
-    """Return the job with other layers and batches, one epoch of it."""
+    """Return one epoch of the job with other layers and batches."""
     config = replace(
         job.config,
         network=replace(job.config.network, hidden=[hidden, max(1, hidden // 2)]),
@@ -59,7 +59,7 @@ def sized(job: Job, hidden: int, batch: int) -> Job:
 
 
 def measured(jobs: dict[int, Job]) -> list[Row]:
-    """Return an epoch's seconds of each job, and of its products, on one core."""
+    """Return the seconds of an epoch of each job, and of its matrix products, on one core."""
     with on_cores(1):
         return [
             (size, seconds(ours(job)), seconds(partial(limit, job))) for size, job in jobs.items()
@@ -67,7 +67,7 @@ def measured(jobs: dict[int, Job]) -> list[Row]:
 
 
 def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
-    """Print a table of sizes, as Markdown."""
+    """Print a table of sizes as Markdown."""
     print(
         f"\n| {name} | s an epoch | products, all pixels | share | GFLOP/s |\n|---|---|---|---|---|"
     )
@@ -80,26 +80,26 @@ def print_sizes(name: str, rows: Sequence[Row], jobs: dict[int, Job]) -> None:
 
 
 def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> Sweeps:
-    """Sweep with one worker per core, and print a table, as Markdown."""
-    found: Sweeps = {1: [], workers: []}
+    """Run sweeps with one worker per core, and print a table as Markdown."""
+    times: Sweeps = {1: [], workers: []}
     print(f"\n| seeds, 1 epoch | 1 core, s | {workers} cores, s | efficiency |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
             took = {}
-            for number in found:
+            for number in times:
                 into = Path(folder) / f"{count}-{number}"
                 took[number], _ = sweep(number, count, ["training.epochs=1", *overrides], into)
-                found[number].append((count, took[number]))
+                times[number].append((count, took[number]))
             efficiency = took[1] / took[workers] / min(workers, count)
             print(
                 f"| {count} | {took[1]:.1f} | {took[workers]:.1f} | {efficiency:.2f} |", flush=True
             )
-    return found
+    return times
 
 
 def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figure:
-    """Draw all three."""
+    """Draw the three tables."""
     with styled():
         figure = Figure(figsize=(10, 3.2), layout="constrained")
         panels = figure.subplots(1, 3)
@@ -116,8 +116,8 @@ def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figur
         panels[1].set_ylim(bottom=0)
         for (workers, swept), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
             counts, seconds_taken = zip(*swept, strict=True)
-            told = f"{workers} core" + ("s" if workers > 1 else "")
-            panels[2].plot(counts, seconds_taken, "o-", color=colour, label=told)
+            label = f"{workers} core" + ("s" if workers > 1 else "")
+            panels[2].plot(counts, seconds_taken, "o-", color=colour, label=label)
             _doubling(panels[2], counts)
         panels[2].set_yscale("log")
         panels[2].set(xlabel="seeds, an epoch each", ylabel="seconds")
@@ -127,32 +127,32 @@ def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figur
 
 
 def _doubling(axes: Axes, sizes: Sequence[int]) -> None:
-    """Give each size, twice the one before it, its own mark."""
+    """Use a logarithmic axis with a tick at each size."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
 
 
 def main() -> None:
-    """Print tables, draw a figure."""
+    """Print the tables; draw the figure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth")
     parser.add_argument("--hidden", type=int, nargs="*", default=HIDDEN)
     parser.add_argument("--batches", type=int, nargs="*", default=BATCHES)
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("overrides", nargs="*")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     job = load([0], 1)
-    by_hidden = {size: sized(job, size, job.batch) for size in asked.hidden}
+    by_hidden = {size: sized(job, size, job.batch) for size in options.hidden}
     layers = job.config.network.hidden[0]
-    by_batch = {size: sized(job, layers, size) for size in asked.batches}
+    by_batch = {size: sized(job, layers, size) for size in options.batches}
     hidden, batches = measured(by_hidden), measured(by_batch)
     print_sizes("first hidden layer (the second has half of it)", hidden, by_hidden)
     print_sizes("batch size", batches, by_batch)
     workers = len(os.sched_getaffinity(0))
-    sweeps = print_sweeps(asked.seeds, workers, asked.overrides)
-    if asked.figure is not None:
-        save(draw(hidden, batches, sweeps), asked.figure)
+    sweeps = print_sweeps(options.seeds, workers, options.overrides)
+    if options.figure is not None:
+        save(draw(hidden, batches, sweeps), options.figure)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How near training comes to what a core can do, and where the rest goes.
+"""Compare the speed of training with the peak of one core.
 
     python -m benchmarks.peak
 
-prints the core's peak, measured by fused multiply-adds in registers alone; the share of it that an
-epoch's products make of the epoch's whole time, evaluations included; and a step, kernel by kernel.
+prints the core's peak, measured by fused multiply-adds in registers; the share of the peak that the
+matrix products of a whole epoch, evaluation included, reach; and the time of each kernel of a step.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WIDTH = machine().vector_bytes // 4
 
 
 def registers(module: ir.Module, dtype: np.dtype[np.float32]) -> None:
-    """Write: fused multiply-adds in independent chains, which touch no memory."""
+    """Write a kernel: fused multiply-adds in independent chains, without memory access."""
     with writing(module, "kernel", [POINTER], dtype) as code:
         (count,) = code.arguments(code.function.args[0], "i")
         a = code.spread(code.load(code.at(code.function.args[0], 8), code.number))
@@ -41,7 +41,7 @@ def registers(module: ir.Module, dtype: np.dtype[np.float32]) -> None:
 
 
 def seconds(task: Callable[[], object]) -> float:
-    """Return the median of some CPU times of this thread."""
+    """Return the median of several CPU times of this thread."""
     times = []
     for _ in range(ROUNDS):
         start = time.thread_time()

@@ -1,9 +1,9 @@
-"""The unit of work, done by others and by us: `python -m benchmarks.peers NAME`.
+"""Train the same network with one of several libraries: `python -m benchmarks.peers NAME`.
 
-Convention: a peer is prepared and warmed up (imports, data, compilation), says `ready`, waits for
-a line, trains, and says how long that took. All train on the same images in float32, take the same
-number of steps of the same size, and after every epoch compute cost and accuracy over all
-training and validation images. Each is written as its own users would, and hand-tuned.
+Convention: a peer prepares (imports, data, compilation), prints `ready`, waits for a line, trains,
+and prints the seconds. All train on the same images in float32, with the same number of steps and
+the same step sizes, and compute cost and accuracy over all training and validation images after
+every epoch. Each peer is idiomatic code for its library, tuned by hand.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ Float32 = NDArray[np.float32]
 
 @dataclass
 class Job:
-    """What is to be trained.
+    """A training.
 
     Attributes:
-        config: the experiment; its first layers, batch size and step size are everybody's.
-        prepared: its images, raw.
+        config: the experiment; all peers use its layers, batch size and step size.
+        prepared: its raw images.
         X: training inputs, float32, shape (N, n).
         Y: their one-hot labels.
         X_v: validation inputs.
         Y_v: their one-hot labels.
-        seeds: what to train.
-        epochs: how long.
+        seeds: to train.
+        epochs: number of epochs.
     """
 
     config: Config
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def batch(self) -> int:
-        """Samples a step."""
+        """Samples per step."""
         return self.config.training.batch_size
 
     @property
@@ -103,7 +103,7 @@ def load(seeds: Sequence[int], epochs: int) -> Job:
     )
 
 
-# Rows that peers evaluate at once: large enough for their products to run at the machine's peak.
+# Rows that peers evaluate at once: enough for matrix products to reach the machine's peak.
 EVALUATION_ROWS = 1000
 
 # A peer takes a job and returns the last validation accuracy of its last seed.
@@ -119,7 +119,7 @@ def blocks(count: int) -> list[slice]:
 
 
 def ours(job: Job) -> Callable[[], float]:
-    """Return the job as `pipeline.sweep.job` does it, without its files."""
+    """Return a function that trains as `pipeline.sweep.job` does, without files."""
     training = replace(job.config.training, epochs=job.epochs)
     examples = ready(job.config, job.prepared)
 
@@ -141,18 +141,18 @@ def ours(job: Job) -> Callable[[], float]:
 
 
 def limit(job: Job) -> float:
-    """Multiply matrices of the job's shapes, into buffers, and nothing else."""
+    """Only multiply matrices of the job's shapes, into buffers."""
     return multiply(job, job.X.shape[1])
 
 
 def limit_of_ours(job: Job) -> Callable[[], float]:
-    """Return the same with as many inputs as `ours` multiplies; its sparse ones are left out."""
+    """Return `limit` with as many inputs as `ours` multiplies, without its sparse ones."""
     inputs = ready(job.config, job.prepared).train.inputs
     return lambda: multiply(job, len(inputs.frequent) + 2)
 
 
 def multiply(job: Job, inputs: int) -> float:
-    """Multiply matrices as training and evaluation do with so many inputs."""
+    """Multiply matrices as training and evaluation do with this number of inputs."""
     widths = [len(layer.b) for layer in job.network(0).layers]
     rng = np.random.default_rng(0)
 
@@ -200,12 +200,12 @@ def readable(job: Job) -> float:
     return accuracy
 
 
-# Steps that `sample_by_sample` takes; the rest of its job is more of the same.
+# Steps that `sample_by_sample` takes; the time of the others is extrapolated.
 SAMPLED_STEPS = 20
 
 
 def sample_by_sample(job: Job) -> float:
-    """Train a matrix-vector product a sample, in float64: twenty steps, the rest extrapolated."""
+    """Train with one matrix-vector product per sample, in float64; only twenty steps are timed."""
     network = job.network(0)
     W = [layer.W.astype(np.float64) for layer in network.layers]
     b = [layer.b.astype(np.float64)[:, np.newaxis] for layer in network.layers]
@@ -241,14 +241,14 @@ def sample_by_sample(job: Job) -> float:
 
 
 class Extrapolated(Exception):
-    """The seconds that the whole job would take."""
+    """Carries the seconds that the whole job would take."""
 
 
 # --- scikit-learn ------------------------------------------------------------------------------
 
 
 def scikit_learn(job: Job) -> float:
-    """Train scikit-learn's MLPClassifier; its outputs are softmax, its evaluation is ours."""
+    """Train scikit-learn's MLPClassifier, with softmax outputs and our evaluation."""
     from sklearn.neural_network import MLPClassifier
 
     labels, labels_v = job.prepared.train.labels[: len(job.X)], job.prepared.validation.labels
@@ -288,7 +288,7 @@ def _torch(threads: int) -> Any:
 def _torch_modules(
     job: Job, *, threads: int, fused: bool = False, compiled: bool = False
 ) -> Callable[[Job], float]:
-    """Return what trains a job: one network, given each seed's first weights in turn."""
+    """Return a function that trains a job: one network, reset to each seed's first weights."""
     torch = _torch(threads)
     widths = [job.X.shape[1], *job.config.network.hidden, job.Y.shape[1]]
     linears = [torch.nn.Linear(n, m) for n, m in itertools.pairwise(widths)]
@@ -329,12 +329,12 @@ def _torch_modules(
 
 
 def _torch_by_hand(job: Job, *, threads: int) -> float:
-    """Forward and backward by hand, into tensors made once, all seeds at once if several."""
+    """Forward and backward pass by hand into preallocated tensors, all seeds at once."""
     torch = _torch(threads)
     X, Y, X_v, Y_v = (torch.from_numpy(each) for each in (job.X, job.Y, job.X_v, job.Y_v))
     k, b = len(job.seeds), job.batch
     networks = [job.network(seed) for seed in job.seeds]
-    # One seed as matrices, several as stacks of them.
+    # Matrices for one seed, stacks of matrices for several.
     one = k == 1
     lead: tuple[int, ...] = () if one else (k,)
     product = torch.mm if one else torch.bmm
@@ -452,7 +452,7 @@ def _jax_of(job: Job) -> Callable[[], float]:
         orders = [job.batches(seed, number) for seed in job.seeds]
         return jnp.asarray(orders[0] if one else np.stack(orders))
 
-    compiled(first(), batches(1))[1][1][1].block_until_ready()  # compiles; is not timed
+    compiled(first(), batches(1))[1][1][1].block_until_ready()  # compiles before timing
 
     def run() -> float:
         parameters, accuracy = first(), 0.0
@@ -466,7 +466,7 @@ def _jax_of(job: Job) -> Callable[[], float]:
 
 # --- the process -------------------------------------------------------------------------------
 
-# Given a job and a number of threads, what is built before the clock starts, then timed.
+# Functions of a job and a number of threads that return the task to be timed.
 PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
     "ours": lambda job, threads: ours(job),
     "limit": lambda job, threads: lambda: limit(job),
@@ -487,34 +487,34 @@ PEERS: dict[str, Callable[[Job, int], Callable[[], float]]] = {
 
 
 def _warm(job: Job, peer: Peer) -> Callable[[], float]:
-    """Return the job by a peer that has imported and compiled what it does."""
+    """Return the job by a peer that has finished its imports and compilation."""
     few = 20 * job.batch
     peer(replace(job, X=job.X[:few], Y=job.Y[:few], seeds=job.seeds[:1], epochs=1))
     return lambda: peer(job)
 
 
 def main() -> None:
-    """Prepare, wait for a line, work, tell."""
+    """Prepare, wait for a line, train, print the seconds."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers")
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--cores", type=int, nargs="+", required=True)
     parser.add_argument("--threads", type=int, default=1, help="of products")
-    parser.add_argument("--one-by-one", action="store_true", help="seeds, for who could do all")
-    asked = parser.parse_args()
-    os.sched_setaffinity(0, asked.cores)
-    job, make = load(asked.seeds, asked.epochs), PEERS[asked.peer]
-    shares = [[seed] for seed in asked.seeds] if asked.one_by_one else [asked.seeds]
-    tasks = [make(replace(job, seeds=share), asked.threads) for share in shares]
+    parser.add_argument("--one-by-one", action="store_true", help="train seeds in turn")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, options.cores)
+    job, make = load(options.seeds, options.epochs), PEERS[options.peer]
+    shares = [[seed] for seed in options.seeds] if options.one_by_one else [options.seeds]
+    tasks = [make(replace(job, seeds=share), options.threads) for share in shares]
     print("ready", flush=True)
     sys.stdin.readline()
     start = time.perf_counter()
     try:
         accuracy = [task() for task in tasks][-1]
         seconds = time.perf_counter() - start
-    except Extrapolated as told:
-        accuracy, seconds = float("nan"), float(told.args[0])
+    except Extrapolated as result:
+        accuracy, seconds = float("nan"), float(result.args[0])
     print(json.dumps({"seconds": seconds, "accuracy": accuracy}), flush=True)
 
 

@@ -1,10 +1,10 @@
-"""How well a sweep uses several cores: seconds for the same seeds on one core and on more.
+"""Measure how a sweep scales: seconds for the same seeds on one core and on several.
 
     python -m benchmarks.sweeps --seeds 8 --rounds 2
 
-Each has one worker per core. They take turns, so that a noisy machine disturbs both alike.
-Seconds are those of the jobs, from the first start to the last end as the records have them:
-imports of the launching process and its summary are not what scales.
+Each sweep has one worker per core. Both alternate, so that a noisy machine disturbs them equally.
+Seconds are from the start of the first job to the end of the last, without the imports and the
+summary of the launching process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.records.record import read_finished
 
 @contextmanager
 def on_cores(count: int) -> Iterator[None]:
-    """Use so many cores, in this process and those it starts."""
+    """Limit this process and those it starts to `count` cores."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(cores)[:count])
     try:
@@ -37,10 +37,10 @@ def on_cores(count: int) -> Iterator[None]:
 
 
 def sweep(workers: int, seeds: int, overrides: list[str], folder: Path) -> tuple[float, float]:
-    """Run a sweep in a fresh checkout, with a core for each of its workers.
+    """Run a sweep in a fresh checkout, with one core per worker.
 
     Returns:
-        Its seconds, and its largest process in MB.
+        Its seconds, and the memory of its largest process in MB.
     """
     paths = fresh(folder)
     with on_cores(workers):
@@ -82,21 +82,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("overrides", nargs="*")
-    asked = parser.parse_args()
-    seconds: dict[int, list[float]] = {1: [], asked.workers: []}
-    memory: dict[int, list[float]] = {1: [], asked.workers: []}
+    options = parser.parse_args()
+    seconds: dict[int, list[float]] = {1: [], options.workers: []}
+    memory: dict[int, list[float]] = {1: [], options.workers: []}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(asked.rounds):
+        for number in range(options.rounds):
             for workers in seconds:
                 took, peak = sweep(
-                    workers, asked.seeds, asked.overrides, Path(folder) / f"{number}-{workers}"
+                    workers, options.seeds, options.overrides, Path(folder) / f"{number}-{workers}"
                 )
                 seconds[workers].append(took)
                 memory[workers].append(peak)
     print("| workers | seconds, median | efficiency | largest process, MB |\n|---|---|---|---|")
     one = statistics.median(seconds[1])
-    for workers, found in seconds.items():
-        median = statistics.median(found)
+    for workers, times in seconds.items():
+        median = statistics.median(times)
         efficiency = one / (workers * median)
         print(f"| {workers} | {median:.1f} | {efficiency:.2f} | {max(memory[workers]):.0f} |")
 

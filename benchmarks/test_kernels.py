@@ -1,6 +1,6 @@
-"""The inner loop's parts, for pytest-benchmark: `pytest benchmarks`, and compare releases by it.
+"""Measure parts of the inner loop by pytest-benchmark, to compare releases: `pytest benchmarks`.
 
-Sizes are the default experiment's; pixels are random, half of them lit in few images, as in MNIST.
+Sizes are the default experiment's. Pixels are random; half of them are rarely lit, as in MNIST.
 """
 
 import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels

@@ -1,9 +1,9 @@
-"""What the mirror in MLflow costs a cold `dvc repro`.
+"""Measure the time that the mirror in MLflow adds to a cold `dvc repro`.
 
     python -m benchmarks.tracking --rounds 3
 
-With and without it take turns. What any use of MLflow costs, its import and the creation of a
-store, is measured apart.
+Runs with and without the mirror alternate. The import of MLflow and the creation of a store, which
+any use of MLflow needs, are measured separately.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ def main() -> None:
     """Print a table, as Markdown."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tracking")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
-    found: dict[str, list[float]] = {"without": [], "with": [], "import and empty store": []}
+    options = parser.parse_args()
+    times: dict[str, list[float]] = {"without": [], "with": [], "import and empty store": []}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(asked.rounds):
-            for name, seconds in found.items():
+        for number in range(options.rounds):
+            for name, seconds in times.items():
                 paths = fresh(Path(folder) / f"{name} {number}")
                 timed(paths, ("dvc", "init", "--quiet", "--no-scm"))
                 if name == "import and empty store":
-                    # Nothing to mirror yet, so this is all it does.
+                    # There is nothing to mirror yet, so it only imports MLflow and creates a store.
                     seconds.append(timed(paths, (IMPORT,)))
                     continue
                 if name == "without":
@@ -38,7 +38,7 @@ def main() -> None:
                     paths.params.write_text(text.replace("live: true", "live: false"))
                 stage = ("report",) if name == "without" else ()
                 seconds.append(timed(paths, ("dvc", "repro", *stage)))
-    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     added = medians["with"] - medians["without"]
     print("| cold `dvc repro` | seconds, median |\n|---|---|")
     for name, median in medians.items():

@@ -1,9 +1,9 @@
-"""How fast training is, beside others: `make bench`.
+"""Compare the speed of training with other libraries: `make bench`.
 
     python -m benchmarks.training --rounds 3
 
-Everybody does the unit of work of `benchmarks.peers` in processes of their own, taking turns, so
-that a noisy machine disturbs all alike. Prints medians, and ratios to ours, as Markdown.
+Each library does the work of `benchmarks.peers` in separate processes. They alternate, so that a
+noisy machine disturbs all equally. Prints medians, and ratios to ours, as Markdown.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Way:
     Attributes:
         name: for the table.
         peer: see `benchmarks.peers`.
-        processes: how many share the seeds. They also share the cores, as many as they have
-            threads for in all, and none is bound to one: as in a sweep.
-        threads: of each process's products, and how many cores it has; ours multiplies in one,
-            and takes the next steps in another while it evaluates.
-        one_by_one: whether a peer that could train its seeds at once does not.
-        cpu: what ours is compiled for; None for the CPU at hand.
+        processes: that share the seeds. As in a sweep, they also share all cores, one per thread,
+            and none is bound to a core.
+        threads: per process. Ours computes products in one thread; the other trains the next
+            steps during evaluation.
+        one_by_one: whether a peer that could train its seeds at once trains them in turn.
+        cpu: that ours is compiled for; None for this machine's.
     """
 
     name: str
@@ -81,14 +81,14 @@ SEVERAL_SEEDS = (
 
 
 def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
-    """Do the work one way; returns the seconds of the slowest process, and accuracy."""
-    started = []
+    """Do the work one way; return the seconds of the slowest process, and an accuracy."""
+    processes = []
     for number in range(way.processes):
         share = seeds[number :: way.processes]
         cores = CORES[: way.processes * way.threads]
         words = ["--epochs", str(epochs), "--threads", str(way.threads)]
         words += ["--cores", *map(str, cores), "--seeds"]
-        started.append(
+        processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.peers", way.peer, *words, *map(str, share)]
                 + (["--one-by-one"] if way.one_by_one else []),
@@ -99,16 +99,16 @@ def measure(way: Way, seeds: list[int], epochs: int) -> tuple[float, float]:
                 env=_environment(way),
             )
         )
-    for process in started:
+    for process in processes:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
             raise SystemExit(f"{way.name}: could not start")
-    for process in started:
+    for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [json.loads(process.communicate()[0]) for process in started]
-    return max(each["seconds"] for each in told), told[-1]["accuracy"]
+    results = [json.loads(process.communicate()[0]) for process in processes]
+    return max(result["seconds"] for result in results), results[-1]["accuracy"]
 
 
 def _environment(way: Way) -> dict[str, str]:
@@ -120,46 +120,46 @@ def _environment(way: Way) -> dict[str, str]:
 
 
 def table(ways: tuple[Way, ...], seeds: list[int], epochs: int, rounds: int) -> None:
-    """Measure all ways in turns; print medians, the fastest, and ratios of medians to ours."""
-    found: dict[Way, list[tuple[float, float]]] = {way: [] for way in ways}
+    """Measure all ways alternately; print medians, fastest times, and ratios to our median."""
+    measured: dict[Way, list[tuple[float, float]]] = {way: [] for way in ways}
     for number in range(rounds):
         for way in ways:
-            found[way].append(measure(way, seeds, epochs))
-            seconds, accuracy = found[way][-1]
-            told = f"round {number + 1}: {way.name}: {seconds:.2f} s, {accuracy:.2%}"
-            print(told, file=sys.stderr, flush=True)
-    seconds_of = {way: [seconds for seconds, _ in values] for way, values in found.items()}
+            measured[way].append(measure(way, seeds, epochs))
+            seconds, accuracy = measured[way][-1]
+            line = f"round {number + 1}: {way.name}: {seconds:.2f} s, {accuracy:.2%}"
+            print(line, file=sys.stderr, flush=True)
+    seconds_of = {way: [seconds for seconds, _ in values] for way, values in measured.items()}
     medians = {way: statistics.median(values) for way, values in seconds_of.items()}
     base = next(medians[way] for way in ways if way.peer == "ours")
     what = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
     print(f"\n| {what}, {epochs} epochs | seconds | fastest | ours / theirs | validation |")
     print("|---|---|---|---|---|")
     for way in ways:
-        accuracy = found[way][-1][1]
-        shown = "–" if accuracy != accuracy else f"{accuracy:.1%}"
-        told = f"{medians[way]:.2f} | {min(seconds_of[way]):.2f} | {base / medians[way]:.2f}"
-        print(f"| {way.name} | {told} | {shown} |", flush=True)
+        accuracy = measured[way][-1][1]
+        text = "–" if accuracy != accuracy else f"{accuracy:.1%}"
+        times = f"{medians[way]:.2f} | {min(seconds_of[way]):.2f} | {base / medians[way]:.2f}"
+        print(f"| {way.name} | {times} | {text} |", flush=True)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10, help="of one seed; 0 leaves it out")
+    parser.add_argument("--epochs", type=int, default=10, help="for one seed; 0 skips it")
     parser.add_argument("--several", type=int, nargs="*", default=[5, 20], help="numbers of seeds")
     parser.add_argument("--several-epochs", type=int, default=2)
-    parser.add_argument("--peers", nargs="*", help="only these; all if not given")
-    asked = parser.parse_args()
+    parser.add_argument("--peers", nargs="*", help="only these; default: all")
+    options = parser.parse_args()
 
     def chosen(ways: tuple[Way, ...]) -> tuple[Way, ...]:
-        return tuple(way for way in ways if asked.peers is None or way.peer in asked.peers)
+        return tuple(way for way in ways if options.peers is None or way.peer in options.peers)
 
     print(f"{len(CORES)} cores of {provenance(find_root())['cpu']}")
     two = ONE_SEED_TWO_THREADS if len(CORES) > 1 else ()
-    if asked.epochs:
-        table(chosen(ONE_SEED + two), [0], asked.epochs, asked.rounds)
-    for count in asked.several:
-        table(chosen(SEVERAL_SEEDS), list(range(count)), asked.several_epochs, asked.rounds)
+    if options.epochs:
+        table(chosen(ONE_SEED + two), [0], options.epochs, options.rounds)
+    for count in options.several:
+        table(chosen(SEVERAL_SEEDS), list(range(count)), options.several_epochs, options.rounds)
 
 
 if __name__ == "__main__":

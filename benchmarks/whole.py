@@ -1,4 +1,4 @@
-"""What surrounds training: a cold `dvc repro`, one with nothing to do, each stage by itself.
+"""Measure what surrounds training: a cold `dvc repro`, one with nothing to do, each stage alone.
 
 python -m benchmarks.whole
 """
@@ -20,13 +20,13 @@ from pipeline.records.record import read_finished
 
 
 def commands(paths: Paths) -> dict[str, tuple[str, ...]]:
-    """Return the words after `python -m` by which `dvc.yaml` runs each stage, in its order."""
+    """Return the arguments of `python -m` for each stage of `dvc.yaml`, in order."""
     stages = yaml.safe_load((paths.root / "dvc.yaml").read_text())["stages"]
     return {name: tuple(stage["cmd"].split()[2:]) for name, stage in stages.items()}
 
 
 def start_of(paths: Paths, module: str) -> float:
-    """Return how long Python takes to start and to import a stage."""
+    """Return the seconds that Python takes to start and to import a stage."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {module}"], cwd=paths.root, check=True)
     return time.perf_counter() - start
