@@ -1,5 +1,5 @@
-"""The lecture's own demonstrations, computed with the equations of the other rooms.
+"""The lecture's own demonstrations, computed with the equations of `pipeline.network`.
 
-Convention: modules compute and return arrays; `figures` draws them. What the lecture printed or
-drew is in `published`. `docs/lecture.md` puts the slides beside the code.
+Convention: modules compute and return arrays; `figures` draws them. `published` holds the
+lecture's own numbers. `docs/lecture.md` maps slides to code.
 """

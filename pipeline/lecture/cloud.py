@@ -1,4 +1,4 @@
-"""The lecture's cloud of 500 points, before and after (20), and after (21), (22).
+"""The lecture's cloud of 500 points, before and after normalisation (20) or whitening (21), (22).
 
 Convention: X has one row per point, shape (500, 2).
 """
@@ -21,10 +21,10 @@ EPSILON = 1e-8
 
 
 def cloud(seed: int = 0) -> Array:
-    """Return a normal cloud, halved, its second axis stretched by 4, turned, and moved."""
+    """Return normal points, scaled by ½ and 2 along the axes, rotated and shifted."""
     X = 0.5 * generator(seed, "noise").normal(size=(POINTS, 2)) * (1.0, STRETCH)
     cos, sin = np.cos(TURN), np.sin(TURN)
-    # Rows are points, so the rotation stands to the right, transposed.
+    # Rows are points, so the transposed rotation multiplies from the right.
     return X @ np.array([[cos, -sin], [sin, cos]]).T + CENTRE
 
 
@@ -36,12 +36,12 @@ class Effect(NamedTuple):
 
 
 def normalised(X: Array) -> Effect:
-    """Return the cloud after (20), with mean and deviation of each axis."""
+    """Return the cloud after (20), with the mean and deviation of each axis."""
     fitted = fit(X, method="standardise", statistics="per_feature", unit=1.0)
     return Effect(X, fitted.map.apply(X))
 
 
 def whitened(X: Array) -> Effect:
-    """Return the cloud after (21) and (22), turned onto its principal axes as in the figure."""
+    """Return the cloud after (21) and (22), on its principal axes as in the lecture's figure."""
     fitted = fit(X, method="whiten", rotation="pca", epsilon=EPSILON, unit=1.0)
     return Effect(X, fitted.map.apply(X))

@@ -1,7 +1,6 @@
-"""Denoising a cosine: the lecture's one-hidden-layer network for functions, (15) to (17).
+"""Denoise a cosine with the lecture's network of one hidden layer, (15) to (17).
 
-Convention: a signal is a batch of one, shape (1, n), so that the equations of
-`pipeline.network` serve as they are.
+Convention: a signal is a batch of one, shape (1, n), as `pipeline.network` expects.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from pipeline.network.randomness import generator
 from pipeline.network.settings import Architecture
 from pipeline.results.statistics import summarise
 
-# The slide's.
+# From the slide.
 N = 200
 NOISE = 0.1
 WEIGHT_LIMIT = 0.1
 STEPS = 500
-# Ours: the slide prints neither. Among `HIDDEN` and `LEARNING_RATES`, tried with `TRIAL_SEEDS`,
-# a small network and a step size in the middle of the range that works.
+# Not on the slide. Chosen from `HIDDEN` and `LEARNING_RATES` with `TRIAL_SEEDS`: a small network,
+# and a step size in the middle of the range that works.
 CHOSEN_HIDDEN = 10
 CHOSEN_LEARNING_RATE = 0.01
 HIDDEN = (5, 10, 50, 100)
@@ -42,9 +41,9 @@ def cosine() -> tuple[Array, Array]:
 
 
 def network(seed: int, hidden: int) -> Network:
-    """Return h = σ(W x + b), y_net = W_y h, equations (15) and (16), weights from U[−0.1, 0.1].
+    """Return the network (15), (16) h = σ(W x + b), y_net = W_y h, with weights from U[−0.1, 0.1].
 
-    (16) has no bias: the last layer's is zero, and `denoise` keeps it so.
+    (16) has no bias: that of the last layer is zero, and `denoise` keeps it zero.
 
     Args:
         seed: of the weights.
@@ -66,12 +65,12 @@ class Denoised(NamedTuple):
 
     Attributes:
         noisy: its input, shape (n,).
-        output: what it makes of it, shape (n,).
+        output: its output, shape (n,).
         costs: (3) before each step, shape (steps,).
         own: mean squared error of `output` against the cosine, as in the slide's figure.
-        fresh: the same over noisy signals that it was not trained on.
+        fresh: the same for noisy signals that it was not trained on.
         nothing: the same for an input of zeros.
-        noise: the same of `noisy` itself.
+        noise: mean squared error of `noisy` itself.
     """
 
     noisy: Array
@@ -86,7 +85,7 @@ class Denoised(NamedTuple):
 def denoise(
     seed: int, *, hidden: int = CHOSEN_HIDDEN, learning_rate: float = CHOSEN_LEARNING_RATE
 ) -> Denoised:
-    """Train on a noisy cosine by 500 steps of (17), on the cost (3).
+    """Train on a noisy cosine by 500 steps of (17) with the cost (3).
 
     Args:
         seed: of noise and weights.
@@ -119,11 +118,11 @@ def denoise(
 
 
 def measure() -> tuple[Denoised, dict[str, Any]]:
-    """Denoise with every seed of `SEEDS`, and try the other settings, on all cores.
+    """Denoise with every seed of `SEEDS`, and try all settings, on all cores.
 
     Returns:
-        The first seed's network, to be drawn; and the errors over all seeds beside the slide's,
-        with those of the settings tried.
+        The first seed's result, for the figure; and the errors: over all seeds, the slide's, and
+        those of all settings.
     """
     on_all_cores = Parallel(n_jobs=-1)
     denoised = on_all_cores(delayed(denoise)(seed) for seed in SEEDS)

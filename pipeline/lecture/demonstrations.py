@@ -1,4 +1,4 @@
-"""Which figures the lecture has, and what each is drawn from."""
+"""Compute the data of the lecture's figures, and draw them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.network.dense import backward, forward, initialise
 from pipeline.network.randomness import generator
 from pipeline.network.settings import Architecture
 
-DIGITS = 8  # as many as the lecture's first figure shows
-# Whose gradients are drawn.
+DIGITS = 8  # as in the lecture's first figure
+# The network whose gradients are drawn.
 NETWORK = Architecture(
     hidden=[256, 128],
     activation="relu",

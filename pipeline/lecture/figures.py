@@ -1,7 +1,7 @@
 """The lecture's figures, drawn from computed data.
 
-Convention: each function takes data and returns a figure; equal colours mean equal things, and
-lines differ in style as well, for those who print in grey.
+Convention: each function takes data and returns a figure. The same colour means the same thing;
+lines also differ in style, for printing in grey.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def activations() -> Figure:
 
 
 def derivatives() -> Figure:
-    """Draw their derivatives, (13) and (14)."""
+    """Draw the derivatives of sigmoid and ReLU, (13) and (14)."""
     sigmoid, relu = (
         activation.derivative(activation.function(POINTS))
         for activation in (ACTIVATIONS["sigmoid"], ACTIVATIONS["relu"])
@@ -46,7 +46,7 @@ def derivatives() -> Figure:
 
 
 def cross_entropy() -> Figure:
-    """Draw (18) of one output, as a function of it, for label 0 and for label 1."""
+    """Draw the cross-entropy (18) of one output, for label 0 and for label 1."""
     outputs = np.linspace(0.001, 0.999, 999)
     curves = {
         f"label y = {label}": cross_entropy_of_outputs(outputs, np.full_like(outputs, label))
@@ -69,7 +69,7 @@ def _two_curves(
 
 
 def planes(plane: Plane, title: str) -> Figure:
-    """Draw perceptrons of two inputs over a grid, with the line on which wᵀx + b = 0."""
+    """Draw perceptrons of two inputs over a grid, with the line wᵀx + b = 0."""
     with styled():
         count = len(plane.outputs)
         figure = Figure(figsize=(2.9 * count + 0.9, 3), layout="constrained")
@@ -100,7 +100,7 @@ def _formula(w: Array, b: float) -> str:
 
 
 def cosine(points: Array, target: Array, denoised: Denoised) -> Figure:
-    """Draw a noisy cosine, what the network makes of it, and the cost over the steps."""
+    """Draw a noisy cosine, the network's output, and the cost over the steps."""
     with styled():
         figure = Figure(figsize=(7, 5), layout="constrained")
         signals, costs = figure.subplots(2, 1, height_ratios=(2, 1))
@@ -129,7 +129,7 @@ def preprocessing(effect: Effect, title: str) -> Figure:
 
 
 def one_hot(labels: NDArray[Any], encoded: NDArray[np.uint8]) -> Figure:
-    """Draw labels as columns with a single one, (23)."""
+    """Draw one-hot labels (23), one column per label."""
     with styled():
         figure = Figure(figsize=(0.55 * len(labels) + 1, 4.2), layout="constrained")
         axes = figure.add_subplot()
@@ -158,13 +158,13 @@ def strip(images: NDArray[np.uint8], labels: NDArray[Any]) -> Figure:
 def backpropagation(
     image: NDArray[Any], passed: Forward, back: Backward, shapes: Sequence[tuple[int, int]]
 ) -> Figure:
-    """Draw one sample's way forward and the gradients' way back.
+    """Draw the forward and backward pass of one sample.
 
     Args:
         image: the sample, (height, width).
         passed: its forward pass, b = 1.
         back: its backward pass.
-        shapes: rows and columns to draw each layer's neurons in.
+        shapes: rows and columns in which each layer's neurons are drawn.
     """
     layers = len(shapes)
     outputs = [*passed.inputs[1:], passed.outputs]
@@ -198,11 +198,11 @@ def _image(axes: Axes, values: NDArray[Any], cmap: str, title: str, *, signed: b
 def five_runs(
     published: Sequence[Point], ours: Mapping[str, NDArray[np.float64]], runs: int
 ) -> Figure:
-    """Draw the lecture's last figure and ours over it: means with bands of ± one deviation.
+    """Draw the lecture's last figure with our results: means ± one standard deviation.
 
     Args:
         published: the lecture's points.
-        ours: accuracy by part, shape (seeds, epochs); test after the last epoch alone.
+        ours: accuracy by part, shape (seeds, epochs); test only after the last epoch.
         runs: number of the lecture's runs.
     """
     with styled():
@@ -250,7 +250,7 @@ def five_runs(
 def study(
     accuracies: Mapping[str, NDArray[np.float64]], largest: Mapping[str, tuple[float, float]]
 ) -> Figure:
-    """Draw test accuracies of configurations, and the largest inputs that each of them makes.
+    """Draw test accuracies of configurations, and the largest input of each.
 
     Args:
         accuracies: by configuration, shape (seeds,).

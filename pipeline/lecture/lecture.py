@@ -25,7 +25,7 @@ from pipeline.results.crossed import Crossed
 from pipeline.results.page import render
 from pipeline.results.statistics import METHODS, NEW_IMAGES, NEW_SEEDS, Summary, fewest_pairs
 
-# Ways of preprocessing whose cost is measured; ε changes nothing about it.
+# Ways of preprocessing whose time is measured; ε does not affect it.
 TIMED: tuple[dict[str, Any], ...] = (
     {"method": "raw"},
     {"method": "standardise", "statistics": "scalar"},
@@ -56,8 +56,8 @@ def lecture_page(
     Args:
         pictures: PNG files of the demonstrations and of the studies, by name.
         results: what the `studies` stage wrote.
-        timed: seconds to fit some ways of preprocessing, and to apply them.
-        provenance: what is known of the code that made the page.
+        timed: seconds to fit and to apply each of `TIMED`.
+        provenance: of the code that made the page.
     """
     return render(
         "lecture/page.html.j2",
@@ -79,7 +79,7 @@ def lecture_page(
 
 
 def seconds(config: Config, paths: Paths) -> dict[str, tuple[float, float]]:
-    """Return how long ways of preprocessing take to fit, and to apply to the training images."""
+    """Return the seconds to fit each of `TIMED`, and to apply it to the training images."""
     train = load(config, paths).train.raw
     measured = {}
     with one_blas_thread():

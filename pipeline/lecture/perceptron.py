@@ -1,6 +1,6 @@
-"""A single perceptron, and what it makes of a plane of inputs.
+"""Evaluate single perceptrons and arrays of them on a plane of inputs.
 
-Convention: as on the slide, one sample at a time: w and x have shape (n,).
+Convention: one sample at a time, as on the slide: w and x have shape (n,).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Plane(NamedTuple):
     """Outputs over a grid of two inputs.
 
     Attributes:
-        axis: values of either input, shape (k,).
+        axis: values of each input, shape (k,).
         outputs: h at (x₁, x₂) in `outputs[neuron, index of x₂, index of x₁]`.
     """
 
@@ -38,7 +38,7 @@ class Plane(NamedTuple):
 
 
 AXIS = np.linspace(-4, 4, 81)
-# Weights to look at: each neuron's boundary wᵀx + b = 0 has another direction and distance.
+# Example weights: the boundaries wᵀx + b = 0 differ in direction and distance.
 WEIGHTS = np.array([[1.0, 2.0], [-2.0, 1.0], [1.5, -1.5]])
 BIASES = np.array([-1.0, 0.0, 2.0])
 
@@ -53,7 +53,7 @@ def single(activation: str) -> Plane:
 
 
 def array(activation: str) -> Plane:
-    """Return an array of three perceptrons (2), evaluated on the same grid at once."""
+    """Return an array of three perceptrons (2), evaluated on the whole grid at once."""
     x1, x2 = np.meshgrid(AXIS, AXIS)
     X = np.column_stack([x1.ravel(), x2.ravel()])
     H = forward(Network((Layer(WEIGHTS, BIASES),), (activation,)), X).outputs

@@ -1,7 +1,7 @@
-"""The numbers that the lecture, and its author elsewhere, have published.
+"""The numbers that the lecture and its author have published.
 
 Convention: accuracies are shares. Source: M. Wolter, "Introduction to Neural Networks in Python",
-25 September 2022; read off its figures where it prints no number.
+25 September 2022; numbers that it does not print are read off its figures.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import NamedTuple
 # "Denoising a cosine": mean squared errors of the network's output and of its noisy input.
 COSINE_OUTPUT = 2.02e-4
 COSINE_NOISE = 9.97e-3
-# The author's NumPy network 784-256-128-10 on the test images; a single number.
+# Test accuracy of the author's NumPy network 784-256-128-10, a single number.
 AUTHOR_TEST = 0.9722
 # "Training a three-layer dense network on MNIST for five runs".
 RUNS = 5
 
 
 class Point(NamedTuple):
-    """A point of the lecture's figure: mean over five runs, and the edges of its band.
+    """A point of the lecture's figure: mean over five runs, and its band.
 
-    The band is mean ± one standard deviation.
+    The band, `low` to `high`, is mean ± one standard deviation.
     """
 
     part: str

@@ -1,7 +1,7 @@
-"""The lecture's results on MNIST, published and ours; and what preprocessing changes.
+"""Compare the lecture's results on MNIST with ours, and ways of preprocessing with each other.
 
-Convention: accuracies are shares, one value per seed. Nothing is read here: `Setting` is what a
-sweep has left of one configuration.
+Convention: accuracies are shares, one value per seed. This module reads no files: `Setting` holds
+the results of one configuration.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from pipeline.results.statistics import (
 
 @dataclass(frozen=True)
 class Setting:
-    """A configuration and its seeds.
+    """A configuration and its seeds' results.
 
     Attributes:
         experiment: see `pipeline.base.config.experiment`.
         curves: "train" and "validation" accuracy after each epoch, by seed.
-        right: which test images the network is right on after the last epoch, by seed: shape (N,).
+        right: by seed, which test images the trained network is right on, shape (N,).
     """
 
     experiment: Mapping[str, Mapping[str, Any]]
@@ -45,7 +45,7 @@ class Setting:
         return {seed: float(right.mean()) for seed, right in self.right.items()}
 
     def values(self) -> dict[str, NDArray[np.float64]]:
-        """Return accuracy by part, each of shape (seeds, epochs); test has one epoch, the last."""
+        """Return accuracy by part, shape (seeds, epochs); test has the last epoch only."""
         curves = {part: np.array(list(seeds.values())) for part, seeds in self.curves.items()}
         return {**curves, "test": np.array(list(self.test.values()))[:, np.newaxis]}
 
@@ -56,7 +56,7 @@ class Setting:
         return summarise({s: values[-1] for s, values in self.curves[part].items()}, share=True)
 
     def rows(self, *, last: bool) -> Iterator[tuple[int, int, str, float]]:
-        """Yield seed, epoch, part and accuracy; of the last epoch alone if `last`."""
+        """Yield seed, epoch, part and accuracy; only the last epoch if `last`."""
         epochs = self.experiment["training"]["epochs"]
         for part, seeds in self.curves.items():
             for seed, values in seeds.items():
@@ -68,7 +68,7 @@ class Setting:
 
 
 def against_five_runs(ours: Setting, published: Sequence[Point]) -> list[tuple[Point, Agreement]]:
-    """Return each of the lecture's points beside our seeds; see `statistics.agreement`."""
+    """Compare each of the lecture's points with our seeds; see `statistics.agreement`."""
     values = ours.values()
     pairs = []
     for point in published:
@@ -78,7 +78,7 @@ def against_five_runs(ours: Setting, published: Sequence[Point]) -> list[tuple[P
 
 
 def five_runs_as_dict(ours: Setting, pairs: Sequence[tuple[Point, Agreement]]) -> dict[str, Any]:
-    """Return the comparison as JSON has it."""
+    """Return the comparison for JSON."""
     return {
         "experiment": ours.experiment,
         "seeds": list(ours.right),
@@ -98,12 +98,12 @@ def five_runs_as_dict(ours: Setting, pairs: Sequence[tuple[Point, Agreement]]) -
 
 
 def against_author(ours: Setting) -> Agreement:
-    """Return the author's single published number beside our seeds; its spread is unknown."""
+    """Compare the author's single published number, whose spread is unknown, with our seeds."""
     return agreement(list(ours.test.values()), AUTHOR_TEST, published_sd=0.0, published_n=1)
 
 
 def author_as_dict(ours: Setting) -> dict[str, Any]:
-    """Return the same as JSON has it."""
+    """Return that comparison for JSON."""
     return {
         "experiment": ours.experiment,
         **against_author(ours).as_dict(),
@@ -113,10 +113,10 @@ def author_as_dict(ours: Setting) -> dict[str, Any]:
 
 
 def splits_as_dict(settings: Sequence[Setting]) -> dict[str, Any]:
-    """Return how much splits (rows) and seeds (columns) matter, as JSON has it.
+    """Return the variances due to splits (rows) and seeds (columns), for JSON.
 
     Args:
-        settings: that differ in `split.seed` alone, all with the same seeds.
+        settings: that differ in `split.seed` only, all with the same seeds.
     """
     return {
         part: asdict(
@@ -145,16 +145,16 @@ def label(preprocess: Mapping[str, Any]) -> str:
     return f"{preprocess['rotation'].upper()}, ε = {preprocess['epsilon']:g}"
 
 
-BASELINE = "standardised by scalars"  # what params.yaml does
+BASELINE = "standardised by scalars"  # as in params.yaml
 
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """A way of preprocessing: what it does to the inputs, and to the result.
+    """A way of preprocessing: its effect on the inputs, and its results.
 
     Attributes:
         name: see `label`.
-        setting: its seeds.
+        setting: the results of its seeds.
         effect: see `pipeline.data.effect`.
     """
 
@@ -163,7 +163,7 @@ class Preprocessed:
     effect: Mapping[str, Any]
 
     def largest(self, part: str) -> float:
-        """Return the largest absolute input that a part's images make."""
+        """Return the largest absolute input of a part's images."""
         return float(self.effect["parts"][part]["largest"])
 
 
@@ -174,7 +174,7 @@ EFFECTS = (
 
 
 def preprocessing_as_dict(ways: Sequence[Preprocessed]) -> list[dict[str, Any]]:
-    """Return every way of preprocessing, each paired by seed with `BASELINE`, on test accuracy."""
+    """Return every way of preprocessing, and compare its test accuracy with `BASELINE`'s."""
     right = {way.name: way.setting.right for way in ways}
     baseline = right.pop(BASELINE)
     pairs = compare_all(right, baseline)
