@@ -13,6 +13,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from pipeline.base.errors import UserError
 from pipeline.base.masking import one_line
@@ -81,6 +82,9 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int, name: str) -> None
         if entry.filename.lower() in seen:
             raise UserError(f"{name}: two files have the name {entry.filename}")
         seen.add(entry.filename.lower())
+    for entry in entries:
+        if any(str(folder).lower() in seen for folder in PurePosixPath(entry.filename).parents):
+            raise UserError(f"{name}: {entry.filename} lies in something that is a file, too")
     if sum(entry.file_size for entry in entries) > size:
         raise UserError(f"{name}: its files claim to be larger than the archive is")
 

@@ -92,6 +92,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "overlapping files": (overlapping, "larger than the archive"),
     "two of a name": (twice, "two files have the name a.txt"),
     "two of a name to some": (lambda: pack({"a": b"", "A": b""}), "two files have the name"),
+    "a file that is a folder, too": (lambda: pack({"a": b"", "A/b/c": b""}), "A/b/c lies in"),
     "another mode": (lambda: zipped("a.txt", 0o100755), "other bytes than `pipeline share`"),
     "something before": (lambda: b"#!/bin/sh\n" + pack(FILES), "other bytes than"),
     "something after": (lambda: pack(FILES) + b"\0", "x.zip"),
