@@ -138,6 +138,8 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
         seed = RUNS.fullmatch(name)
         if seed and int(seed[1]) not in config.seeds:
             raise UserError(f"{name} is of a seed that params.yaml does not declare")
+        if seed and seed[2] == "failure.json" and f"runs/seed-{seed[1]}/manifest.json" in given:
+            raise UserError(f"{name} is of a run that finished")
     code = None if CHANGES in given else _digest(checkout.root / "code" / "pipeline")
     raw, _, one_hot = load(config, checkout).validation
     for record in _finished(checkout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,29 +53,44 @@ def read_citation(path: Path) -> Citation:
     """
     values = read_params(path).values
     try:
-        return Citation(
+        citation = Citation(
             title=str(values["title"]),
             version=str(values["version"]),
             license=str(values["license"]),
             authors=[_author(each) for each in values["authors"]],
             keywords=[str(each) for each in values.get("keywords", [])],
             references=[_reference(each) for each in values.get("references", [])],
-            repository=values.get("repository-code"),
+            repository=_address("repository-code", values.get("repository-code")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: allowed is the Citation File Format 1.2.0 with title, version, license and "
             f"authors ({type(error).__name__}: {one_line(error)})"
         ) from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if not citation.authors:
+        raise UserError(f"{path}: authors = []: allowed is a list of at least one")
+    return citation
+
+
+def _address(key: str, value: object) -> str | None:
+    """Return a value that has to be an address: in a share's metadata it names something else."""
+    if value is None or (isinstance(value, str) and re.fullmatch(r"https?://\S+", value)):
+        return value
+    raise UserError(
+        f"{key} = {one_line(value)}: allowed is an address, such as https://doi.org/..."
+    )
 
 
 def _author(values: Mapping[str, Any]) -> Author:
     keys = ("given-names", "name-particle", "family-names")
     parts = [str(values[key]) for key in keys if key in values]
-    address = values.get("orcid") or values.get("website")
+    address = _address("orcid or website", values.get("orcid") or values.get("website"))
     return Author(" ".join(parts) or str(values["name"]), bool(parts), address)
 
 
 def _reference(values: Mapping[str, Any]) -> Reference:
-    address = f"https://doi.org/{values['doi']}" if "doi" in values else values.get("url")
+    doi = f"https://doi.org/{values['doi']}" if "doi" in values else None
+    address = _address("doi or url", doi or values.get("url"))
     return Reference(str(values["title"]), [_author(each) for each in values["authors"]], address)

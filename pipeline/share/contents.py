@@ -79,6 +79,9 @@ def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
         commit = Commit(head(paths.root), commit_date(paths.root))
         with tempfile.TemporaryDirectory() as folder:
             clone(paths.root, Path(folder), commit.hash)
+            for name in CODE:
+                if not (Path(folder) / name).exists():
+                    raise UserError(f"{name} is not in commit {commit.hash}; commit all code first")
             code = files_below(Path(folder), *CODE)
     except GitError as error:
         raise UserError(f"a share names the commit of its code, and {error}") from None
@@ -178,7 +181,7 @@ def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dic
     }
     subject = Subject(
         name=f"{shown.name} on {dataset.title}",
-        headline=f"Test accuracy: {test.percent()}",
+        headline=shown.fitting(f"Test accuracy: {test.percent()}"),
         seeds=config.seeds,
         dataset=dataset,
         citation=citation,

@@ -33,6 +33,7 @@ from pipeline.share.send import share
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.report import report
 from tests.conftest import AWKWARD, Checkout
+from tests.share.conftest import GIT
 
 Files = dict[str, bytes]
 AUTHOR = "The mnist-lecture authors"
@@ -146,6 +147,16 @@ def track_with(address: str) -> Callable[[Path], None]:
     return change
 
 
+def cite_no_address(root: Path) -> None:
+    citation = root / "CITATION.cff"
+    citation.write_text(citation.read_text() + "\nrepository-code: {id: ./}\n")
+
+
+def forget_code(root: Path) -> None:
+    for words in (["rm", "--quiet", "--cached", "Makefile"], ["commit", "--quiet", "-m", "less"]):
+        subprocess.run([*GIT, *words], cwd=root, check=True)
+
+
 def remove_git(root: Path) -> None:
     shutil.rmtree(root / ".git")
 
@@ -162,6 +173,8 @@ def remove_git(root: Path) -> None:
         (track_with("null # https://a:secret@example.org"), "params.yaml holds a password"),
         (track_with("${oc.env:STORE,null}"), "params.yaml refers to other values"),
         (track_with('"\\x24{oc.env:STORE,null}"'), "params.yaml refers to other values"),
+        (cite_no_address, "CITATION.cff: repository-code = {.*: allowed is an address"),
+        (forget_code, "^Makefile is not in commit [0-9a-f]{40}; commit all code"),
         (remove_git, "a share names the commit of its code, and .* is no checkout of git"),
     ],
 )
@@ -229,6 +242,19 @@ def flip(name: str) -> Callable[[Files], None]:
         files[name] = content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
 
     return change
+
+
+def fail_too(files: Files) -> None:
+    files["runs/seed-0/failure.json"] = b"{}"
+
+
+def cite(**values: object) -> Callable[[Files], None]:
+    return lambda files: files.__setitem__(
+        "CITATION.cff",
+        json.dumps(
+            {"title": "T", "version": 1, "license": "MIT", "authors": [], **values}
+        ).encode(),
+    )
 
 
 def remove(name: str) -> Callable[[Files], None]:
@@ -309,6 +335,16 @@ REFUSED = {
     "metadata of no commit": (no_metadata, "names no commit"),
     "another file": (add("setup.py"), "setup.py is no file of a share"),
     "another file of a run": (add("runs/seed-0/x.py"), "runs/seed-0/x.py is no file of a share"),
+    "a failure of a run that finished": (fail_too, "failure.json is of a run that finished"),
+    "no authors": (cite(), "authors = .*: allowed is a list of at least one"),
+    "an author who is the share": (
+        cite(authors=[{"name": "A", "orcid": "./"}]),
+        "orcid or website = ./: allowed is an address",
+    ),
+    "an address that is none": (
+        cite(authors=[{"name": "A", "website": {"a": "b"}}]),
+        "orcid or website = {.*: allowed is an address",
+    ),
     "a run too many": (add("runs/seed-7/model.npz"), "runs/seed-7/model.npz is of a seed that"),
     "another model, sealed": (
         another_model,
