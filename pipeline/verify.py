@@ -93,13 +93,18 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             if asked.what is None:
                 reached = verify_committed(paths, Path(folder), lecture=asked.lecture)
-            elif asked.what.endswith(".zip"):
+            elif asked.what.endswith(".zip") or _is_file(asked.what):
                 reached = verify_share(Path(asked.what), paths, Path(folder), asked)
             else:
                 record = find(asked.what, paths, Path(folder))
                 reached = verify_record(record, paths, Path(folder), asked)
         print(f"\n{reached}")
         raise SystemExit(reached.value)
+
+
+def _is_file(what: str) -> bool:
+    """Tell whether a file is meant: whoever receives a share may call it anything."""
+    return not NAME.fullmatch(what) and os.path.isfile(what)
 
 
 # --- a record ----------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ def main() -> None:
             "output", nargs="?", default="result.zip", type=Path, help="default: result.zip"
         )
         output = words.parse_args(given()).output
+        if output.suffix != ".zip":
+            raise UserError(f"output = {output}: allowed is the name of a file that ends in .zip")
         content = share(Paths(find_root()))
         write_bytes(output, content)
         print(f"{output}: {len(content) / 1e6:.1f} MB, SHA-256 {sha256(content)}")

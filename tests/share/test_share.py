@@ -190,6 +190,17 @@ def test_what_is_not_complete_is_not_shared(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("output", ["seed=0", "params.yaml", "."])
+def test_a_share_is_written_to_a_zip_file_alone(published: Checkout, output: str) -> None:
+    before = written(published)
+    done = published.run("pipeline.share.send", output, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: output = {output}: allowed is the name of a file that ends in .zip\n"
+    )
+    assert written(published) == before
+
+
 # --- what is received --------------------------------------------------------------------------
 
 
@@ -198,6 +209,14 @@ def test_what_was_shared_is_what_its_records_give(
 ) -> None:
     assert checked(files, published, tmp_path) is Level.SAME_BYTES
     assert "all as here" in capsys.readouterr().out
+
+
+def test_a_share_may_have_any_name(published: Checkout, shared: Path, tmp_path: Path) -> None:
+    received = tmp_path / "received"
+    received.write_bytes(shared.read_bytes()[:-1])
+    done = published.run("pipeline.verify", str(received), check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: received is no readable zip file")
 
 
 def test_forged_results_are_named_each_in_a_line(
