@@ -19,6 +19,13 @@ from pipeline.data.embedded import embedded_files
 from pipeline.data.prepared import load
 from pipeline.data.raw import read_examples
 from pipeline.data.sources import obtain
+from pipeline.records.gather import declared
+from pipeline.results.card import model_card
+from pipeline.results.page import render
+from pipeline.share.citation import names as authors
+from pipeline.share.citation import read_citation
+from pipeline.share.contents import Commit
+from pipeline.stages import report
 from tests.conftest import Checkout
 
 LETTERS = list("ABCDEFGHIJ")
@@ -292,5 +299,19 @@ def test_features_that_are_no_images_go_through_the_whole_pipeline(
     assert words & set(names)
     assert words_of(checkout.paths.classes) >= set(names)
     assert not words & {"digit", "digits", "image", "images", "pixels"}
+    config = compose(checkout.paths)
+    shown = report.read(config, checkout.paths, declared(config, checkout.paths))
+    readme = render(
+        "share/README.md.j2",
+        shown=shown,
+        citation=read_citation(find_root() / "CITATION.cff"),
+        names=authors,
+        commit=Commit("0" * 40, "2026-01-01T00:00:00Z"),
+        changed=False,
+    )
+    assert "Ask the authors for wine.npz, and put what you get into `data/given/wine/`" in readme
+    for text in (readme, model_card(shown.records, "", shown.accuracies["test"])):
+        assert "new examples and new seeds" in text
+        assert "images" not in text
     for method in ("raw", "whiten"):
         checkout.train(f"preprocess.method={method}", "test=true")
