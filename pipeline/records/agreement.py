@@ -1,13 +1,13 @@
-"""How far two trainings of one run agree, and what could have made them differ.
+"""How closely two trainings of one run agree, and why they may differ.
 
-Levels, the strongest first; each is of contents, not of what a record says about itself:
+Levels, the strongest first. They compare contents, not what a record claims about itself:
 
-- the same bytes: history and model file, and what the model answers on the test images;
-- within tolerance: every number of network and preprocessor within `TOLERANCE` of its array's
-  largest, losses too, and no accuracy further off than one image;
-- statistically the same: every accuracy (training and validation as the histories say, validation
-  and test as the two models answer) differs by less than three standard errors of the difference
-  of two shares, √(2 p (1 − p) / N);
+- the same bytes: equal history and model file, and equal results on the test images;
+- within tolerance: numbers of network and preprocessor differ by at most `TOLERANCE` times the
+  largest of their array, losses only by rounding, and accuracies by at most one image;
+- statistically the same: every accuracy (training and validation in the histories, validation and
+  test of the two models) differs by at most three standard errors of the difference of two
+  proportions, √(2 p (1 − p) / N);
 - different.
 """
 
@@ -26,7 +26,7 @@ from pipeline.network.dense import parameters
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, History, Test
 
-# Relative; some thousand times the rounding of one operation.
+# Relative; far above the rounding of one operation.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 STANDARD_ERRORS = 3
 PARTS = ("train", "validation")
@@ -45,24 +45,24 @@ class Level(Enum):
     DIFFERENT = 5
 
     def __str__(self) -> str:
-        """Return it as a person says it."""
+        """Return the level in words."""
         return self.name.lower().replace("_", " ")
 
 
 def level(recorded: Finished, again: Finished, answers: Scores, answers_again: Scores) -> Level:
-    """Return how far two records agree.
+    """Return how closely two records agree.
 
     Args:
-        recorded: what is verified.
-        again: what training it again gave.
-        answers: what the recorded model answers on validation and test images.
-        answers_again: what the other model does.
+        recorded: the record to verify.
+        again: the record of training it again.
+        answers: scores of the recorded model on validation and test images.
+        answers_again: scores of the other model.
     """
     sizes: dict[str, int] = dict(recorded.description["experiment"]["split"])
     claimed = claims(recorded)
     if not all(_scores_agree(claimed[part], answers[part], sizes[part]) for part in claimed):
-        return Level.DIFFERENT  # the model does not do what its own record says
-    # Not of the description: it names the code and libraries, not what they computed.
+        return Level.DIFFERENT  # the model contradicts its own record
+    # Not the description: it names code and libraries, not what they computed.
     same = all(recorded.hashes[name] == again.hashes[name] for name in COMPUTED)
     if same and claimed.get("test") in (None, answers_again["test"]):
         return Level.SAME_BYTES
@@ -81,15 +81,15 @@ def level(recorded: Finished, again: Finished, answers: Scores, answers_again: S
 
 
 def claims(record: Finished) -> dict[str, Test]:
-    """Return what a record says that its model answers: on validation images, and test images."""
-    said: dict[str, Test] = {"validation": record.history[-1]["validation"]}
-    return said if record.test is None else {**said, "test": record.test}
+    """Return the scores that a record claims, on validation images and, if known, test images."""
+    claimed: dict[str, Test] = {"validation": record.history[-1]["validation"]}
+    return claimed if record.test is None else {**claimed, "test": record.test}
 
 
 def statistical_level(
     recorded: Mapping[str, float], again: Mapping[str, float], sizes: Mapping[str, int]
 ) -> Level:
-    """Return whether accuracies differ by no more than chance would have it.
+    """Return `STATISTICALLY_THE_SAME` if chance explains all differences, else `DIFFERENT`.
 
     Args:
         recorded: accuracies.
@@ -98,7 +98,7 @@ def statistical_level(
     """
     for part, accuracy in recorded.items():
         share, n = (accuracy + again[part]) / 2, sizes[part]
-        # Of at least one wrong image: a share of 1 has a standard error, too.
+        # Count at least one wrong image: a share of 1 has a standard error, too.
         share = min(share, 1 - 1 / n)
         error = math.sqrt(2 * share * (1 - share) / n) if share >= 0 else 0.0
         if not abs(accuracy - again[part]) <= STANDARD_ERRORS * error:
@@ -107,7 +107,7 @@ def statistical_level(
 
 
 def first_difference(recorded: History, again: History) -> int | None:
-    """Return the first epoch after which weights differ, or None if there is none."""
+    """Return the first epoch after which weights differ, or None."""
     for first, second in zip(recorded, again, strict=False):
         if first["weights"] != second["weights"]:
             return int(first["epoch"])
@@ -139,7 +139,7 @@ def _histories_agree(recorded: History, again: History, sizes: Mapping[str, int]
 
 
 def _scores_agree(first: Test, second: Test, images: int) -> bool:
-    """Tell whether losses agree but for rounding, and accuracies but for one image."""
+    """Tell whether losses agree up to rounding, and accuracies up to one image."""
     return (
         math.isclose(first["loss"], second["loss"], rel_tol=TOLERANCE["float32"])
         and abs(first["accuracy"] - second["accuracy"]) <= 1.001 / images
@@ -153,24 +153,24 @@ def causes(
     again_origin: Mapping[str, Any],
 ) -> list[str]:
     """Return what differs between two runs' descriptions and origins, for a person to read."""
-    codes = (printable(each["code"][:12]) for each in (recorded, again))
-    said = {
+    codes = (printable(run["code"][:12]) for run in (recorded, again))
+    texts = {
         "code": "code: {}, now {}".format(*codes),
         "data": "data: files with other hashes",
         "experiment": "configuration",
-        "arithmetic": "arithmetic: another version, or one of the machines computes otherwise",
+        "arithmetic": "arithmetic: another version, or the machines compute differently",
     }
     known = {"lock file": "lock", "CPU": "cpu", "Python": "python"}
     before, now = (
         {
-            **each["preparation"],
+            **run["preparation"],
             **{name: origin[key] for name, key in known.items() if origin.get(key)},
             **origin.get("environment", {}),
         }
-        for each, origin in ((recorded, recorded_origin), (again, again_origin))
+        for run, origin in ((recorded, recorded_origin), (again, again_origin))
     )
     return [
-        *(text for key, text in said.items() if recorded[key] != again[key]),
+        *(text for key, text in texts.items() if recorded[key] != again[key]),
         *(
             f"{one_line(name)}: {one_line(before[name], 60)}, now {one_line(now[name], 60)}"
             for name in before

@@ -1,8 +1,8 @@
 """The hash of the code that decides a result: `pipeline.sweep.job` and all that it imports.
 
-Convention: code is read from its source files, as a syntax tree without docstrings, so that a
-comment or a line break changes no hash and every release of Python gives the same one. What is
-loaded (`sys.modules`) does not count: it differs between a launcher and its workers.
+Convention: the hash is taken of the source files' syntax trees without docstrings. So comments and
+line breaks do not change it, and every release of Python gives the same one. Loaded modules
+(`sys.modules`) are not used: they differ between a launcher and its workers.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def code_digest(package: Path = PACKAGE) -> str:
 
 
 def closure(package: Path) -> dict[str, Path]:
-    """Return the source file of every module of ours that the job needs, by name."""
-    # Finds nothing but what lies beside the package: no library's code is read.
+    """Return the source file of each of our modules that the job imports, by module name."""
+    # It searches only the folder of the package, so no library's code is read.
     finder = ModuleFinder(path=[str(package.parent)])
     finder.import_hook(ROOT_MODULE)
     return {
@@ -49,8 +49,8 @@ def closure(package: Path) -> dict[str, Path]:
 def syntax(node: object) -> object:
     """Return a syntax tree as nested lists of texts, without docstrings.
 
-    Not by `ast.dump` or `ast.unparse`: they write some trees differently in different releases of
-    Python. Empty fields are left out, since releases add fields, such as `type_params`.
+    `ast.dump` and `ast.unparse` are not used: their output differs between releases of Python.
+    Empty fields are left out, since new releases add fields, such as `type_params`.
     """
     if isinstance(node, ast.JoinedStr):
         # Python 3.12 adds empty texts to some f-strings.
@@ -64,8 +64,8 @@ def syntax(node: object) -> object:
         return [type(node).__name__, *fields]
     if isinstance(node, list):
         return [syntax(n) for n in node if not (isinstance(n, ast.Expr) and _is_text(n.value))]
-    # With the type: 1, 1.0 and True are not the same code. `ascii`: which characters `repr`
-    # shows as they are depends on Python's release.
+    # The type distinguishes 1, 1.0 and True. `!a` is ascii: which characters `repr` escapes depends
+    # on Python's release.
     return f"{type(node).__name__} {node!a}"
 
 

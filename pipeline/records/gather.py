@@ -1,7 +1,7 @@
-"""Taking into `records/` what lies in `runs/` and among the results: every run, with its test.
+"""Copy the published runs in `runs/`, with their test results, into `records/`.
 
 `runs/` may come from DVC (`dvc pull`, `dvc exp apply`) and hold runs that were never trained here.
-DVC also trusts its cache, so what it puts there is checked before it is used.
+DVC trusts its cache, so the files are checked before they are used.
 """
 
 from __future__ import annotations
@@ -32,21 +32,20 @@ from pipeline.records.record import (
 
 
 def gather(config: Config, paths: Paths, *, training: bool = False) -> dict[str, Finished]:
-    """Take published runs and their test results into the records.
+    """Copy published runs and their test results into the records.
 
-    A published run that is damaged is put back from its record.
+    A damaged published run is restored from its record.
 
     Args:
         config: says which study the published runs belong to.
         paths: where runs, results and records are.
-        training: whether what is damaged will be published anew, and so is no error.
+        training: whether the runs will be published again, so that damage is no error.
 
     Returns:
         The records of the published runs that finished, by the name of the run's folder.
 
     Raises:
-        UserError: a published run is damaged and there is no record of it, or the file of test
-            results is.
+        UserError: a published run is damaged and has no record, or the test results are damaged.
     """
     tests = {manifest: test for _, manifest, test in read_tests(paths.tests)}
     gathered = {}
@@ -101,12 +100,12 @@ def read_tests(path: Path) -> list[tuple[int, str, Test]]:
 
 
 def _take(published: Finished, folder: Path, study: str) -> Finished:
-    """Return the record in `folder` of a published run; it is made if there is none."""
+    """Return the record of a published run in `folder`; make it if there is none."""
     record = read_record(folder)
     if isinstance(record, Finished) and record.manifest == published.manifest:
         return record
     folder.mkdir(parents=True, exist_ok=True)
-    # Nobody else may be training it meanwhile.
+    # No other process may train it meanwhile.
     with FileLock(folder / ".lock"):
         Record(folder).begin(published.description)
         add_origin(replace(published, folder=folder), {"studies": [study]})
@@ -116,12 +115,12 @@ def _take(published: Finished, folder: Path, study: str) -> Finished:
 
 
 def _put_back(published: Unfinished, records: Path) -> Finished:
-    """Return the record of a damaged published run, which is copied from there again."""
+    """Restore a damaged published run from its record; return the record."""
     described = published.description
     record = None if described is None else read_record(records / identity(described))
     if not isinstance(record, Finished):
         damage = published.damage or f"{published.folder} is not complete"
-        again = "`dvc repro --force train` trains what is missing, and hands it on"
+        again = "`dvc repro --force train` trains what is missing and publishes it"
         raise UserError(f"{damage}; {again}")
     copy_record(record, published.folder)
     return record

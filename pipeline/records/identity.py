@@ -18,12 +18,12 @@ from pipeline.engine import VERSION
 from pipeline.engine.canary import canary
 from pipeline.records.code import code_digest
 
-# Of records: raised when their files or their meaning change. Records of an earlier format stay
-# where they are, and nothing reads them.
+# The version of the record format, raised when files or their meaning change. Records of an earlier
+# format are kept, but no longer read.
 FORMAT = 2
 
 Description = dict[str, Any]
-# What a description knows by hashes.
+# The entries of a description that hold hashes.
 HASHES = {
     "code": str,
     "data": {str: str},
@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 
 def description(config: Config, preparation: Preparation) -> Description:
-    """Return what determines the result of training `config.seed`: what is hashed.
+    """Return what determines the result of training `config.seed`, for hashing.
 
     Args:
         config: with a seed.
-        preparation: split and fitted preprocessor. scikit-learn draws the one, LAPACK computes
-            a whitening, so they are data.
+        preparation: split and fitted preprocessor. They count as data, since scikit-learn draws
+            the split and LAPACK computes a whitening.
 
     Raises:
         AssertionError: the configuration has no seed.
@@ -57,10 +57,10 @@ def description(config: Config, preparation: Preparation) -> Description:
 
 
 def check_description(value: Any, name: str) -> Description:
-    """Return `value` if it is a description of today's format, of an experiment that can be.
+    """Return `value` if it is a description of the current format and a valid experiment.
 
     Raises:
-        UserError: it is not; `name` is in the message.
+        UserError: it is none; `name` is in the message.
     """
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise UserError(f"{name} is no description of format {FORMAT}")
@@ -80,7 +80,7 @@ def identity(described: Mapping[str, Any]) -> str:
 
 
 def grouped(items: Iterable[T], what: Callable[[T], Mapping[str, Any]]) -> dict[str, list[T]]:
-    """Return `items` by the identity of what `what` says of each, such as its configuration."""
+    """Group `items` by the identity of `what(item)`, such as the item's configuration."""
     groups: dict[str, list[T]] = {}
     for item in items:
         groups.setdefault(identity(what(item)), []).append(item)

@@ -1,7 +1,7 @@
 """A trained model: preprocessor and network together, so that it takes raw pixels.
 
-Convention: its file is an npz of plain arrays; `shift`, `scale` and `matrix` preprocess, `W1`,
-`b1`, `W2`, ... and `activations` are the network.
+Convention: its file is an npz of plain arrays. `shift`, `scale` and `matrix` are the preprocessor;
+`W1`, `b1`, `W2`, ... and `activations` are the network.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Model(NamedTuple):
-    """A preprocessor and the network trained behind it."""
+    """A preprocessor, and the network trained on its output."""
 
     preprocessor: AffineMap
     network: Network
@@ -43,7 +43,7 @@ class Model(NamedTuple):
     def on_pixels(self) -> tuple[Layer, ...]:
         """Return the layers in float64, with preprocessing folded into the first one.
 
-        So it takes raw pixels, of which an empty one is 0.
+        So they take raw pixels; an empty pixel is 0.
         """
         first, *rest = (Layer(W.astype(np.float64), b) for W, b in self.network.layers)
         fitted = self.preprocessor
@@ -52,17 +52,17 @@ class Model(NamedTuple):
         return Layer(W, first.b - W @ np.broadcast_to(fitted.shift, W.shape[1])), *rest
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the digit that each image most looks like: shape (N,)."""
+        """Return the predicted class of each image: shape (N,)."""
         return self.pre_activations(pixels).argmax(axis=1)
 
 
 def network_arrays(network: Network) -> dict[str, NDArray[Any]]:
-    """Return what a file has to hold of a network."""
+    """Return the arrays that a file holds of a network."""
     return {**parameters(network), "activations": np.array(network.activations)}
 
 
 def network_of(arrays: Arrays) -> Network:
-    """Return the network that `network_arrays` gave."""
+    """Return the network of which `network_arrays` returned `arrays`."""
     return Network(layers_of(arrays), tuple(map(str, arrays["activations"])))
 
 
@@ -74,20 +74,20 @@ def layers_of(arrays: Arrays, prefix: str = "") -> tuple[Layer, ...]:
 
 
 def model_bytes(model: Model) -> bytes:
-    """Return the file of a model."""
+    """Return the content of a model's file."""
     return npz_bytes({**model.preprocessor.arrays(), **network_arrays(model.network)})
 
 
 def parse_model(content: bytes, experiment: Mapping[str, Any], *, name: str) -> Model:
-    """Return the model of a file's content.
+    """Return the model of a file's content, which is not trusted.
 
     Args:
-        content: may come from a stranger.
-        experiment: says of which layers, types and functions the network is.
-        name: of the file.
+        content: of the file.
+        experiment: determines the arrays' names, shapes and types.
+        name: of the file, for messages.
 
     Raises:
-        UserError: the content is no model, or one of another experiment; `name` is in its text.
+        UserError: the content is no model, or one of another experiment.
     """
     arrays = parse_npz(content, name=name)
     network, data = experiment["network"], dataset_of(Data(**experiment["data"]))

@@ -1,4 +1,4 @@
-"""Names by which a person tells configurations apart."""
+"""Readable names that tell configurations apart."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Experiment = Mapping[str, Mapping[str, Any]]
 
 
 def configuration_names(experiments: Sequence[Experiment]) -> list[str]:
-    """Return a name for each: what tells it from the others, such as `raw · lr 0.05`.
+    """Return a name for each: how it differs from the others, such as `raw · lr 0.05`.
 
-    Where nothing differs, the names are like `standardise · 784-256-128-10 · sgd 0.1`.
+    If nothing differs, the names are like `standardise · 784-256-128-10 · sgd 0.1`.
     """
     labels = [_labels(experiment) for experiment in experiments]
     values: dict[str, set[str | None]] = {}
@@ -32,7 +32,7 @@ def configuration_names(experiments: Sequence[Experiment]) -> list[str]:
 
 
 def marked(name: str, record: Finished | Unfinished) -> str:
-    """Return the name of a record's configuration; it says whose it is if it was imported."""
+    """Return `name`, with the authors if the record was imported."""
     by = shared_by(record)
     return name if by is None else f"{name} · shared by {one_line(by, 60)}"
 
@@ -41,7 +41,7 @@ def _name(experiment: Experiment) -> str:
     training = experiment["training"]
     dataset = dataset_of(Data(**experiment["data"]))
     sizes = (dataset.features, *experiment["network"]["hidden"], dataset.classes)
-    # What a default leaves out is named where it is used, such as momentum.
+    # Settings with a default, such as momentum, are named only if they differ from it.
     used = [
         _label("training", entry.name, training[entry.name])
         for entry in fields(Training)
@@ -54,11 +54,11 @@ def _name(experiment: Experiment) -> str:
 
 
 def _labels(experiment: Experiment) -> dict[str, str]:
-    """Return everything that can differ, in words, by where it stands."""
+    """Return a label for each setting, by its key."""
     labels = {"preprocess": preprocessing.label(experiment["preprocess"])}
     for section, values in experiment.items():
         for key, value in values.items():
-            # Files tell data sets of one name apart, classes and shapes need not.
+            # Their files tell data sets of one name apart, so classes and shape are left out.
             if section != "preprocess" and key not in ("classes", "shape"):
                 labels[f"{section}.{key}"] = _label(section, key, value)
     return labels

@@ -1,7 +1,7 @@
 """Where a run came from: commit, uncommitted changes, lock file, machine.
 
-Convention: what cannot be known is None, never a guess; environment variables are not recorded. No
-bit of a training depends on what is read here.
+Convention: an unknown value is None, never a guess; environment variables are not recorded. No
+result depends on these values.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pipeline.base.git import GitError, borrow, git, head
 from pipeline.base.masking import masked, one_line
 from pipeline.engine.code import machine
 
-# What decides a result, beside the experiment, which a record's description holds.
+# Where uncommitted changes are recorded. The experiment is in the record's description.
 CODE = ("pipeline", "conf", "dvc.yaml")
-# A larger diff is not kept, in bytes. It is no change of code, but a file that lies in its folder.
+# In bytes. A larger diff is not kept: it comes from a data file, not from changed code.
 LARGEST_DIFF = 2**20
 LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}
 
@@ -35,9 +35,9 @@ LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}
 def provenance(root: Path) -> dict[str, Any]:
     """Return commit, uncommitted changes, lock-file hash, host, CPU and Python of this process.
 
-    Never fails. `git` is the reason why git could not be asked. `changed` names the files that
-    differ from the commit, `diff` is the change itself (see `diff_bytes`), and `masked` says that
-    a password was taken out of it, so that it is not quite what ran.
+    Never fails. `git` is the reason why git failed. `changed` names the files that differ from the
+    commit, `diff` is the change itself (see `diff_bytes`), and `masked` is true if a password was
+    removed from it, so that it is not exactly what ran.
     """
     cpu = _content(Path("/proc/cpuinfo")).decode(errors="replace").partition("model name")[2]
     lock = _content(root / "requirements.lock")
@@ -59,7 +59,7 @@ def numeric_environment() -> dict[str, str]:
         f"{library['internal_api']} {library['version']} {library.get('architecture', '')}, "
         f"{library['num_threads']} thread"
         for library in threadpoolctl.threadpool_info()
-        # SciPy and scikit-learn bring libraries of their own, which fit no whitening here.
+        # SciPy and scikit-learn bring their own BLAS, which no whitening here uses.
         if library["user_api"] == "blas" and "numpy" in library["filepath"]
     ]
     return {
@@ -73,7 +73,7 @@ def diff_bytes(origin: Mapping[str, Any]) -> bytes:
     """Return the uncommitted diff of a record's origin, ready for `pipeline.base.git.apply`.
 
     Raises:
-        UserError: what is there was never a diff.
+        UserError: its text is no diff.
     """
     try:
         # In JSON, bytes that are not UTF-8 are lone surrogates.
@@ -83,7 +83,7 @@ def diff_bytes(origin: Mapping[str, Any]) -> bytes:
 
 
 def made_by(root: Path) -> list[tuple[str, str]]:
-    """Return which code this process runs, with which packages, for a person to read."""
+    """Return commit and lock file of this process, as readable names and values."""
     known = provenance(root)
     commit = known["commit"] or f"unknown: {known['git']}"
     if known["dirty"]:
@@ -112,29 +112,29 @@ def _changes(root: Path) -> dict[str, Any]:
 def _diff(root: Path, commit: str, folder: Path) -> tuple[list[bytes], bytes | None]:
     """Return the names of the code's files that differ from the commit, and the diff.
 
-    The files are compared in a repository of our own, in `folder`: its index is the commit's, so
-    that nothing that the user's index hides or stages matters, and new files are part of it.
+    The comparison uses a temporary repository in `folder`, whose index is the commit's. So the
+    user's index does not matter, and new files are part of the diff.
     """
     borrow(root, folder, commit)
     mode = git(root, "config", "--local", "--type=bool", "--default=true", "core.fileMode")
     words = (f"--work-tree={root.resolve()}", "-c", f"core.fileMode={mode.decode().strip()}")
     git(folder, *words, "reset", "--quiet", commit)
-    how = ("--no-renames", "--ignore-submodules=none")
-    asked = ("status", "--porcelain", "-z", "--untracked-files=all")
-    listed = git(folder, *words, *asked, *how, "--", *CODE)
+    options = ("--no-renames", "--ignore-submodules=none")
+    command = ("status", "--porcelain", "-z", "--untracked-files=all")
+    listed = git(folder, *words, *command, *options, "--", *CODE)
     names = sorted(entry[3:] for entry in listed.split(b"\0") if entry)
     if sum(_size(root / os.fsdecode(name)) for name in names) > LARGEST_DIFF:
         return names, None
     if names:
         from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
         git(folder, *words, "add", "--all", *from_stdin, stdin=b"\0".join(names))
-    asked = ("diff", "--cached", "--binary", "--full-index")
-    diff = git(folder, *words, *asked, *how, commit, "--", *CODE)
+    command = ("diff", "--cached", "--binary", "--full-index")
+    diff = git(folder, *words, *command, *options, commit, "--", *CODE)
     return names, diff if len(diff) <= LARGEST_DIFF else None
 
 
 def _size(path: Path) -> float:
-    """Return the size in bytes of what can be in a diff; of a folder, infinity."""
+    """Return the size of a file in bytes; 0 if it is deleted, infinity for a folder."""
     try:
         state = path.lstat()
     except OSError:  # deleted

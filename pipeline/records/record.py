@@ -2,7 +2,7 @@
 
 While a run trains:   description.json  progress.npz  origin.json
 When it has finished: description.json  history.jsonl  model.npz  manifest.json  origin.json,
-and, once its model has been asked the test images, test.json
+and test.json, once its model was evaluated on the test images
 When it has failed:   description.json  failure.json  progress.npz  origin.json
 
 Convention: `manifest.json` holds the hashes of description, history and model, which are functions
@@ -48,13 +48,13 @@ from pipeline.records.model import (
 )
 from pipeline.records.seal import read, read_sealed, write_sealed
 
-# What the manifest holds the hashes of.
+# The files whose hashes the manifest holds.
 SEALED = ("description.json", "history.jsonl", "model.npz")
-# What the train stage hands on: everything that is the same for everybody.
+# The files that the train stage publishes: those that are the same on every machine.
 PUBLISHED = (*SEALED, "manifest.json")
 IDENTITY = re.compile(r"[0-9a-f]{20}")
 
-# And whatever other metrics there are.
+# There may be other metrics, too.
 SCORES: Any = {"loss": float, "accuracy": float, str: float}
 EPOCH = {
     "epoch": int,
@@ -63,7 +63,7 @@ EPOCH = {
     "validation": SCORES,
     "weights": str,
 }
-# What is asked of an origin later; it may hold more.
+# The entries of an origin that are used; it may hold more.
 ORIGIN: dict[str, Any] = {
     "studies": [str],
     "started": float,
@@ -87,17 +87,17 @@ Test = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Finished:
-    """A complete record, every file of it checked.
+    """A complete record; all its files were checked.
 
     Attributes:
         folder: where it lies.
         identity: the hash of its description.
         description: what determines the result; see `pipeline.records.identity`.
         history: an entry per epoch.
-        manifest: the SHA-256 of its manifest, which names every byte of the result.
+        manifest: the SHA-256 of its manifest, and so of the whole result.
         hashes: the SHA-256 of each file that the manifest names.
         origin: when, where and by whom; empty where that is unknown.
-        test: loss and accuracy on the test images; None if nobody has asked for them.
+        test: loss and accuracy on the test images; None if it was not evaluated.
     """
 
     folder: Path
@@ -135,12 +135,12 @@ class Unfinished:
     """A record that is not complete: in training, interrupted, failed or damaged.
 
     Attributes:
-        folder: where it lies, if it does.
+        folder: where it lies; it may not exist.
         description: None if that cannot be read.
         history: an entry per epoch done so far.
         origin: when, where and by whom; empty where that is unknown.
         failure: why the run failed; None if it did not.
-        damage: which file is not what was written; None if no file is.
+        damage: which file was changed since it was written; None if none was.
     """
 
     folder: Path
@@ -174,7 +174,7 @@ def read_record(folder: Path) -> Finished | Unfinished:
 
 
 def read_own(folder: Path) -> Finished | Unfinished:
-    """Return the record in `folder` as a training sees it: one that was imported does not count."""
+    """Return the record in `folder` for training: an imported one counts as not begun."""
     record = read_record(folder)
     if shared_by(record) is None:
         return record
@@ -182,7 +182,7 @@ def read_own(folder: Path) -> Finished | Unfinished:
 
 
 def shared_by(record: Finished | Unfinished) -> str | None:
-    """Return whose an imported record is; None of one's own."""
+    """Return the authors of an imported record; None for one's own."""
     source = record.origin.get("shared")
     return str(source.get("by")) if isinstance(source, dict) else None
 
@@ -191,7 +191,7 @@ def read_finished(folder: Path) -> Finished:
     """Return the record in `folder`.
 
     Raises:
-        UserError: it is not complete, or a file is not what was written; names the file.
+        UserError: it is not complete, or a file was changed; the message names it.
     """
     record = read_record(folder)
     if isinstance(record, Unfinished):
@@ -201,11 +201,10 @@ def read_finished(folder: Path) -> Finished:
 
 
 def read_description(folder: Path) -> Description:
-    """Return what a record says that determines its result.
+    """Return a record's description.
 
     Raises:
-        UserError: the file is missing or says nothing that can be; or the folder has the name of
-            another record.
+        UserError: the file is missing or invalid, or the folder has the name of another record.
     """
     path = folder / "description.json"
     described = check_description(parse_json(read(path), name=str(path)), str(path))
@@ -215,7 +214,7 @@ def read_description(folder: Path) -> Description:
 
 
 def is_older(folder: Path) -> bool:
-    """Tell whether a record is of an earlier format, which nothing here reads."""
+    """Tell whether a record is of an earlier format, which is no longer read."""
     try:
         described = parse_json(read(folder / "description.json"), name="")
     except UserError:
@@ -285,17 +284,17 @@ def _read_checked(path: Path, expected: str) -> bytes:
 
 @dataclass(frozen=True)
 class Record:
-    """The record in `folder`, to be written."""
+    """Writes the record in `folder`."""
 
     folder: Path
 
     def begin(self, description: Description) -> None:
-        """Write what is about to be trained, and forget an earlier failure or damage."""
+        """Write the description, and remove what a failed or damaged run has left."""
         self._remove("manifest.json", "failure.json", "history.jsonl", "model.npz", "test.json")
         write_json(self.folder / "description.json", description)
 
     def save_origin(self, origin: Mapping[str, Any]) -> None:
-        """Write when, where and by whom, for as long as the run trains or if it fails."""
+        """Write when, where and by whom, for a run that is in training or has failed."""
         write_sealed(self.folder / "origin.json", origin, self.folder.name)
 
     def save_epoch(self, epoch: Epoch, history: History) -> None:
@@ -319,7 +318,7 @@ class Record:
             velocity = layers_of(arrays, "velocity_") or None
             return Start(history[-1]["epoch"], network_of(arrays), velocity), history
         except (UserError, LookupError):
-            return None  # whatever it is, it is no progress: training from the start is right
+            return None  # missing or not readable: train from the start
 
     def progress(self) -> History:
         """Return the epochs done so far, of a record in any state; raises nothing."""
@@ -343,7 +342,7 @@ class Record:
         self.forget_progress()
 
     def forget_progress(self) -> None:
-        """Remove what led to the results."""
+        """Remove the files that a finished run no longer needs."""
         self._remove("progress.npz", "failure.json")
 
     def fail(self, reason: str) -> None:
@@ -351,25 +350,25 @@ class Record:
         write_sealed(self.folder / "failure.json", {"reason": reason}, self.folder.name)
 
     def _remove(self, *names: str) -> None:
-        # And what an interruption has left half-written.
+        # Also files that an interruption has left half-written.
         for path in (*self.folder.glob(UNFINISHED), *(self.folder / name for name in names)):
             path.unlink(missing_ok=True)
 
 
 def add_origin(record: Finished, origin: Mapping[str, Any]) -> Finished:
-    """Replace what a finished record says of when, where and by whom; returns it so."""
+    """Replace a finished record's origin; return the new record."""
     write_sealed(record.folder / "origin.json", origin, record.manifest)
     return replace(record, origin=origin)
 
 
 def add_test(record: Finished, test: Test) -> Finished:
-    """Give a finished record its loss and accuracy on the test images; returns it so."""
+    """Add the scores on the test images to a finished record; return the new record."""
     write_sealed(record.folder / "test.json", test, record.manifest)
     return replace(record, test=test)
 
 
 def copy_record(record: Finished | Unfinished, folder: Path) -> None:
-    """Copy what is the same for everybody: the results, or the failure; the manifest last."""
+    """Copy a record's results or failure, without origin and test; the manifest comes last."""
     (folder / "manifest.json").unlink(missing_ok=True)
     names = PUBLISHED if isinstance(record, Finished) else ("description.json", "failure.json")
     for name in names:
@@ -378,10 +377,10 @@ def copy_record(record: Finished | Unfinished, folder: Path) -> None:
 
 
 def epoch_entry(epoch: Epoch, history: History) -> dict[str, Any]:
-    """Return what a history says of an epoch that follows those in `history`.
+    """Return the history's entry for the epoch that follows those in `history`.
 
-    `weights` is the hash of the epoch's weights together with the line before's: two histories
-    have the same up to the first epoch whose weights differ, and in none after it.
+    `weights` is the hash of the epoch's weights and the previous entry's `weights`. So two
+    histories agree in it until the first epoch whose weights differ, and never after.
     """
     before = history[-1]["weights"] if history else ""
     return {

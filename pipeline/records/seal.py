@@ -1,4 +1,4 @@
-"""Sealed JSON: a content, what it belongs to, and the SHA-256 of both.
+"""Sealed JSON: a content, the hash of what it belongs to, and the SHA-256 of both.
 
 A seal detects accidental damage. A forger can compute a new seal; `pipeline.verify` detects that,
 since it computes the content again.
@@ -18,7 +18,7 @@ def write_sealed(path: Path, content: Mapping[str, Any], of: str) -> None:
     """Write `content` with a seal.
 
     Args:
-        path: where.
+        path: the file.
         content: plain values.
         of: the hash of what the content belongs to, such as a record's manifest.
     """
@@ -30,7 +30,7 @@ def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
 
     Args:
         path: the file.
-        of: what the content has to belong to; None if anything will do.
+        of: the hash of what the content has to belong to; None allows any.
 
     Raises:
         UserError: the file is missing, was changed, or belongs to something else.

@@ -139,7 +139,7 @@ def test_causes_are_named() -> None:
     assert causes(first, other, before, now) == [
         "code: 000000000000, now 111111111111",
         "data: files with other hashes",
-        "arithmetic: another version, or one of the machines computes otherwise",
+        "arithmetic: another version, or the machines compute differently",
         f"preprocessor: {first['preparation']['preprocessor'][:60]}..., now {'3' * 60}...",
         "lock file: a, now b",
         "NumPy: 2.4.6, now 2.5.5",
