@@ -1,4 +1,4 @@
-"""What Hydra's launchers and sweepers can do here, checked before any work."""
+"""Check Hydra's launcher and sweeper before any work."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from omegaconf import DictConfig
 from pipeline.base.errors import UserError
 from pipeline.base.masking import masked
 
-# What of Hydra a command line may choose; the rest would go around what a sweep checks.
+# Hydra's settings that a command line may change; others would bypass a sweep's checks.
 CHOICES = re.compile(
     r"hydra/(launcher|sweeper)(/\w+)?|hydra\.(launcher|sweeper)\.\S+|hydra\.sweep\.dir"
 )
-# Semaphores and arguments of joblib's workers; without it, they do not start.
+# joblib's workers need it for semaphores and arguments.
 SHARED_MEMORY, SHARED_BYTES = Path("/dev/shm"), 2**20  # noqa: S108 - where Linux has it
 
 
 def refuse_override(override: Override) -> None:
-    """Refuse an override of Hydra's own settings that a sweep cannot have.
+    """Refuse an override of Hydra's own settings that a sweep does not allow.
 
     Raises:
-        UserError: names it.
+        UserError: it is not allowed.
     """
     key, line = override.key_or_group, str(override.input_line)
     if key.partition(".")[0].partition("/")[0] == "hydra" and (
         not CHOICES.fullmatch(key) or override.is_sweep_override() or "_target_" in line
     ):
         raise UserError(
-            f"{line}: allowed of Hydra's are one hydra/launcher and hydra/sweeper, their settings "
-            "(hydra.launcher.n_jobs=2), and hydra.sweep.dir; every training is a checked sweep"
+            f"{line}: allowed of Hydra's own are one hydra/launcher, one hydra/sweeper, their "
+            "settings (hydra.launcher.n_jobs=2), and hydra.sweep.dir"
         )
 
 
 def refuse_engine(hydra: DictConfig) -> None:
-    """Refuse a launcher or sweeper that could not run.
+    """Refuse a launcher or sweeper that cannot run here.
 
     Args:
         hydra: Hydra's own section of what it composed.
@@ -61,7 +61,7 @@ def refuse_engine(hydra: DictConfig) -> None:
         # Hydra's sweeper needs Optuna 2, whose tables SQLAlchemy 2 never completes.
         raise UserError(
             f"hydra.sweeper.storage = {masked(str(sweeper.storage))}: allowed is null; a repeated "
-            "search goes on without one, since the records keep its trials"
+            "search continues without one, since the records keep its trials"
         )
     if not isinstance(sweeper.params or {}, (dict, DictConfig)):
         raise UserError(f"hydra.sweeper.params = {sweeper.params}: allowed is a mapping")

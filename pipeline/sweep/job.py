@@ -1,7 +1,7 @@
 """One job: train one seed of one configuration, from its record's last epoch on.
 
-This module and all that it imports decide a result: their code is part of a run's identity. So
-what decides none, such as where a run came from, is handed over and not imported.
+This module and all that it imports decide a result: their code is part of a run's identity. What
+does not decide it, such as a run's provenance, is passed in and not imported.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
         provenance: where the code comes from and what runs it, as the record keeps it.
 
     Returns:
-        The last epoch's validation accuracy; None if the run failed. Which it did, and why, is
-        in the record: a failing seed raises nothing, so that the others go on.
+        The last epoch's validation accuracy; None if the run failed. The record
+        says why; nothing is raised, so that the other seeds continue.
     """
     with one_blas_thread():
         described = description_of(config, paths)
@@ -86,23 +86,23 @@ def fill(
     explain: Callable[[Exception], str] = describe,
     report: Callable[[dict[str, Any]], object] = lambda _: None,
 ) -> Finished | Unfinished:
-    """Train from a record's last epoch on, unless it is complete, and write down each epoch.
+    """Train from a record's last epoch on, unless it is complete; save every epoch.
 
     Args:
-        record: whose folder has the description's identity for a name.
+        record: its folder is named by the description's identity.
         described: what determines the result.
         config: with a seed.
         provenance: see `train_seed`.
         read: returns the data, which a complete record does not need.
         descent: how the training is computed.
-        explain: says of an error in a line what is wrong.
-        report: takes each epoch's line of the history.
+        explain: describes an error in one line.
+        report: called with each epoch's entry of the history.
 
     Returns:
         The record's state; if the training failed, it says why.
     """
     record.folder.mkdir(parents=True, exist_ok=True)
-    # A worker of a sweep just killed may need a moment to notice.
+    # A worker of a killed sweep may hold the lock for another moment.
     with FileLock(record.folder / ".lock"):
         state = read_own(record.folder)
         if isinstance(state, Finished):
@@ -117,7 +117,7 @@ def fill(
                 report(entry)
         except Diverged as error:
             record.fail(str(error))
-        except Exception as error:  # told by the launching process, once all seeds are done
+        except Exception as error:  # reported by the launching process, once all seeds are done
             record.fail(masked(explain(error)))
             origin["traceback"] = masked(traceback.format_exc())
             record.save_origin(origin)
@@ -125,7 +125,7 @@ def fill(
 
 
 def reuse(record: Finished, study: str) -> None:
-    """Note that a finished run also belongs to a study, which trains it no second time."""
+    """Add a study to a finished run, which is not trained again for it."""
     Record(record.folder).forget_progress()
     studies = record.origin.get("studies", [])
     if study not in studies:
@@ -141,7 +141,7 @@ def _train(
     start: Start | None,
     history: History,
 ) -> Iterator[dict[str, Any]]:
-    """Yield each epoch's line of the history, once it is written."""
+    """Yield each epoch's entry of the history, once it is written."""
     assert config.seed is not None
     start = start or Start(0, first_network(config, ready.inputs), None)
     network, clock = start.network, time.perf_counter()
@@ -184,7 +184,7 @@ def first_network(config: Config, inputs: int) -> Network:
 def _origin(
     config: Config, provenance: Mapping[str, Any], before: Mapping[str, Any], done: int
 ) -> dict[str, Any]:
-    """Return when, where and by whom; what `before` says of the `done` epochs stays."""
+    """Return when, where and by whom; keep what `before` says of the `done` epochs."""
     return {
         "studies": sorted({*before.get("studies", []), config.study}),
         "started": before.get("started", time.time()),

@@ -1,6 +1,6 @@
-"""Which jobs a command means: every combination of what it sweeps, with all its seeds.
+"""The jobs of a command: every combination of its swept values, with every seed.
 
-Convention: seeds are the fastest-running index, so a configuration's seeds lie side by side.
+Convention: seeds vary fastest, so the seeds of one configuration are adjacent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.records.names import configuration_names
 from pipeline.records.record import Record
 from pipeline.sweep.job import description_of
 
-# Each is composed, has a record's folder and a line of the table; more were never meant.
+# More are a mistake: each job has a record's folder and a line of the table.
 MOST_JOBS = 10_000
 
 
@@ -34,8 +34,8 @@ class Job:
 
     Attributes:
         config: what to train.
-        words: the overrides that say so, as Hydra's launchers take them.
-        record: where it is kept.
+        words: its overrides, for Hydra's launchers.
+        record: its record.
         configuration: the configuration's name among those of the sweep.
         label: tells the job from the sweep's others.
     """
@@ -65,7 +65,7 @@ def parsed(words: Sequence[str]) -> list[Override]:
 
 
 def expand(overrides: Sequence[Override]) -> list[tuple[Config, tuple[str, ...]]]:
-    """Return every job of a grid with the overrides that mean it, each checked.
+    """Return every job of a grid, checked, with its overrides.
 
     Raises:
         UserError: a value is out of its range, there is no job, there are too many, or two would
@@ -77,7 +77,7 @@ def expand(overrides: Sequence[Override]) -> list[tuple[Config, tuple[str, ...]]
     seeds = choices.pop("seed", None)
     _refuse_too_many(math.prod(map(len, choices.values())) * len(seeds or "1"))
     jobs: list[tuple[Config, tuple[str, ...]]] = []
-    # Composing takes tens of milliseconds: once a configuration, not once a seed.
+    # Composing takes tens of milliseconds: once per configuration, not once per seed.
     for words in itertools.product(*choices.values()):
         config = checked(composed(words))
         for seed in config.seeds if seeds is None else map(_seed, seeds):
@@ -88,7 +88,7 @@ def expand(overrides: Sequence[Override]) -> list[tuple[Config, tuple[str, ...]]
     for same in grouped(jobs, lambda job: {**experiment(job[0]), "seed": job[0].seed}).values():
         if len(same) > 1:
             raise UserError(
-                f"seed = {same[0][0].seed}: allowed is each seed once a configuration; swept "
+                f"seed = {same[0][0].seed}: allowed is each seed once per configuration; swept "
                 "values must differ in what they train"
             )
     return jobs
@@ -96,11 +96,11 @@ def expand(overrides: Sequence[Override]) -> list[tuple[Config, tuple[str, ...]]
 
 def _refuse_too_many(jobs: int) -> None:
     if jobs > MOST_JOBS:
-        raise UserError(f"{jobs} jobs: allowed are {MOST_JOBS} a sweep")
+        raise UserError(f"{jobs} jobs: allowed are {MOST_JOBS} per sweep")
 
 
 def _choices(override: Override) -> list[str]:
-    """Return the overrides that one stands for, each with a single value."""
+    """Return one override per value of a swept override."""
     word = str(override.input_line)
     if override.key_or_group == "seed" and override.get_key_element() != "seed":
         raise UserError(f"{word}: allowed is seed=0,1,2")  # it would replace every job's own seed
@@ -109,7 +109,7 @@ def _choices(override: Override) -> list[str]:
     if not override.is_discrete_sweep():
         raise UserError(f"{word}: allowed with hydra/sweeper=search; a grid needs single values")
     try:
-        # Never all of `range(10**8)`.
+        # Does not expand all of `range(10**8)`.
         values = list(itertools.islice(override.sweep_string_iterator(), MOST_JOBS + 1))
     except (ValueError, TypeError) as error:  # range(1,3,0), and values that do not sort
         raise UserError(f"{word}: {error}") from None
@@ -128,7 +128,7 @@ def _seed(word: str) -> int:
 
 
 def labelled(jobs: Iterable[tuple[Config, tuple[str, ...]]], paths: Paths) -> list[Job]:
-    """Return jobs with their records, and names by which a person tells them apart.
+    """Return jobs with their records, names and labels.
 
     Raises:
         UserError: a data file is missing or damaged.
@@ -137,7 +137,7 @@ def labelled(jobs: Iterable[tuple[Config, tuple[str, ...]]], paths: Paths) -> li
     names = configuration_names([experiment(members[0][0]) for members in groups])
     labelled = []
     for name, members in zip(names, groups, strict=True):
-        # Once a configuration, since the canary takes as long as reading ten records.
+        # Once per configuration: the canary takes as long as reading ten records.
         described: dict[str, Any] = {**description_of(members[0][0], paths)}
         for config, words in members:
             record = Record(paths.records / identity({**described, "seed": config.seed}))

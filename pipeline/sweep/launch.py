@@ -1,7 +1,7 @@
-"""A sweep: its jobs checked, those that no record has launched, and how all of them have ended.
+"""Run a sweep: check its jobs, launch those without a complete record, and report how all ended.
 
-Hydra composes, its launchers run the jobs, and its sweepers search. Every training starts here:
-launchers are given `train_job`, and nothing else hands that out.
+Hydra composes the jobs, its launchers run them, and its sweepers search. Every training starts
+here: only this module passes `train_job` to a launcher.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Mirror = Callable[[Config, Paths], AbstractContextManager[None]]
 
 
 class Ended(NamedTuple):
-    """A job, and what it has left."""
+    """A job, and the state of its record."""
 
     job: Job
     state: Finished | Unfinished
@@ -66,8 +66,8 @@ def train_job(given: DictConfig) -> float | Exception | None:
     """Train one seed, in whatever process a launcher runs this.
 
     Returns:
-        The validation accuracy; None if the seed failed; an exception if something beside the
-        training did: Hydra would print what is raised here, over many lines.
+        The validation accuracy; None if the seed failed; the exception if anything
+        else failed, since Hydra would print a raised one over many lines.
     """
     try:
         paths = Paths(find_root())
@@ -78,19 +78,19 @@ def train_job(given: DictConfig) -> float | Exception | None:
 
 
 def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
-    """Run the sweep that overrides mean.
+    """Run the sweep that overrides describe.
 
     Args:
         words: Hydra's overrides, with several values where they are swept.
         paths: the checkout.
-        mirror: shows the records elsewhere while they are made, if `tracking.live`.
+        mirror: copies the records to MLflow meanwhile, if `tracking.live`.
 
     Returns:
-        None of a dry run, which prints what would be trained.
+        None for a dry run, which prints what would be trained.
 
     Raises:
-        UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: the words
-            mean nothing that could be trained, or another process is sweeping here.
+        UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: an
+            override is invalid, or another sweep is running here.
     """
     with started(paths), ExitStack() as stack:
         overrides = parsed(words)
@@ -114,11 +114,11 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
             gather(config, paths, training=True)
             _tell(jobs)
             return None
-        # Experiments that DVC runs side by side share the records: there, the second one waits.
+        # Experiments that DVC runs in parallel share the records; the second one waits.
         stack.enter_context(alone(paths.records, wait=paths.home != paths.root))
         gather(config, paths, training=True)
         _warn({job.config.training.dtype for job in jobs} or {config.training.dtype}, paths)
-        # Before what ends all that is started: a mirror takes what is left, and ends by itself.
+        # Before `no_orphans`, which must not end the mirror: it copies the rest and ends by itself.
         if config.tracking.live:
             stack.enter_context(mirror(config, paths))
         stack.enter_context(no_orphans())
@@ -159,11 +159,11 @@ def _tell(jobs: Sequence[Job]) -> None:
 
 
 def _warn(dtypes: set[str], paths: Paths) -> None:
-    """Say in a line each what a user should know of the machine and of old records."""
+    """Print a line if this machine computes differently, and one if there are old records."""
     differing = [dtype for dtype in sorted(dtypes) if canary(dtype) != EXPECTED[dtype]]
     if differing:
         print(
-            f"this machine computes otherwise than others in {' and '.join(differing)}: results "
+            f"this machine computes differently from others in {' and '.join(differing)}: results "
             "are valid, but differ in their last digits and have records of their own"
         )
     older = sum(map(is_older, paths.records.glob("*")))
@@ -172,7 +172,7 @@ def _warn(dtypes: set[str], paths: Paths) -> None:
 
 
 class _Launch:
-    """Trains jobs by the launcher that was chosen; `jobs` are those that it was given."""
+    """Trains jobs with the chosen launcher; `jobs` are all that it was given."""
 
     def __init__(self, given: DictConfig) -> None:
         self.jobs: list[Job] = []
@@ -186,7 +186,7 @@ class _Launch:
         """Launch those jobs whose records are not complete.
 
         Raises:
-            Exception: whatever has ended the launcher, or a job beside its training.
+            Exception: the launcher failed, or a job outside its training.
         """
         before = len(self.jobs)
         self.jobs += jobs
@@ -215,7 +215,7 @@ class _Launch:
 
 
 def _failure(ended: Sequence[Ended], cause: str | None, is_grid: bool) -> str | None:
-    """Return which seeds did not finish, and why; of a search, diverged trials are results."""
+    """Return which seeds did not finish, and why; in a search, diverged trials are results."""
     finished = sum(isinstance(state, Finished) for _, state in ended)
     reasons: dict[str, list[str]] = {}
     for job, state in ended:
@@ -223,26 +223,26 @@ def _failure(ended: Sequence[Ended], cause: str | None, is_grid: bool) -> str | 
             continue
         if not is_grid and finished and state.failure and "traceback" not in state.origin:
             continue
-        reason = state.failure or state.damage or cause or "interrupted; the same command goes on"
+        reason = state.failure or state.damage or cause or "interrupted; the same command continues"
         reasons.setdefault(reason, []).append(job.label)
     if not reasons:
         return None
     if cause is not None:
-        # Seeds may only tell why they failed before, in another command.
+        # The seeds' own reasons may be from an earlier command.
         reasons.setdefault(cause, ["launcher"])
     why = "; ".join(f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items())
     return f"{finished} of {len(ended)} seeds finished; {why}"
 
 
 def _told(error: Exception, killed_before: int) -> str:
-    """Return in one line what has ended a launcher."""
+    """Return in one line what ended a launcher."""
     if type(error).__name__ != "TerminatedWorkerError":  # loky's, which only joblib can import
         return one_line(describe(error), 400)
     signals = re.search(r"\{(.*)\}", str(error))
     text = f"a worker was ended by {signals[1] if signals else 'a signal'}"
     if killed_by_kernel() > killed_before:
-        text += " (memory was used up: the kernel killed a process)"
-    return f"{text}; the same command goes on"
+        text += " (out of memory: the kernel killed a process)"
+    return f"{text}; the same command continues the sweep"
 
 
 def killed_by_kernel() -> int:

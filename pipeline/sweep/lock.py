@@ -16,11 +16,11 @@ from pipeline.base.files import write_json
 
 @contextmanager
 def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold the store in `folder` for this process.
+    """Lock the store in `folder` for this process.
 
     Args:
         folder: the store.
-        wait: whether to wait for whoever holds it.
+        wait: whether to wait for the process that holds it.
 
     Raises:
         UserError: another process holds it; names its pid.

@@ -30,14 +30,14 @@ def search(
     Args:
         given: what Hydra composed, its own section included.
         context: where Hydra composes each job.
-        words: overrides: what is searched, and what is not.
+        words: the overrides, of searched and of fixed settings.
         paths: the checkout.
         train: trains jobs, unless their records are complete.
 
     Raises:
         UserError: what the sweeper chose is out of its range.
     """
-    logging.disable(logging.INFO)  # Optuna's
+    logging.disable(logging.INFO)  # of Optuna
     plugin = Plugins.instance().instantiate_sweeper(
         hydra_context=context, task_function=_never, config=given
     )
@@ -59,7 +59,7 @@ def _never(_: DictConfig) -> None:
 
 
 class _Trials(Launcher):
-    """Checks and trains what a sweeper has chosen, as any job is."""
+    """Checks and trains the jobs that a sweeper chooses."""
 
     def __init__(self, paths: Paths, train: Train, trials: int | None) -> None:
         self._paths, self._train, self._trials = paths, train, trials
@@ -74,7 +74,7 @@ class _Trials(Launcher):
     ) -> Sequence[JobReturn]:
         chosen = [(checked(composed(words)), tuple(words)) for words in job_overrides]
         if any(config.seed is None for config, _ in chosen):
-            raise UserError("seed: allowed is seed=0, or hydra/sweeper=search, which has one")
+            raise UserError("seed: allowed is seed=0, or hydra/sweeper=search, which sets it")
         jobs = labelled(chosen, self._paths)
         self._train(jobs)
         returned = []

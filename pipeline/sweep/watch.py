@@ -1,4 +1,4 @@
-"""Watching a sweep from its records: a line per seed that is done, and bars on a terminal.
+"""Show a sweep's progress: one line per finished seed, and bars on a terminal.
 
 Convention: it only reads records, so it works in the same way with every launcher.
 """
@@ -16,15 +16,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from pipeline.sweep.jobs import Job
 
 POLL_SECONDS = 0.25
-# Away from a terminal, a training is silent for no longer.
+# Without a terminal, progress is printed at least this often.
 SILENT_SECONDS = 30.0
-# As many as fit a screen, or a line.
+# As many jobs as fit a screen, or a line.
 MOST_SHOWN = 16
 
 
 @contextmanager
 def watching(jobs: Sequence[Job], console: Console) -> Iterator[None]:
-    """Show how far the jobs are for as long as the context lasts."""
+    """Show the jobs' progress while the context lasts."""
     stop = threading.Event()
     thread = threading.Thread(target=_watch, args=(jobs, console, stop), daemon=True, name="watch")
     thread.start()
@@ -53,7 +53,7 @@ def _watch(jobs: Sequence[Job], console: Console, stop: threading.Event) -> None
     bars = Progress(*columns, console=console, transient=True)
     with bars if console.is_terminal else nullcontext():
         all_seeds = bars.add_task("all seeds", total=len(jobs))
-        # Two settings that name no difference, such as an unused epsilon, have one label.
+        # No dict by label: two jobs that differ in an unused setting, such as epsilon, share one.
         waiting = [(job, bars.add_task(job.label, visible=False)) for job in jobs]
         while True:
             last = stop.is_set()

@@ -98,7 +98,7 @@ def test_a_machine_that_computes_otherwise_is_told_in_one_line(
             text=True,
         )
         printed = (done.stdout + done.stderr).splitlines()
-        lines[before] = [line for line in printed if "this machine computes otherwise" in line]
+        lines[before] = [line for line in printed if "this machine computes differently" in line]
     assert lines[""] == []
     assert len(lines[FLUSH_TO_ZERO]) == 1
     assert len(records(checkout).keys() - undisturbed.keys()) == 1, "another identity"

@@ -67,7 +67,7 @@ def ask(forked_in: Checkout) -> Iterator[Ask]:
         server.stdin.close()
 
 
-UNGUARDED = "allowed of Hydra's are one hydra/launcher and hydra/sweeper"
+UNGUARDED = "allowed of Hydra's own are one hydra/launcher, one hydra/sweeper"
 REFUSED = {
     # ways around
     "hydra.mode=RUN": UNGUARDED,
@@ -93,15 +93,15 @@ REFUSED = {
     "seed=range(0)": "seed=range(0): allowed is at least one value to sweep over",
     "seed=glob(*)": "allowed is at least one value to sweep over",
     "training.epochs=range(5,1)": "allowed is at least one value to sweep over",
-    "seeds=[0,1],[1,2]": "seed = 1: allowed is each seed once a configuration",
+    "seeds=[0,1],[1,2]": "seed = 1: allowed is each seed once per configuration",
     "training.epochs=interval(1,3)": "allowed with hydra/sweeper=search",
-    "training.momentum=0.5,5e-1": "allowed is each seed once a configuration",
-    "study=a,b": "allowed is each seed once a configuration",
-    "dry_run=true,false": "allowed is each seed once a configuration",
+    "training.momentum=0.5,5e-1": "allowed is each seed once per configuration",
+    "study=a,b": "allowed is each seed once per configuration",
+    "dry_run=true,false": "allowed is each seed once per configuration",
     "seed=1,01": "seed = 1: allowed is each seed once",
     "++seed=5": "++seed=5: allowed is seed=0,1,2",
     "seed=range(1,3,0)": "seed=range(1,3,0): range() arg 3 must not be zero",
-    "seed=range(100000000)": "jobs: allowed are 10000 a sweep",
+    "seed=range(100000000)": "jobs: allowed are 10000 per sweep",
     # values
     "seed=1,1": "seed = 1: allowed is each seed once",
     "seed=-1": "seed = -1: allowed is a whole number from 0",
@@ -232,7 +232,7 @@ def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
     _, errors = sweep.communicate(timeout=120)
     assert sweep.returncode == 1
     assert "0 of 2 seeds finished; seed 0, seed 1: a worker was ended by SIGKILL" in errors
-    assert errors.endswith("; the same command goes on\n")
+    assert errors.endswith("; the same command continues the sweep\n")
     wait_until_nobody_trains(checkout)
 
 
