@@ -1,1 +1,1 @@
-"""Digits: where they come from, how they are split, and how they become inputs and labels."""
+"""Data sets: finding, reading, splitting and preprocessing them."""

@@ -1,9 +1,9 @@
-"""The data sets that come with the pipeline, and own ones, each file by its SHA-256.
+"""The data sets that come with the pipeline, and the settings of a user's own data set.
 
-Convention: a data set has training and test examples, each with a label. They lie in four IDX
-files, whose names say which is which, as MNIST's do; or in one `.npz` file with the arrays
-`x_train`, `y_train`, `x_test` and `y_test`. A hash is that of the unpacked file, so that it does
-not depend on who packed it with what; that of the packed file if the name ends in `.gz`.
+Convention: a data set has labelled training and test examples. They lie in four IDX files, named as
+MNIST's are, or in one `.npz` file with the arrays `x_train`, `y_train`, `x_test` and `y_test`. A
+file is declared by the SHA-256 of its unpacked content, which does not depend on the compression;
+if the declared name ends in `.gz`, by that of the packed file.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class Dataset:
     """A data set.
 
     Attributes:
-        name: in `data.name`, and of its folder.
-        title: for people.
+        name: the value of `data.name`, and the name of its folder.
+        title: its name in reports.
         source: where it was published.
         files: SHA-256 by file name.
-        class_names: for people, by label.
+        class_names: names of the classes, in the order of their labels.
         shape: of an example: height and width of an image, or the number of features.
-        class_noun: what a class is called.
+        class_noun: the word for a class, such as "digit".
         license: its SPDX identifier, if it is known.
         mirrors: addresses of folders that hold the gzipped files, best first.
-        embedded: whether scikit-learn brings it along.
+        embedded: whether it comes with scikit-learn.
     """
 
     name: str
@@ -56,26 +56,26 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """How many kinds of label there are."""
+        """The number of classes."""
         return len(self.class_names)
 
     @property
     def features(self) -> int:
-        """How many numbers an example has."""
+        """The number of features of an example."""
         return math.prod(self.shape)
 
     @property
     def image_shape(self) -> tuple[int, int] | None:
-        """Height and width of an image in pixels; None if examples are no images."""
+        """Height and width of an image in pixels; None if examples are not images."""
         return (self.shape[0], self.shape[1]) if len(self.shape) == 2 else None
 
     @property
     def noun(self) -> str:
-        """What examples are called, in the plural."""
+        """The word for its examples, in the plural."""
         return "images" if self.image_shape else "examples"
 
     def files_of(self, part: str) -> tuple[str, str]:
-        """Return the files that hold a part, "train" or "test": its inputs and its labels."""
+        """Return the files of a part, "train" or "test": inputs, then labels."""
         names = [name for name in self.files if is_npz(name) or _part(name) == part]
         return min(names, key=_holds_labels), max(names, key=_holds_labels)
 
@@ -104,12 +104,12 @@ DATASETS = {
 
 # --- own data ----------------------------------------------------------------------------------
 
-# Labels are stored in a byte each.
+# A label is stored in one byte.
 MOST_CLASSES = 256
 
 
 def _are_files(value: Any) -> bool:
-    """Tell whether a value names an `.npz` file or four IDX files, each by its SHA-256."""
+    """Tell whether a value gives the SHA-256 of one `.npz` file or of four IDX files, by name."""
     if not isinstance(value, dict) or not all(
         re.fullmatch(r"[^\W][\w.+ -]*", str(name)) and re.fullmatch(r"[0-9a-f]{64}", str(digest))
         for name, digest in value.items()
@@ -137,7 +137,7 @@ def _is_name(value: Any) -> bool:
 
 @dataclass(kw_only=True)
 class Data:
-    """Which data set: one of the catalogue by its name alone, or files of your own."""
+    """The choice of a data set: a name in the catalogue, or own files with classes and shape."""
 
     name: str = field(
         metadata=allow(
@@ -168,7 +168,8 @@ def dataset_of(data: Data) -> Dataset:
     """Return the data set that a configuration asks for.
 
     Raises:
-        UserError: it is not in the catalogue and no complete data set of the user's either.
+        UserError: the name is not in the catalogue and own data are incomplete, or it is and own
+            data are given.
     """
     given = {key: value for key in OWN if (value := getattr(data, key)) is not None}
     if data.name in DATASETS:

@@ -1,4 +1,4 @@
-"""What preprocessing did to the data, in numbers."""
+"""Statistics of the inputs that preprocessing makes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from pipeline.data.preprocessing import BLOCK, AffineMap, Fitted, covariance
 
-# Inputs beyond this are far outside what initialisers assume (a standard normal distribution).
+# Larger inputs give a warning: initialisers assume a standard normal distribution.
 LARGE_INPUT = 100.0
 
 
 def effect(fitted: Fitted, parts: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Return mean, variance and largest absolute value of each part, and what was left out.
+    """Return statistics of each part's inputs, and what preprocessing left out.
 
-    They are taken over all examples and features of a part, in the units of the network's inputs.
+    Mean, variance and largest absolute value are taken over all examples and features of a part.
 
     Args:
         fitted: the preprocessor.
@@ -52,7 +52,7 @@ def _moments(fitted: AffineMap, raw: NDArray[Any]) -> dict[str, float]:
 def _whiteness(fitted: AffineMap, raw: NDArray[Any]) -> tuple[int, float]:
     """Return the number k of inputs, and ‖C − I‖ / √k of their training covariance C.
 
-    The norm is Frobenius'; 0 is perfectly white. C follows an affine map exactly: C ↦ Aᵀ C A.
+    The norm is Frobenius'; 0 is perfectly white. A map with matrix A turns C into Aᵀ C A exactly.
     """
     C = covariance(raw)
     scale = np.broadcast_to(fitted.scale, C.shape[:1])

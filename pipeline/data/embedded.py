@@ -8,12 +8,12 @@ from sklearn.datasets import load_digits
 from pipeline.data.catalogue import MNIST_FILES
 from pipeline.data.idx import encode
 
-LARGEST_VALUE = 16  # of scikit-learn's pixels; in a file 255 is
+LARGEST_VALUE = 16  # of scikit-learn's pixels; files scale it to 255
 TRAINING_IMAGES = 1437
 
 
 def embedded_files() -> dict[str, bytes]:
-    """Return the content of each of the four files."""
+    """Return the content of the four files, by name."""
     digits = load_digits()
     images = np.rint(digits.images * (255 / LARGEST_VALUE)).astype(np.uint8)
     labels = digits.target.astype(np.uint8)

@@ -1,9 +1,8 @@
-"""The IDX file format: arrays of bytes with their dimensions in front; and its gzip wrapping.
+"""Reads and writes the IDX file format, and unpacks gzip.
 
-Convention: bytes in, arrays out; no file is opened here. The header is
-`00 00 08 d`, then d dimensions as big-endian 32-bit numbers, then the values (Y. LeCun,
-C. Cortes, C. Burges, "The MNIST database", section "File formats"). Nothing a header claims is
-believed before it is checked: no array is allocated by it.
+Convention: no file is opened here; contents are passed as bytes. An IDX file is `00 00 08 d`, then
+d dimensions as big-endian 32-bit numbers, then the values (Y. LeCun, C. Cortes, C. Burges, "The
+MNIST database", section "File formats"). A header is checked against the file's size before use.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pipeline.base.errors import UserError
 UNSIGNED_BYTE = 0x08
 MOST_DIMENSIONS = 4
 GZIP_MAGIC = bytes((0x1F, 0x8B))
-# Of a file, packed or not. The largest of the data sets here has 47 MB.
+# The largest file that is read, packed or unpacked. The largest in the catalogue has 47 MB.
 MOST_BYTES = 2**27
 
 
@@ -30,7 +29,7 @@ def parse_idx(content: bytes, *, name: str) -> NDArray[np.uint8]:
     """Return the array of an IDX file.
 
     Raises:
-        UserError: the file is not what it should be; names file, field and value.
+        UserError: it is not a valid IDX file; the message names file, field and value.
     """
     magic = content[:4]
     dimensions = magic[-1] if len(magic) == 4 else 0
@@ -60,7 +59,7 @@ def encode(array: NDArray[np.uint8]) -> bytes:
 
 
 def unpack(packed: bytes, *, name: str) -> bytes:
-    """Return what a gzip file holds.
+    """Return the content of a gzip file.
 
     Raises:
         UserError: the file is damaged, or holds more than `MOST_BYTES`.

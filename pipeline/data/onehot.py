@@ -1,4 +1,4 @@
-"""Labels as vectors with a single one, equation (23)."""
+"""One-hot labels, equation (23)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 def one_hot(labels: NDArray[np.integer[Any]], classes: int) -> NDArray[np.uint8]:
-    """Return one row a label, one at the label's position and zero elsewhere, equation (23).
+    """Return one row per label: 1 at the label's position, 0 elsewhere, equation (23).
 
     Args:
         labels: whole numbers from 0 to classes − 1, shape (N,).
-        classes: how many there are.
+        classes: the number of classes.
 
     Returns:
         Shape (N, classes).

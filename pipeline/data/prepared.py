@@ -1,8 +1,8 @@
-"""What a configuration makes of a data set: training, validation and test examples.
+"""Loads the training, validation and test examples of a configuration.
 
-Convention: a stage's artefact carries the part of the configuration it was made for, and is read
-only for that very configuration. Otherwise the same functions make it anew, so no job can read
-data prepared under another configuration.
+Convention: a stage's artefact stores the sections of the configuration that it depends on. It is
+used only if they equal the current ones; otherwise its content is computed again. So no job reads
+data that were prepared under another configuration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.data.preprocessing import AffineMap, fit
 from pipeline.data.raw import Examples, read_examples, read_labels
 from pipeline.data.split import SplitIndices, draw, refuse_overlap
 
-# What an artefact depends on.
+# The sections that the artefacts depend on.
 SPLIT = ("data", "split")
 PREPROCESS = ("data", "split", "preprocess")
 
@@ -46,13 +46,13 @@ class Part(NamedTuple):
 
 
 class Preparation(NamedTuple):
-    """What the stages before training decide."""
+    """The results of the stages before training."""
 
     split: SplitIndices
     preprocessor: AffineMap
 
     def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each, as they are part of a run's identity."""
+        """Return the SHA-256 of each, for a run's identity."""
         return {
             "split": self.split.digest(),
             "preprocessor": arrays_digest(self.preprocessor.arrays()),
@@ -60,9 +60,9 @@ class Preparation(NamedTuple):
 
 
 class Prepared:
-    """The data of a configuration; each part is read when it is first asked for.
+    """The data of a configuration; each part is read on first access.
 
-    All raise `UserError` where a file is missing or damaged, or holds too few examples.
+    Access raises `UserError` if a file is missing or damaged, or has too few examples.
 
     Args:
         config: the configuration.
@@ -74,7 +74,7 @@ class Prepared:
         self.dataset = dataset_of(config.data)
 
     def check(self) -> None:
-        """Read all files, to refuse what does not fit before any work."""
+        """Read all files, so that unusable data are refused before any work."""
         self.split, self.training_file, self.test  # noqa: B018
 
     def labels(self, part: str) -> NDArray[np.uint8]:
@@ -83,17 +83,17 @@ class Prepared:
 
     @cached_property
     def training_file(self) -> Examples:
-        """All examples that train, validate, or do neither."""
+        """All examples of the training file, used or not."""
         return read_examples(self.dataset, self.paths, "train")
 
     @property
     def split(self) -> SplitIndices:
-        """Which examples train and validate: the split stage's choice, or drawn here."""
+        """Indices of the training and validation examples: the split stage's, or drawn here."""
         return self._once(SPLIT, self._split)
 
     @property
     def preprocessor(self) -> AffineMap:
-        """The preprocess stage's, or fitted here."""
+        """The preprocessor: the preprocess stage's, or fitted here."""
         return self._once(PREPROCESS, self._preprocessor)
 
     @property
@@ -118,7 +118,7 @@ class Prepared:
         return self._part("test", file, slice(self.config.split.test))
 
     def save(self, path: Path, sections: tuple[str, ...], arrays: Any) -> None:
-        """Write an artefact that depends on sections of the configuration."""
+        """Write an artefact, and the sections of the configuration that it depends on."""
         write_npz(path, {**arrays, "made_for": made_for(self.config, sections)})
 
     def _saved(self, path: Path, sections: tuple[str, ...]) -> dict[str, NDArray[Any]] | None:
@@ -128,7 +128,7 @@ class Prepared:
         return arrays if str(arrays.get("made_for")) == str(wanted) else None
 
     def _once(self, sections: tuple[str, ...], make: Callable[[], Kept]) -> Kept:
-        """Return what `make` returns; kept for the next seed of the same configuration."""
+        """Return the result of `make`, cached for the next seed of the same configuration."""
         key = f"{self.paths.root} {made_for(self.config, sections)}"
         if key not in _kept:
             _kept[key] = make()
@@ -174,7 +174,7 @@ def load(config: Config, paths: Paths) -> Prepared:
 
 
 def made_for(config: Config, sections: tuple[str, ...]) -> NDArray[Any]:
-    """Return the mark an artefact carries: the configuration that it depends on, as text."""
+    """Return the configuration that an artefact depends on, as text."""
     whole = experiment(config)
     chosen = {section: whole[section] for section in sections}
     chosen["files"] = dict(dataset_of(config.data).files)

@@ -1,8 +1,8 @@
-"""From raw values to inputs: rescaling, standardisation (20), whitening (21), (22).
+"""Preprocessing of raw values: rescaling, standardisation (20), whitening (21), (22).
 
-Convention: rows are examples. X is raw, as it lies in the file; `unit` is the raw value that counts
-as one (255 for 8-bit pixels), and means, deviations and epsilon are in that unit. Whatever the
-method, a fitted preprocessor is one affine map x ↦ (x − shift) · scale [· matrix].
+Convention: rows are examples. X holds a file's raw values. `unit` is the raw value that becomes 1
+(255 for 8-bit pixels); means, deviations and epsilon are in that unit. Every method fits an affine
+map x ↦ (x − shift) · scale [· matrix].
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.network.activations import Array
 from pipeline.network.settings import number, one_of
 
 Float64 = NDArray[np.float64]
-# Rows turned into float64 at once.
+# Rows converted to float64 at a time.
 BLOCK = 2000
 PIXEL_UNIT = 255.0
 
@@ -35,11 +35,11 @@ def moments(X: NDArray[Any], unit: float = 1.0) -> Moments:
 
     Sums of 8-bit pixels and of their squares are whole numbers below 2^53 and so exact in
     float64, in whatever order they are added: the result has the same bits on every machine.
-    A feature that never changes has variance zero, not nearly zero: its differences are.
+    A constant feature has a variance of exactly zero, since its differences are zero.
 
     Args:
         X: shape (N, n).
-        unit: the raw value that counts as one.
+        unit: the raw value that becomes 1.
     """
     N, n = X.shape
     total, squares = np.zeros(n), np.zeros(n)
@@ -55,7 +55,7 @@ def covariance(X: NDArray[Any], unit: float = 1.0) -> Float64:
 
     Args:
         X: shape (N, n).
-        unit: the raw value that counts as one.
+        unit: the raw value that becomes 1.
     """
     N, n = X.shape
     total, products = np.zeros(n), np.zeros((n, n))
@@ -66,17 +66,17 @@ def covariance(X: NDArray[Any], unit: float = 1.0) -> Float64:
 
 
 def _differences(X: NDArray[Any]) -> Iterator[Float64]:
-    """Yield X in blocks of rows, less its first row, so that large means cost no digits."""
+    """Yield X minus its first row, in blocks of rows; so large means cost no digits."""
     for start in range(0, len(X), BLOCK):
         yield X[start : start + BLOCK].astype(np.float64) - X[0].astype(np.float64)
 
 
 @dataclass(frozen=True)
 class AffineMap:
-    """x ↦ (x − shift) · scale, then, if there is one, · matrix.
+    """The map x ↦ (x − shift) · scale, then · matrix if there is one.
 
     Attributes:
-        shift: a number or shape (n,), in raw pixels.
+        shift: a number or shape (n,), in raw values.
         scale: a number or shape (n,).
         matrix: shape (n, k), or None for no rotation.
     """
@@ -92,13 +92,13 @@ class AffineMap:
         return scaled if self.matrix is None else scaled @ self.matrix.astype(dtype)
 
     def arrays(self) -> dict[str, Float64]:
-        """Return what a file has to hold."""
+        """Return the arrays to save."""
         held = {"shift": self.shift, "scale": self.scale}
         return held if self.matrix is None else {**held, "matrix": self.matrix}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> AffineMap:
-        """Return the map whose `arrays` these are."""
+        """Return the map that was saved as `arrays`."""
         return cls(arrays["shift"], arrays["scale"], arrays.get("matrix"))
 
 
@@ -107,11 +107,11 @@ class Fitted(NamedTuple):
 
     Attributes:
         map: the fitted map.
-        constant: how many features never change in the training set.
-        null: in how many directions the training set has no extent beyond rounding; PCA drops
-            them, ZCA sets them to 0.
+        constant: number of features that are constant in the training set.
+        null: number of directions in which the training set has no variance beyond rounding; PCA
+            drops them, ZCA sets them to 0.
         floor: the singular value, in units², at or below which a direction counts as null.
-        weakest: the smallest deviation, in units, that is divided by (ε comes on top).
+        weakest: the smallest deviation that the map divides by, in units, before ε is added.
     """
 
     map: AffineMap
@@ -125,7 +125,7 @@ class Fitted(NamedTuple):
 
 
 def raw(X: NDArray[Any], unit: float) -> Fitted:
-    """Return x ↦ x / unit: pixels as numbers from 0 to 1."""
+    """Return x ↦ x / unit, which maps pixels to numbers from 0 to 1."""
     return Fitted(AffineMap(np.zeros(()), np.asarray(1 / unit)))
 
 
@@ -145,13 +145,13 @@ STATISTIC_LABELS = {"scalar": "standardise", "per_feature": "per feature"}
 def standardise(X: NDArray[Any], unit: float, *, statistics: str = "scalar") -> Fitted:
     """Return X_n = (X − μ) / σ, equation (20).
 
-    A feature that is constant in the training set is centred and left undivided: σ = 0 there,
-    and dividing by a small number instead would send a test pixel that lights up to infinity.
+    A feature that is constant in the training set is centred and not divided: its σ is 0, and
+    dividing by a small number instead would make other values in the test set huge.
 
     Args:
         X: the training set, shape (N, n).
-        unit: the raw value that counts as one.
-        statistics: a name of `STATISTICS`: over what μ and σ are taken.
+        unit: the raw value that becomes 1.
+        statistics: a name in `STATISTICS`: μ and σ of all features together, or of each one.
     """
     each = moments(X, unit)
     mean, variance = STATISTICS[statistics](each)
@@ -162,7 +162,7 @@ def standardise(X: NDArray[Any], unit: float, *, statistics: str = "scalar") -> 
     return Fitted(fitted, constant, weakest=float(np.min(divisor)))
 
 
-# What follows after the data lie along their principal axes U.
+# The whitening matrix, from the matrix that turns the data to their principal axes U.
 ROTATIONS: dict[str, Callable[[Float64, Float64], Float64]] = {
     "pca": lambda matrix, U: matrix,
     "zca": lambda matrix, U: matrix @ U.T,
@@ -172,18 +172,18 @@ ROTATIONS: dict[str, Callable[[Float64, Float64], Float64]] = {
 def whiten(X: NDArray[Any], unit: float, *, rotation: str = "pca", epsilon: float = 1e-8) -> Fitted:
     """Return x_w = (x − μ) U / (√s + ε), equation (22), with C = U diag(s) Uᵀ of (21).
 
-    The slide prints no rotation; its own figure projects onto the singular vectors first, and
-    without that the data stay correlated. Directions without extent are left out: see `Fitted`.
+    The slide omits U; its figure has it, and without it the data stay correlated. Directions
+    without variance are left out: see `Fitted`.
 
     Args:
         X: the training set, shape (N, n).
-        unit: the raw value that counts as one.
-        rotation: a name of `ROTATIONS`: "pca" leaves the data along the principal axes, "zca"
+        unit: the raw value that becomes 1.
+        rotation: a name in `ROTATIONS`: "pca" leaves the data along the principal axes, "zca"
             rotates them back, · Uᵀ.
         epsilon: ε, in units.
     """
     C = covariance(X, unit)
-    # The SVD, as on the slide, and not eigh, whose small eigenvalues come out negative.
+    # The SVD, as on the slide; eigh would give small negative eigenvalues.
     U, s, _ = np.linalg.svd(C, hermitian=True)
     floor = float(s[0]) * len(s) * float(np.finfo(np.float64).eps)
     kept = s > floor
@@ -203,7 +203,7 @@ class Method(NamedTuple):
     Attributes:
         fit: takes training examples, their unit and the options.
         options: the names of its options, among those of the section `preprocess`.
-        label: its name for people, given all values of that section.
+        label: returns its readable name, given all values of that section.
     """
 
     fit: Callable[..., Fitted]
@@ -228,7 +228,7 @@ METHODS = {
 
 @dataclass(kw_only=True)
 class Preprocess:
-    """How raw values become inputs: (20), or (21) and (22)."""
+    """Settings of preprocessing: (20), or (21) and (22)."""
 
     method: str = field(metadata=one_of(METHODS))
     statistics: str = field(metadata=one_of(STATISTICS))
@@ -237,13 +237,13 @@ class Preprocess:
 
 
 def fit(X: NDArray[Any], *, method: str, unit: float | None = None, **options: Any) -> Fitted:
-    """Fit a preprocessor to training examples, and to nothing else.
+    """Fit a preprocessor to training examples.
 
     Args:
         X: training examples, raw, shape (N, n).
-        method: a name of `METHODS`.
-        unit: the raw value that counts as one; by default 255 for 8-bit pixels, else 1.
-        options: of the section `preprocess`; the method takes its own from them.
+        method: a name in `METHODS`.
+        unit: the raw value that becomes 1; by default 255 for 8-bit pixels, else 1.
+        options: of the section `preprocess`; those of other methods are ignored.
 
     Raises:
         KeyError: there is no such method.

@@ -1,4 +1,4 @@
-"""Reading the files of a data set, each checked against its hash and against what is declared."""
+"""Reads the files of a data set, and checks their hashes, shapes and values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_examples(dataset: Dataset, paths: Paths, part: str) -> Examples:
         part: "train" or "test".
 
     Raises:
-        UserError: a file is missing or damaged, or holds something else than is declared.
+        UserError: a file is missing or damaged, or does not have the declared shape or classes.
     """
     name, inputs = _array(dataset, paths, part, "x")
     raw, labels = _raw(inputs, dataset, name), read_labels(dataset, paths, part)
@@ -61,7 +61,7 @@ def read_labels(dataset: Dataset, paths: Paths, part: str) -> NDArray[np.uint8]:
 
 
 def _array(dataset: Dataset, paths: Paths, part: str, letter: str) -> tuple[str, NDArray[Any]]:
-    """Return the inputs (x) or labels (y) of a part, and what they are called."""
+    """Return the name and values of a part's inputs (x) or labels (y)."""
     inputs, labels = dataset.files_of(part)
     file = labels if letter == "y" else inputs
     content = _content(dataset, paths, file)
@@ -89,7 +89,7 @@ def _content(dataset: Dataset, paths: Paths, name: str) -> bytes:
 
 
 def _raw(inputs: NDArray[Any], dataset: Dataset, name: str) -> NDArray[Any]:
-    """Return inputs as a matrix: 8-bit numbers as they are, all else as float64."""
+    """Return inputs as a matrix: 8-bit numbers unchanged, all others as float64."""
     each = inputs.shape[1:]
     other_image = len(each) == 2 and dataset.image_shape not in (None, each)
     if math.prod(each) != dataset.features or other_image:

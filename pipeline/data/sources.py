@@ -1,8 +1,8 @@
-"""Getting a data set's files: from folders that may hold them, then from public mirrors.
+"""Gets the files of a data set: from local folders, then from public mirrors.
 
-Convention: the content decides. A file counts under any of its usual names, gzipped or not, if
-its SHA-256 is the expected one; otherwise the next place is tried, and the final error lists them
-all. Nothing but `data/raw` and the cache folder is ever written to.
+Convention: a file is accepted under any of its usual names, gzipped or not, if its SHA-256 is the
+expected one. Otherwise the next place is tried; the final error lists all places. Only `data/raw`
+and the cache folder are written to.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ TOTAL_SECONDS = 600.0
 
 
 class _Wrong(Exception):
-    """A file is there and cannot be used; says why."""
+    """A file exists but cannot be used; the message says why."""
 
 
 class _Place(NamedTuple):
-    """Where files may lie.
+    """A place to look for files.
 
     Attributes:
-        shown: for people; holds no password.
-        read: returns the content of the file of a name; raises Absent, _Wrong, Unreachable.
-        public: whether it is a public mirror, where files are gzipped and keep their names.
+        shown: its name in messages, without passwords.
+        read: returns the content of a file, by name; raises Absent, _Wrong, Unreachable.
+        public: whether it is a public mirror; its files are gzipped, under their original names.
     """
 
     shown: str
@@ -50,7 +50,7 @@ class _Place(NamedTuple):
     public: bool = False
 
     def names(self, name: str) -> list[str]:
-        """Return the names that a file may have here; people and programs rename them."""
+        """Return the names that a file may have here, such as those that unpacking tools give."""
         plain = name.removesuffix(".gz")
         if self.public:
             return [f"{plain}.gz"]
@@ -67,24 +67,24 @@ def obtain(
     cache: Path | None = None,
     deadline: float = TOTAL_SECONDS,
 ) -> None:
-    """See to it that `data/raw/<name>` holds all files of a data set.
+    """Get all files of a data set into `data/raw/<name>`.
 
-    Files of `data/raw/<name>` that are right are left alone. The others are looked for, in this
-    order, in `folder`, `data/given/<name>`, `mirror`, the folder beside the checkout, `cache`, what
-    scikit-learn embeds, and the data set's public mirrors.
+    Valid files there are kept. The others are looked for, in this order, in `folder`,
+    `data/given/<name>`, `mirror`, the folder beside the checkout, `cache`, scikit-learn's embedded
+    data, and the data set's public mirrors.
 
     Args:
         dataset: what to get.
         paths: of the checkout.
-        folder: from the checkout if it is relative.
-        mirror: a folder, from the checkout if it is relative, or an address (file, http, https);
-            files lie in it directly or in a subfolder of the data set's name.
-        cache: a folder that keeps what came from public mirrors; skipped if it cannot be used.
-        deadline: seconds for everything together.
+        folder: a folder; a relative path starts at the checkout.
+        mirror: a folder likewise, or an address (file, http, https); files lie in it directly or in
+            a subfolder with the data set's name.
+        cache: a folder that keeps files of public mirrors; skipped if it cannot be used.
+        deadline: limit in seconds for all files together.
 
     Raises:
-        UserError: a file is nowhere to be had; lists what was tried and what to do. `NotToBeHad`
-            if it is a file of the catalogue.
+        UserError: no place has a file; the message lists the places and what to do. `NotToBeHad`
+            for a data set of the catalogue.
     """
     places = list(_places(dataset, paths, folder, mirror, cache))
     ends, raw = time.monotonic() + deadline, paths.raw(dataset.name)
@@ -95,12 +95,12 @@ def obtain(
         content, place = _find(dataset, name, places, ends, paths.given(dataset.name))
         write_bytes(raw / name, content)
         if place.public and cache:
-            with suppress(OSError):  # a cache that cannot be written to is done without
+            with suppress(OSError):  # a cache that cannot be written is not needed
                 write_bytes(cache / name, content)
 
 
 def user_cache(dataset: str) -> Path | None:
-    """Return the user's folder of downloads, or None for a user who has no home."""
+    """Return the user's folder of downloads, or None if the user has no home folder."""
     try:
         folder: Path = pooch.os_cache("mnist-lecture")
     except RuntimeError:
@@ -155,7 +155,7 @@ def _embedded(name: str) -> bytes:
 
 
 def _mirror(mirror: str, dataset: str, paths: Paths) -> list[_Place]:
-    # The subfolder first: what lies above it under the same name may be another data set's.
+    # The subfolder first: a file of the same name above it may be another data set's.
     if mirror.lower().startswith("file:"):
         mirror = url2pathname(urlsplit(mirror).path)
     if "://" in mirror:
@@ -177,7 +177,7 @@ def _web(address: str, *, public: bool = False) -> _Place:
 def _find(
     dataset: Dataset, name: str, places: Sequence[_Place], ends: float, given: Path
 ) -> tuple[bytes, _Place]:
-    """Return a file's right content, and the first place that has it."""
+    """Return the valid content of a file, and the first place that has it."""
     tried: list[str] = []
     unusable: list[str] = []
     for place in places:
@@ -209,7 +209,7 @@ def _find(
 
 
 def _checked(content: bytes, dataset: Dataset, name: str) -> bytes:
-    """Return `content`, unpacked unless the packed file's hash is known, if it is right."""
+    """Return `content`, unpacked unless the packed file is declared; raise `_Wrong` if invalid."""
     expected = dataset.files[name]
     if content.startswith(GZIP_MAGIC) and not name.endswith(".gz"):
         try:
@@ -222,10 +222,10 @@ def _checked(content: bytes, dataset: Dataset, name: str) -> bytes:
 
 
 def _before(ends: float, read: Callable[[], bytes]) -> bytes:
-    """Return what `read` returns, or leave it behind when time is up.
+    """Return the result of `read`, or raise `Unreachable` when time is up.
 
-    A server that sends headers for ever, or a network drive that hangs, cannot be interrupted
-    from within; the thread that waits for it ends with this process at the latest.
+    A server that sends headers for ever, or a network drive that hangs, cannot be interrupted; the
+    thread that waits for it ends with this process at the latest.
     """
     if time.monotonic() > ends:
         raise Unreachable("no time left")

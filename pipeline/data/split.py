@@ -1,7 +1,6 @@
-"""Which examples train and which validate.
+"""Splits the training file into training and validation examples.
 
-Convention: indices count the examples of the training file from 0 and are sorted; the test file
-is left alone.
+Convention: indices are sorted and count the examples of the training file from 0.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class SplitIndices(NamedTuple):
 
 
 def stratified(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
-    """Draw by a seed, so that the classes keep their shares."""
+    """Draw at random, with the same share of each class in both parts."""
     from sklearn.model_selection import train_test_split
 
     try:
@@ -50,7 +49,7 @@ def stratified(labels: Labels, train: int, validation: int, seed: int) -> tuple[
 
 
 def first(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
-    """Let the first examples validate and the next ones train."""
+    """Take the first examples for validation and the next ones for training."""
     indices = np.arange(validation + train, dtype=np.uint32)
     return indices[validation:], indices[:validation]
 
@@ -64,7 +63,7 @@ EXAMPLES = whole(1, 10**9)
 
 @dataclass(kw_only=True)
 class Split:
-    """How many examples train, validate and test, and how they are drawn."""
+    """Numbers of training, validation and test examples, and how they are drawn."""
 
     train: int = field(metadata=EXAMPLES)
     validation: int = field(metadata=EXAMPLES)
@@ -78,10 +77,10 @@ def draw(labels: Labels, split: Split) -> SplitIndices:
 
     Args:
         labels: of the training file, shape (N,).
-        split: how.
+        split: sizes, method and seed.
 
     Raises:
-        UserError: there are not enough examples, or a class has too few to be drawn from.
+        UserError: there are too few examples, in all or of one class.
     """
     wanted = split.train + split.validation
     if wanted > len(labels):
@@ -97,10 +96,10 @@ def draw(labels: Labels, split: Split) -> SplitIndices:
 
 
 def refuse_overlap(indices: SplitIndices) -> None:
-    """Check that no example both trains and validates.
+    """Check that no example is in both parts.
 
     Raises:
-        UserError: some do.
+        UserError: some are.
     """
     both = np.intersect1d(indices.train, indices.validation)
     if len(both):

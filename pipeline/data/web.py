@@ -1,4 +1,4 @@
-"""One download, of limited size, whose messages never show a password."""
+"""Downloads a file of limited size; error messages contain no passwords."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MOST_REDIRECTS = 5
 
 
 class Absent(Exception):
-    """A place has no file of this name; says how it answered."""
+    """A place has no file of this name; the message is its answer."""
 
 
 class Unreachable(Exception):
-    """A place gives no file at all; says why."""
+    """A place cannot be read; the message says why."""
 
 
 def download(url: str) -> bytes:
-    """Return what an address gives, at most `MOST_BYTES`; a slow source may take for ever.
+    """Return the content at an address, at most `MOST_BYTES`; there is no limit of time.
 
     Args:
         url: http or https, perhaps with user and password.
@@ -35,9 +35,9 @@ def download(url: str) -> bytes:
     with requests.Session() as session:
         # A session follows redirects to http and https only.
         session.max_redirects = MOST_REDIRECTS
-        # It also reads what a redirect carries, all of it, unless there is nothing to read.
+        # It also reads the body of a redirect, however long it is, unless that is closed.
         session.hooks["response"].append(_close_redirect)
-        # Answers are not tried again: that would read them, however long they are.
+        # No retries after an answer: they would read its body, however long it is.
         retry = Retry(total=2, redirect=False, backoff_factor=0.3, respect_retry_after_header=False)
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
@@ -47,7 +47,7 @@ def download(url: str) -> bytes:
                     raise Absent(f"{response.status_code} {printable(response.reason or '')}")
                 response.raise_for_status()
                 content: bytes = response.raw.read(MOST_BYTES + 1)
-        except requests.exceptions.InvalidURL:  # its text has parts of the address in it
+        except requests.exceptions.InvalidURL:  # its message contains parts of the address
             raise Unreachable("no valid address") from None
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise Unreachable(one_line(_innermost(error))) from None
@@ -62,7 +62,7 @@ def _close_redirect(response: requests.Response, **_: object) -> None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return what an error comes from: what is wrapped around it names no more than it does."""
+    """Return the error that caused all others; those around it add no information."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return error
