@@ -1,7 +1,7 @@
-"""Activation functions f and their derivatives f', each beside the other.
+"""Activation functions f and their derivatives f'.
 
-Convention: f takes the pre-activation H_bar, f' takes the output H = f(H_bar); both are of shape
-(b, m), as is what they return. The engine compiles these formulas as they are.
+Convention: f takes the pre-activation H_bar, f' takes the output H = f(H_bar); arguments and
+results have shape (b, m). The engine compiles these formulas, operation by operation.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def softmax(H_bar: Array) -> Array:
 
 
 def none(H: Array) -> Array:
-    """Raise: an output that depends on its whole row has no such derivative."""
+    """Raise: f has no derivative of this form, since each output depends on its whole row."""
     raise NotImplementedError
 
 
@@ -72,8 +72,8 @@ class Activation(NamedTuple):
 
     Attributes:
         function: f, of the pre-activation.
-        derivative: f', of the output; `none` if f can only be the last layer's.
-        javascript: f in JavaScript, of a pre-activation `x` or of all of its layer's, `row`.
+        derivative: f', of the output; `none` if only the last layer can have f.
+        javascript: f in JavaScript, of a pre-activation `x` or of its whole layer's, `row`.
         javascript_derivative: f' in JavaScript, of an output `h`.
     """
 
@@ -91,5 +91,5 @@ ACTIVATIONS = {
     "softmax": Activation(softmax, none, "1 / row.reduce((sum, y) => sum + Math.exp(y - x), 0)"),
 }
 
-# Those of single numbers, which hidden layers and the squared error need.
+# Elementwise functions, which hidden layers and the squared error need.
 SINGLE = {name: f for name, f in ACTIVATIONS.items() if f.derivative is not none}

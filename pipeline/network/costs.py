@@ -1,10 +1,9 @@
-"""Cost functions, each beside its gradient at the last layer's pre-activation.
+"""Cost functions and their gradients at the last layer's pre-activation.
 
-Convention: a cost is summed over the outputs of one sample, as on the slides, and averaged over the
-batch. The functions here return the cost of each single output, and its gradient δH_bar: what (5)
-and (6) call f'(h_bar) ⊙ Δ, one row per sample, not yet divided by b. Both take the pre-activations
-H_bar of the last layer, labels Y and the last layer's activation, and are of shape (b, m) as H_bar
-and Y are.
+Convention: a cost is summed over the outputs of a sample, as on the slides, and averaged over the
+batch. A cost function returns the summand of each output. Its gradient is δH_bar, which (5) and (6)
+call f'(h_bar) ⊙ Δ, not yet divided by b. Both take the last layer's pre-activations H_bar, labels Y
+and the last layer's activation; H_bar, Y and results have shape (b, m).
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ def squared_error_gradient(H_bar: Array, Y: Array, activation: Activation) -> Ar
 def cross_entropy_of_outputs(O: Array, Y: Array) -> Array:  # noqa: E741 - the slide's symbol
     """Return −[y ln o + (1 − y) ln(1 − o)] of every output, the summand of (18).
 
-    As printed on the slide, for outputs 0 < o < 1. Training uses `cross_entropy`, which says
-    the same of pre-activations and stays finite when an output rounds to 0 or 1.
+    As printed on the slide, for outputs 0 < o < 1. Training uses `cross_entropy`, which
+    takes pre-activations instead and stays finite when an output rounds to 0 or 1.
     """
     return -(Y * np.log(O) + (1 - Y) * np.log1p(-O))
 
@@ -50,8 +49,7 @@ def cross_entropy(H_bar: Array, Y: Array, activation: Activation) -> Array:
 def cross_entropy_gradient(H_bar: Array, Y: Array, activation: Activation) -> Array:
     """Return σ(h_bar) − y, equation (19).
 
-    This is the gradient at the pre-activation and holds σ' already: (5)'s f' is not applied on
-    top of it.
+    This gradient at the pre-activation already contains σ': do not multiply it by f' of (5).
     """
     return sigmoid(H_bar) - Y
 
@@ -75,9 +73,9 @@ class Cost(NamedTuple):
     """A cost function.
 
     Attributes:
-        value: its summands.
-        gradient: its gradient δH_bar at the last pre-activation.
-        outputs: the activations of the last layer that it is defined for.
+        value: returns its summands.
+        gradient: returns its gradient δH_bar at the last pre-activation.
+        outputs: names of the last layer's activations that it is defined for.
     """
 
     value: Callable[[Array, Array, Activation], Array]

@@ -26,17 +26,17 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Layers, first to last, and the name of each one's activation function."""
+    """Layers, first to last, and the names of their activation functions."""
 
     layers: tuple[Layer, ...]
     activations: tuple[str, ...]
 
 
 class Forward(NamedTuple):
-    """What the backward pass needs of a forward pass.
+    """The results of a forward pass.
 
-    `inputs[l]` of shape (b, n) went into layer l, `pre_activations[l]` of shape (b, m) came out
-    of its equation (2), before f; `outputs` of shape (b, m) is f of the last of them.
+    `inputs[l]` of shape (b, n) are the inputs of layer l, `pre_activations[l]` of shape (b, m) its
+    H_bar (2); `outputs` of shape (b, m) are those of the last layer.
     """
 
     inputs: list[Array]
@@ -45,7 +45,7 @@ class Forward(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """What a backward pass computes, first layer to last.
+    """The results of a backward pass, first layer to last.
 
     `gradients[l]` are δW and δb of layer l; `deltas[l]` of shape (b, m) is its δH_bar;
     `inputs` of shape (b, n) is δX of the first layer.
@@ -66,10 +66,10 @@ def initialise(
     """Return a network with random weights.
 
     Args:
-        architecture: its hidden layers and activations, and what parameters are drawn from.
-        inputs: how many numbers go in.
-        outputs: how many come out.
-        rng: drawn from layer by layer, weights before biases, whatever `dtype` is.
+        architecture: its hidden layers, activations and initialisers.
+        inputs: number of inputs.
+        outputs: number of outputs.
+        rng: draws layer by layer, weights before biases, in float64 for any `dtype`.
         dtype: of all parameters.
     """
     draw_W = WEIGHT_INITIALISERS[architecture.weights]
@@ -85,7 +85,7 @@ def initialise(
 def dense(layer: Layer, X: Array) -> Array:
     """Return H_bar = X Wᵀ + b of shape (b, m), for inputs X of shape (b, n).
 
-    Equation (2), which the derivation of the gradients prints again as (9) and (11).
+    Equation (2), repeated in the derivation of the gradients as (9) and (11).
     """
     return X @ layer.W.T + layer.b
 
@@ -100,7 +100,7 @@ def dense_gradients(layer: Layer, X: Array, delta: Array) -> tuple[Layer, Array]
 
     Returns:
         δW = δH_barᵀ X of shape (m, n) with δb of shape (m,), both summed over the batch; and
-        δX = δH_bar W of shape (b, n). Slide equation (10) prints the transpose on the bracket;
+        δX = δH_bar W of shape (b, n). On the slide, (10) has the transpose on the bracket;
         (5) is right, and this is (5) for rows.
     """
     return Layer(delta.T @ X, delta.sum(axis=0)), delta @ layer.W
@@ -109,7 +109,7 @@ def dense_gradients(layer: Layer, X: Array, delta: Array) -> tuple[Layer, Array]
 def forward(network: Network, X: Array) -> Forward:
     """Run inputs X of shape (b, n) through all layers: (2), then H = f(H_bar), equation (7).
 
-    The slide prints (7) as h_bar = f(h_bar); it means h on the left.
+    The slide has h_bar = f(h_bar) for (7); it means h on the left.
     """
     inputs, pre_activations = [], []
     for layer, name in zip(network.layers, network.activations, strict=True):
@@ -121,7 +121,7 @@ def forward(network: Network, X: Array) -> Forward:
 
 
 def backward(network: Network, passed: Forward, delta: Array) -> Backward:
-    """Run a gradient back through all layers, by (5), (6) and (8) from the last to the first.
+    """Propagate a gradient from the last layer to the first, by (5), (6) and (8).
 
     Args:
         network: the network that `passed` came from.
@@ -158,7 +158,7 @@ def cost_and_gradients(
 
 
 def parameters(network: Network) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the parameters under the names that a model file gives them: W1, b1, W2, ..."""
+    """Return the parameters by their names in a model file: W1, b1, W2, ..."""
     named = {}
     for number, layer in enumerate(network.layers, start=1):
         named[f"W{number}"], named[f"b{number}"] = layer.W, layer.b

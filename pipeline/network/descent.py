@@ -21,7 +21,7 @@ def decayed(
 
     Args:
         network: the network.
-        gradients: of the cost, one `Layer` a layer.
+        gradients: of the cost, one `Layer` per layer.
         weight_decay: λ ≥ 0.
     """
     pairs = zip(network.layers, gradients, strict=True)
@@ -38,15 +38,15 @@ def descend(
 ) -> tuple[Network, tuple[Layer, ...]]:
     """Take one step of gradient descent.
 
-    W ← W − ε δW, equation (17); its slide prints a plus, descent needs the minus. With momentum
+    W ← W − ε δW, equation (17); the slide has a plus, but descent needs the minus. With momentum
     μ the step is V ← μ V − ε δW, W ← W + V (Polyak 1964), which is (17) for μ = 0.
 
     Args:
         network: the network at time τ.
-        gradients: one `Layer` a layer, of the mean cost over a batch.
+        gradients: one `Layer` per layer, of the mean cost over a batch.
         learning_rate: ε.
         momentum: μ, 0 ≤ μ < 1.
-        velocity: V of the step before; None is zero.
+        velocity: V of the previous step; None means zero.
 
     Returns:
         The network at time τ + 1, and its velocity.
@@ -70,18 +70,18 @@ def epoch(
     training: Training,
     learning_rate: float,
 ) -> tuple[Network, tuple[Layer, ...]]:
-    """Take a step along the gradients of each batch.
+    """Take one step of gradient descent per batch.
 
     Args:
         network: the network at the epoch's start.
-        velocity: V of the step before; None or nothing is zero.
-        examples: what gradients are taken of.
-        batches: which of them, in which order; as many as there are taken.
+        velocity: V of the previous step; None and () mean zero.
+        examples: the training examples.
+        batches: indices of the examples of each batch.
         training: cost, momentum and weight decay.
         learning_rate: ε of this epoch.
 
     Returns:
-        The network at its end, and its velocity: nothing if there is no momentum.
+        The network at the epoch's end, and its velocity: () without momentum.
     """
     for batch in batches:
         _, gradients = cost_and_gradients(

@@ -1,4 +1,4 @@
-"""The mean cost and the accuracy of a network, which are measured after every epoch."""
+"""Measures the mean cost and the accuracy of a network."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def score(network: Network, examples: Examples, cost: str) -> Score:
     """
     H_bar = forward(network, examples.X).pre_activations[-1]
     loss = mean_cost(H_bar, examples.Y, cost, ACTIVATIONS[network.activations[-1]])
-    # Activation functions rise, so the largest pre-activation is the largest output.
+    # Activation functions are increasing: the largest pre-activation gives the largest output.
     return Score(loss, float(np.mean(H_bar.argmax(axis=1) == examples.labels)))

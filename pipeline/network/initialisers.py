@@ -1,7 +1,7 @@
-"""Random first weights and biases.
+"""Random initial weights and biases.
 
 Convention: a weight initialiser takes the shape (m, n) of W, so n is the fan-in and m the
-fan-out, and a generator; it returns float64, cast by the caller.
+fan-out, and a generator; it returns float64, which the caller converts.
 """
 
 from __future__ import annotations

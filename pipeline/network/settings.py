@@ -1,7 +1,7 @@
-"""What can be set about a network and its training: each setting beside its range.
+"""The settings of a network and its training, with their allowed values.
 
-Convention: a field's metadata is what one of the functions below returns; names come from the
-registries. A field with a default leaves the equations as the lecture has them.
+Convention: the functions below return the metadata of fields; names come from registries such as
+`ACTIVATIONS`. A default leaves the lecture's equations unchanged.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Range(NamedTuple):
     """The values that a setting may have.
 
     Attributes:
-        allowed: which they are, in words.
-        holds: tells whether a value is one of them; wrong types are not.
+        allowed: a description of them.
+        holds: tells whether a value, of any type, is one of them.
     """
 
     allowed: str
@@ -45,14 +45,14 @@ def one_of(registry: Iterable[str]) -> Metadata:
 
 def whole(lowest: int, highest: int) -> Metadata:
     """Allow whole numbers, both ends included."""
-    # bool is an int to Python, yet `seed=true` is nobody's seed.
+    # bool is a subclass of int, but `seed=true` is a mistake.
     return allow(
         f"a whole number from {lowest} to {highest}",
         lambda value: type(value) is int and lowest <= value <= highest,
     )
 
 
-# scikit-learn's and NumPy's legacy generators take no larger seed, so nobody else's can either.
+# scikit-learn's and NumPy's legacy generators take no larger seed.
 SEED = whole(0, 2**32 - 1)
 
 
@@ -63,11 +63,11 @@ def number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> Metadata:
-    """Allow numbers between two ends, which are included (lowest, highest) or not."""
+    """Allow numbers in an interval, with the ends lowest and highest, without above and below."""
     low = f"above {above:g}" if math.isfinite(above) else f"from {lowest:g}"
     high = f"below {below:g}" if math.isfinite(below) else f"to {highest:g}"
-    # Written so that nan, for which every comparison is false, is refused; and -0.0, which
-    # computes what 0.0 does and would have another identity.
+    # NaN is refused, since every comparison with it is false; and -0.0, which gives the results
+    # of 0.0 but would have another identity.
     return allow(
         f"a number {low} {high}",
         lambda value: (
@@ -78,7 +78,7 @@ def number(
 
 
 def several(entries: Metadata, example: list[Any], *, once: bool = False) -> Metadata:
-    """Allow lists with at least one entry; with `once`, of entries that differ."""
+    """Allow lists with at least one entry; with `once`, without duplicates."""
     entry = entries["range"]
     return allow(
         f"a list such as {example}, each entry {entry.allowed}{', none twice' if once else ''}",
@@ -93,15 +93,15 @@ def several(entries: Metadata, example: list[Any], *, once: bool = False) -> Met
 
 @dataclass(kw_only=True)
 class Architecture:
-    """A dense network (2), and what its first weights are drawn from.
+    """A dense network (2) and its initialisation.
 
     Attributes:
         hidden: neurons of each hidden layer.
         activation: f of the hidden layers.
         output: f of the last layer.
-        weights: what W is drawn from.
-        weight_limit: a of "uniform" weights U[−a, a].
-        biases: what b is drawn from.
+        weights: initialiser of W.
+        weight_limit: a of the "uniform" initialiser, U[−a, a].
+        biases: initialiser of b.
     """
 
     hidden: list[int] = field(metadata=several(whole(1, 10**6), [256, 128]))
@@ -117,13 +117,13 @@ class Training:
     """Gradient descent (17) on a cost, (3) or (18).
 
     Attributes:
-        cost: what is descended.
-        epochs: in all.
-        batch_size: samples a step; an epoch's last step takes what is left.
-        learning_rate: the first step size ε of (17).
-        schedule: what becomes of it.
+        cost: name of the cost.
+        epochs: number of epochs.
+        batch_size: samples per step; an epoch's last step takes the rest.
+        learning_rate: the initial step size ε of (17).
+        schedule: how the step size changes from epoch to epoch.
         momentum: μ.
-        weight_decay: λ of the weights' λ/2 Σ W².
+        weight_decay: λ of the penalty λ/2 Σ W².
         dtype: of all numbers.
     """
 

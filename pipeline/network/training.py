@@ -1,11 +1,10 @@
 """The training loop: epochs of gradient descent, each followed by an evaluation.
 
 Convention: `train` yields after every epoch and keeps no history; its caller decides what to keep.
-Given the same arguments it yields the same numbers, also when it goes on from an earlier epoch's
-network.
+Given the same arguments it yields the same numbers, also when it resumes from an earlier epoch.
 
-While an epoch is evaluated and written down, a thread takes the steps of the next one. Where a core
-is idle, as when a sweep's last seed trains alone, that makes training up to a fifth faster.
+While an epoch is evaluated and recorded, a thread takes the steps of the next one. If a core is
+idle, that makes training up to a fifth faster.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from pipeline.network.settings import Training
 
 
 class Labelled(Protocol):
-    """Examples of some kind; what else they hold is known to the descent that reads them."""
+    """Examples with labels; a `Descent` knows what else its examples hold."""
 
     @property
     def labels(self) -> NDArray[np.integer[Any]]:
@@ -39,7 +38,7 @@ E = TypeVar("E", bound=Labelled)
 
 
 class Descent(NamedTuple, Generic[E]):
-    """A way to compute a training: readable or compiled.
+    """An implementation of training: readable or compiled.
 
     Attributes:
         epoch: takes the steps of an epoch, as `pipeline.network.descent.epoch` does.
@@ -57,7 +56,7 @@ READABLE = Descent(readable.epoch, score)
 
 
 class Epoch(NamedTuple):
-    """What is known after an epoch, counted from 1."""
+    """The state after an epoch; epochs are counted from 1."""
 
     number: int
     learning_rate: float
@@ -68,7 +67,7 @@ class Epoch(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where to go on from: the state after `epoch` epochs."""
+    """The state to start or resume from, after `epoch` epochs."""
 
     epoch: int
     network: Network
@@ -88,21 +87,21 @@ def train(
     seed: int,
     descent: Descent[E],
 ) -> Iterator[Epoch]:
-    """Descend along the gradients, epoch by epoch.
+    """Train a network, epoch by epoch.
 
     Args:
-        start: the first network with epoch 0, or a later epoch's to go on from.
-        train_examples: what gradients are taken of.
+        start: the initial network with epoch 0, or the state after a later epoch.
+        train_examples: those that the gradients are computed from.
         validation_examples: evaluated after every epoch, never learned from.
-        training: the settings; epochs are counted in all, those before `start` included.
+        training: the settings; `epochs` includes those before `start`.
         seed: the order of every epoch is drawn from `generator(seed, "order", epoch)`.
-        descent: how it is computed: `READABLE`, or `pipeline.engine.descent.COMPILED`.
+        descent: the implementation: `READABLE`, or `pipeline.engine.descent.COMPILED`.
 
     Yields:
         The state after each epoch.
 
     Raises:
-        Diverged: the loss after an epoch is not finite; names epoch and step size.
+        Diverged: the loss after an epoch is not finite; the message names epoch and step size.
     """
     closed = Event()
     epochs, cost = training.epochs, training.cost
@@ -123,7 +122,6 @@ def train(
             )
         return _Descended(number, step_size, *moved)
 
-    # While an epoch is evaluated and written down, a thread takes the next one's steps.
     with ThreadPoolExecutor(max_workers=1) as thread:
         network, velocity = start.network, start.velocity
         following: Future[_Descended] | None = None
@@ -144,11 +142,11 @@ def train(
                     )
                 yield Epoch(number, step_size, on_train, on_validation, network, velocity)
         finally:
-            closed.set()  # ends the epoch under way, which nobody will read
+            closed.set()  # ends the epoch that the thread computes; it is not needed
 
 
 class _Descended(NamedTuple):
-    """What an epoch's steps lead to."""
+    """The state after an epoch's steps."""
 
     number: int
     learning_rate: float
@@ -157,5 +155,5 @@ class _Descended(NamedTuple):
 
 
 def _overflowing() -> np.errstate:
-    # A network that diverges overflows before that; its loss shows it.
+    # Numbers of a diverging network overflow; the check of its loss reports that.
     return np.errstate(over="ignore", invalid="ignore")
