@@ -1,4 +1,4 @@
-"""Arithmetic of our own: the same bytes on every CPU, at its full speed.
+"""The compiled network: the same bytes on every CPU, at its full speed.
 
 `network` is the lecture's network in NumPy, written to be read. This package computes the same,
 compiled by LLVM for your CPU: `code` writes machine code, `formulas` translates the formulas of
@@ -47,11 +47,11 @@ added to U (with momentum to V, after V ← μ V) before the entries.
 
 **Formulas** of activations and costs are `network`'s, operation by operation as they stand there.
 max(x, y) is x where x > y or either is NaN, else y: so a ReLU keeps NaN, and turns −0 into +0. A
-row's maximum begins with −∞ and its sum with +0, and go from output to output. exp, tanh, ln(x) and
+row's maximum begins with −∞, its sum with +0; both take the outputs in order. exp, tanh, ln(x) and
 ln(1 + x) are defined in `formulas`.
 
-**Costs** of outputs are converted to float64 and added one by one, by sample, then by output; one
-division by the number of samples ends it. Of equal outputs the first is the answer.
+**Costs** of outputs are converted to float64 and added one by one, by sample, then by output; the
+sum is divided by the number of samples. Of equal largest outputs the first is the predicted class.
 """
 
 # Part of a run's identity: raise it with every change of this specification that changes a bit.

@@ -1,8 +1,8 @@
-"""A few results that show whether this machine computes what others compute.
+"""The canary: a hash of a few results, which shows whether machines compute the same.
 
-Convention: the canary is part of a run's identity, in place of names and versions of libraries. It
-is computed in the thread that trains, since threads inherit flags, such as one that turns subnormal
-numbers into zero.
+Convention: it is part of a run's identity, in place of names and versions of libraries. The thread
+that trains computes it, since each thread has CPU flags of its own, such as one that turns
+subnormal numbers into zero.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pipeline.network.dense import initialise
 from pipeline.network.randomness import generator
 from pipeline.network.settings import Architecture, Training
 
-# By dtype: the canary of every machine on which results have the promised bytes.
+# By dtype: the canary of every machine that reproduces the results exactly.
 EXPECTED = {
     "float32": "ccd21d9ac2b9312eae0a8f7d6e3d691a89de82c875470fd0a7ca5a35887e4323",
     "float64": "ce491653e312aa5a1bbbde86761d332133a9291787e97930ba84cbad4d9e6485",
 }
-# m, k, n: one row and column more than tiles and vectors hold, and fewer than they hold.
+# m, k, n: one row and column more than tiles and vectors hold, and fewer.
 SHAPES = ((1, 1, 1), (5, 0, 3), (13, 40, 33), (25, 7, 17))
 NETWORK = Architecture(
     hidden=[17, 5],
@@ -49,7 +49,7 @@ def canary(dtype: str) -> str:
     """Return the SHA-256 of some results, as hexadecimal digits.
 
     Args:
-        dtype: of the training whose identity it is part of.
+        dtype: of the training.
     """
     digest = sha256(f"{VERSION} {dtype}".encode())
     for shape in SHAPES:
@@ -60,7 +60,7 @@ def canary(dtype: str) -> str:
 
 
 def _product(shape: tuple[int, int, int], dtype: Any) -> bytes:
-    """Return a product whose elements are of all sizes, some of them subnormal."""
+    """Return a product whose elements have many magnitudes, some of them subnormal."""
     m, k, n = shape
     rng = generator(m + k + n, "noise")
     A, B = (rng.standard_normal(size).astype(dtype) for size in ((m, k), (k, n)))
@@ -73,7 +73,7 @@ def _product(shape: tuple[int, int, int], dtype: Any) -> bytes:
 
 
 def _training(dtype: Any) -> list[Any]:
-    """Return what two epochs on 40 images of 20 pixels lead to, half of the pixels rare."""
+    """Return results of two epochs on 40 images of 20 pixels; half of the pixels are rare."""
     rng = generator(0, "noise")
     lit = rng.random((40, 20)) < np.repeat([0.05, 0.6], 10)
     pixels = (lit * rng.integers(1, 256, lit.shape)).astype(np.uint8)

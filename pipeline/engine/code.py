@@ -1,7 +1,7 @@
-"""Machine code from formulas: LLVM's builder, with loops, for vectors as wide as the CPU's.
+"""Writes machine code: LLVM's builder with loops, and vectors as wide as the CPU's.
 
-Convention: a kernel is a function of one argument, the address of its arguments, which are 64-bit
-words: whole numbers and addresses. It is compiled once per process, when it is first used.
+Convention: a kernel takes one address, where its arguments lie as 64-bit words: integers and
+addresses. It is compiled on its first use in a process.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pipeline.base.errors import UserError
 
 INT, POINTER, BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 LINE = 64  # bytes of a cache line, and of the largest vector
-# The environment variable that has code compiled for another CPU: for tests, and to compute on this
-# machine what another one would.
+# The environment variable that names another CPU to compile for: for tests, and to compute what
+# another machine would.
 CPU_VARIABLE = "PIPELINE_CPU"
 _V3 = {"avx2", "fma", "bmi2", "f16c", "lzcnt", "movbe"}
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 _ZEN_4 = _V4 | {"avx512bf16", "avx512vbmi2", "avx512vnni", "gfni", "sse4a", "vaes"}
-# The CPUs that it may name, in LLVM's words, and what this machine needs to run their code.
+# LLVM's names of the CPUs that it may name, and the features that running their code needs.
 CPUS: dict[str, set[str]] = {
     "x86-64": {"sse2"},
     "x86-64-v3": _V3,
@@ -60,7 +60,7 @@ def machine() -> Machine:
     """Return the CPU at hand, or the one that `PIPELINE_CPU` names.
 
     Raises:
-        UserError: it names none of `CPUS`, or one whose code this machine cannot run.
+        UserError: the named CPU is not in `CPUS`, or this machine cannot run its code.
     """
     cpu, features = os.environ.get(CPU_VARIABLE), ""
     if cpu:
@@ -71,8 +71,8 @@ def machine() -> Machine:
                 f"{CPU_VARIABLE} = {cpu}: this machine can run code for "
                 f"{', '.join(allowed) or 'no other CPU'}; unset it to compile for the CPU at hand"
             )
-    # Without loop strength reduction, which computes each address of a product's tile from the one
-    # before, so that all of them wait for each other.
+    # No loop strength reduction: it computes each address of a product's tile from the previous
+    # one, so that they wait for each other.
     llvm.set_option("", "-disable-lsr")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -81,7 +81,7 @@ def machine() -> Machine:
     target = llvm.Target.from_default_triple().create_target_machine(
         cpu=cpu, features=features, opt=3, jit=True
     )
-    # Which registers a CPU has is seen from what LLVM writes for the addition of long vectors.
+    # The code that LLVM writes for the addition of long vectors shows which registers there are.
     wide = ir.VectorType(ir.FloatType(), 16)
     module = ir.Module()
     function = ir.Function(module, ir.FunctionType(wide, [wide, wide]), "add")
@@ -122,29 +122,29 @@ class Code:
         return ir.Constant(INT, value)
 
     def all(self, value: float) -> ir.Constant:
-        """Return a vector with the same constant in all places."""
+        """Return a vector with the same constant in all lanes."""
         return ir.Constant(self.vector, [float(np.asarray(value, self.dtype))] * self.width)
 
     def spread(self, value: ir.Value) -> ir.Value:
-        """Return a vector with the same value in all places."""
+        """Return a vector with the same value in all lanes."""
         kind = ir.VectorType(value.type, self.width)
         first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, self.whole(0))
         places = ir.Constant(ir.VectorType(ir.IntType(32), self.width), [0] * self.width)
         return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
 
     def at(self, address: ir.Value, *steps: ir.Value | int) -> ir.Value:
-        """Return an address some bytes on; steps are numbers of bytes, added up."""
+        """Return an address plus steps, in bytes."""
         for step in steps:
             offset = self.whole(step) if isinstance(step, int) else step
             address = self.builder.gep(address, [offset], source_etype=BYTE)
         return address
 
     def row(self, matrix: Rows, i: ir.Value, *steps: ir.Value | int) -> ir.Value:
-        """Return the address of row i, or of what lies some bytes on."""
+        """Return the address of row i plus steps, in bytes."""
         return self.at(matrix.address, self.scale(i, matrix.stride), *steps)
 
     def load(self, address: ir.Value, kind: ir.Type | None = None) -> ir.Value:
-        """Return what lies at an address: a vector of numbers unless `kind` says otherwise."""
+        """Return the value at an address: a vector of numbers unless `kind` says otherwise."""
         return self.builder.load(address, typ=kind or self.vector, align=1 if kind else self._align)
 
     def store(self, value: ir.Value, address: ir.Value) -> None:
@@ -170,18 +170,18 @@ class Code:
         return self.builder.mul(first, other)
 
     def vectors(self, columns: ir.Value) -> ir.Value:
-        """Return how many vectors hold so many columns."""
+        """Return the number of vectors that hold `columns` numbers."""
         rounded = self.builder.add(columns, self.whole(self.width - 1))
         return self.builder.sdiv(rounded, self.whole(self.width))
 
     def room(self, count: int) -> ir.Value:
         """Return the address of memory for some vectors, kept until the function returns."""
-        with self.builder.goto_entry_block():  # once, whatever loop asks for it
+        with self.builder.goto_entry_block():  # once, even if a loop calls this
             typed = self.builder.alloca(ir.ArrayType(self.vector, count))
         return self.builder.inttoptr(self.builder.ptrtoint(typed, INT), POINTER)
 
     def prefetch(self, address: ir.Value) -> None:
-        """Have a cache line fetched, to be read soon."""
+        """Fetch a cache line that will be read soon."""
         number, name = ir.IntType(32), "llvm.prefetch.p0"
         kind = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
         declared = self.function.module.globals.get(name)
@@ -211,12 +211,12 @@ class Code:
         """Run `body(i, *values)` for i = 0, ..., count − 1.
 
         Args:
-            count: number of rounds.
-            body: writes a round, from i and the values; returns the values for the next round.
-            carried: the values of the first round.
+            count: number of iterations.
+            body: writes an iteration, given i and the values; returns the next values.
+            carried: the values of the first iteration.
 
         Returns:
-            The values after the last round.
+            The values after the last iteration.
         """
         builder, before = self.builder, self.builder.block
         head, inside, after = (self.function.append_basic_block() for _ in range(3))
@@ -275,7 +275,7 @@ _lock = Lock()
 def writing(
     module: ir.Module, name: str, kinds: Sequence[ir.Type], dtype: DTypeLike
 ) -> Iterator[Code]:
-    """Write a function, which returns nothing, into a module."""
+    """Write a void function into a module."""
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     code = Code(function, dtype)
     yield code
@@ -283,12 +283,12 @@ def writing(
 
 
 def kernel(writer: Writer, dtype: np.dtype[Any], *options: Any) -> int:
-    """Return the address of a kernel, compiled when it is first asked for.
+    """Return the address of a kernel, compiled on first use.
 
     Args:
         writer: writes function "kernel" into a module: `writer(module, dtype, *options)`.
         dtype: of the numbers that it computes with.
-        options: what `writer` takes besides, hashable.
+        options: further arguments of `writer`, hashable.
     """
     with _lock:  # an epoch is evaluated in one thread while another takes the next one's steps
         return _compile(writer, dtype, *options)

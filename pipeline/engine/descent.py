@@ -1,23 +1,23 @@
-"""Descent and evaluation by compiled programs: the same as `network`'s readable ones, fast.
+"""Trains and evaluates by compiled programs: the same as `network`, but fast.
 
-Convention: weights lie transposed, (n, m), so that every product reads along rows; the step size,
-1/b and the sign of descent are folded into the output error, so that products give the step.
+Convention: weights are stored transposed, (n, m), so that every product reads along rows; the
+output error includes the step size, 1/b and the sign of descent, so that products give the step.
 
-The first layer multiplies few of the rare pixels. With their inputs as x = z + e, see `inputs`,
-equation (2) reads W x + b = W e + c, where c = W z + b is what usual values give. A step (17) along
-(5), with g = −ε / b δH_bar of a batch,
+The first layer skips rare pixels that have their usual value. Their inputs are x = z + e (see
+`inputs`), so that (2) is W x + b = W e + c, where c = W z + b. In a step (17), with
+g = −ε / b δH_bar of each sample of a batch,
 
     W ← W + Σ g xᵀ = W + Σ g eᵀ + (Σ g) zᵀ    and    b ← b + Σ g
 
-moves all of W by its last term only, which moves W as b moves. So U = W − b zᵀ moves only in
-those columns in which e is not empty:
+only the last term changes all of W: it is the change of b, times zᵀ. So U = W − b zᵀ changes only
+in the columns in which e is not 0:
 
     W x + b = U e + b (e·z) + c
     U ← U + Σ g eᵀ,    b ← b + Σ g,    c ← c + Σ g (e·z) + (1 + z·z) Σ g
 
-Frequent pixels are multiplied as they are, as if z were zero there. An epoch starts from nothing
-but the network and the velocity that the epoch before returned, so that a training that is resumed
-ends with the same bytes.
+Frequent pixels are multiplied directly, as if z were 0. An epoch starts from the network and the
+velocity that the previous epoch returned, and from nothing else, so that a resumed training ends
+with the same bytes.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from pipeline.network.evaluation import Score
 from pipeline.network.settings import Training
 from pipeline.network.training import Descent
 
-# Rows that are evaluated at once: so few that a layer's inputs and weights stay in the cache. No
-# bit depends on it.
+# Rows evaluated at a time, few enough that a layer's inputs and weights stay in the cache. Results
+# do not depend on it.
 BLOCK = 240
 
 
@@ -47,7 +47,7 @@ class Examples(NamedTuple):
     Attributes:
         inputs: N of them.
         Y: zeros and ones, shape (N, m).
-        labels: the same as numbers, shape (N,).
+        labels: the numbers of their classes, shape (N,).
     """
 
     inputs: Inputs
@@ -59,8 +59,8 @@ class _Parameters:
     """All layers' weights and biases, or their velocities, laid out for products.
 
     Attributes:
-        near: the first layer's: W of the frequent features, b and c, shape (f + 2, m).
-        U: of the rare ones, shape (n − f, m).
+        near: of the first layer: W of the frequent features, b and c, shape (f + 2, m).
+        U: of the first layer, for its rare features, shape (n − f, m).
         W: the other layers' weights, transposed, shape (n, m) each.
         b: their biases, shape (1, m) each.
     """
@@ -80,7 +80,7 @@ class _Parameters:
         self.U = laid_out(rare - z.T * b, self.dtype)
 
     def layers(self) -> tuple[Layer, ...]:
-        """Return them as the network has them, copied."""
+        """Return copies in the layout of `network`."""
         inputs, b = self._inputs, self.near[-2].copy()
         W = np.empty((len(b), inputs.shape[1]), self.dtype)
         W[:, inputs.frequent] = self.near[:-2].T
@@ -94,9 +94,9 @@ class _Forward:
 
     Attributes:
         program: the program; a step adds its own calls.
-        index: which inputs, shape (rows,); filled before the program runs.
+        index: indices of the inputs, shape (rows,); set before the program runs.
         E: the first layer's inputs, shape (rows, f + 2).
-        H: each layer's outputs, shape (rows, m), but of the last layer H_bar.
+        H: outputs of each layer, but H_bar of the last one, shape (rows, m).
     """
 
     def __init__(
@@ -157,13 +157,13 @@ class _Step:
         self._factor, self._decay = np.zeros(1, dtype), np.zeros(1, dtype)
         self._momentum = np.full(1, training.momentum, dtype)
         self._ones = np.broadcast_to(np.ones(1, dtype), (1, rows))
-        G = forward.H[-1]  # overwritten, element by element: what stays in the cache is fast
+        G = forward.H[-1]  # overwritten element by element, to stay in the cache
         formula = (kernels.error, training.cost, activations[-1])
         elementwise(self._program, formula, G, forward.index, labels, G, self._factor)
         for number in range(len(now.W) - 1, -1, -1):
             W, H = now.W[number], forward.H[number]
             Wt, before = matrix(W.T.shape, dtype), matrix(H.shape, dtype)
-            transpose(self._program, W, Wt)  # before this layer's weights move
+            transpose(self._program, W, Wt)  # before this layer's weights change
             self._program.product(G, Wt, before, "derive", activations[number], D=H)
             V_W, V_b = (velocity.W[number], velocity.b[number]) if velocity else (None, None)
             self._move(H.T, G, W, V_W, self._decayed(W))
@@ -174,7 +174,7 @@ class _Step:
     def _move(
         self, A: Matrix, G: Matrix, C: Matrix, V: Matrix | None, start: Matrix | None = None
     ) -> None:
-        """Add the step, start + A G, to parameters C, by way of their velocity V if they have."""
+        """Add the step, start + A G, to C, or with momentum to V, which is then added to C."""
         if V is None:
             self._program.product(A, G, C, "add", start=start)
         else:
@@ -184,7 +184,7 @@ class _Step:
     def _decayed(
         self, W: Matrix, A: Matrix | None = None, B: Matrix | None = None
     ) -> Matrix | None:
-        """Return what will hold κ (W + A B), or κ W; None if weights do not decay."""
+        """Return a matrix that will hold κ (W + A B), or κ W; None without weight decay."""
         if not self._training.weight_decay:
             return None
         scaled = matrix(W.shape, W.dtype)
@@ -197,7 +197,7 @@ class _Step:
         f, dtype, program = len(inputs.frequent), inputs.dtype, self._program
         near, moving = now.near, None if V is None else V.near
         z, sums = laid_out(inputs.z[:, np.newaxis]), matrix((2, G.shape[1]), dtype)
-        # Before b moves: κ times the rare weights, which are U + z b, and times c − b.
+        # Before b changes: κ (U + z b), for the rare weights, and κ (c − b).
         decayed_U = self._decayed(now.U, z, near[f : f + 1])
         difference = np.array([[0, 0], [-1, 1]], dtype)
         decayed_c = self._decayed(matrix(sums.shape, dtype), difference, near[f:])
@@ -238,7 +238,7 @@ def epoch(
     training: Training,
     learning_rate: float,
 ) -> tuple[Network, tuple[Layer, ...]]:
-    """Take a step along the gradients of each batch; see `network.descent.epoch`."""
+    """Take one step of gradient descent per batch; see `network.descent.epoch`."""
     now, labels = _Parameters(network.layers, examples.inputs), laid_out(examples.Y, np.uint8)
     moving = None
     if training.momentum:

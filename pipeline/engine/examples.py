@@ -1,4 +1,4 @@
-"""What the training loop takes: examples of training and validation, as a configuration asks."""
+"""Prepares the training and validation examples of a configuration."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.engine.inputs import LARGEST_SPARSE_BATCH, RARE, inputs_of
 
 
 class Ready(NamedTuple):
-    """Examples as a descent reads them, and how their pixels became inputs.
+    """Examples as a `Descent` reads them.
 
     Attributes:
-        train: what gradients are taken of.
-        validation: what is evaluated.
-        inputs: features of each.
-        preprocessor: pixels to inputs.
+        train: the training examples.
+        validation: the validation examples.
+        inputs: number of inputs of the network.
+        preprocessor: maps raw values to inputs.
     """
 
     train: Any
@@ -32,7 +32,7 @@ class Ready(NamedTuple):
 
 
 def examples(config: Config, paths: Paths) -> Ready:
-    """Return what training under `config` reads; kept for the next job of the same data.
+    """Return the examples of a configuration; cached for the next job on the same data.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -50,7 +50,7 @@ _lock = Lock()
 
 
 def ready(config: Config, prepared: Prepared) -> Ready:
-    """Return the same of images that were read before."""
+    """Return the examples of data that are loaded already."""
     dtype = np.dtype(config.training.dtype)
 
     def of(part: Part, rare: float) -> Examples:

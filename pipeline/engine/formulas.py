@@ -1,8 +1,8 @@
-"""The formulas of `network`, compiled as they stand, and exp, tanh and logarithms.
+"""Compiles the formulas of `network`, and defines exp, tanh and logarithms.
 
 A formula such as `sigmoid` is called with `Numbers` in place of an array. Each NumPy operation that
-it uses then writes the instruction that does the same to a vector. So every activation and cost is
-defined once, in `network`. A formula that uses an operation which is not in `_OPERATIONS` raises
+it uses then writes the same operation on vectors. So every activation and cost is defined
+once, in `network`. A formula that uses an operation which is not in `_OPERATIONS` raises
 NotImplementedError.
 """
 
@@ -23,12 +23,12 @@ from pipeline.engine.code import Code
 class Row(NDArrayOperatorsMixin):
     """A row of numbers, which `at` reads or computes vector by vector.
 
-    Its maximum and its sum are loops, which are written at once; all else is written by `at`.
+    Its maximum and its sum write their loops immediately; all else is written by `at`.
 
     Args:
         code: the function that is being written.
-        columns: how many numbers.
-        at: returns the vector that begins some vectors on.
+        columns: length of the row.
+        at: returns the j-th vector of the row.
     """
 
     def __init__(self, code: Code, columns: ir.Value, at: Callable[[ir.Value], Numbers]) -> None:
@@ -57,7 +57,7 @@ class Row(NDArrayOperatorsMixin):
         return Row(self.code, self.columns, at)
 
     def _along(self, operation: np.ufunc, start: float) -> Row:
-        """Return `operation(... operation(operation(start, x_0), x_1) ...)` in all places."""
+        """Return `operation(... operation(operation(start, x_0), x_1) ...)` in all lanes."""
         code, size = self.code, self.code.dtype.itemsize
         place = code.room(1)
 
@@ -84,7 +84,7 @@ class Numbers(NDArrayOperatorsMixin):
         self.code, self.value, self.dtype = code, value, code.dtype
 
     def astype(self, dtype: np.dtype[Any]) -> Numbers:
-        """Return 1 where true, 0 where not; a formula only asks for its own dtype."""
+        """Return 1 where true, else 0; a formula converts to its own dtype only."""
         return where(self, 1, 0)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Numbers:
@@ -142,7 +142,7 @@ def fma(x: Numbers, y: Numbers, z: Numbers) -> Numbers:
 
 
 def _polynomial(x: Numbers, coefficients: list[float]) -> Numbers:
-    """Return Σ c_k x^k by Horner's rule, one fused multiply-add a coefficient."""
+    """Return Σ c_k x^k by Horner's rule, one fused multiply-add per coefficient."""
     *rest, total = _numbers(x.code, *coefficients)
     for coefficient in reversed(rest):
         total = fma(total, x, coefficient)
@@ -155,11 +155,11 @@ def _parts(*hexadecimal: str) -> tuple[float, float]:
 
 
 class _Format(NamedTuple):
-    """What exp and log1p need to know of a floating-point format.
+    """The properties of a floating-point format that exp and log1p use.
 
     Attributes:
-        integer: the whole number of its size.
-        fraction: bits of its fraction.
+        integer: the integer type of the same size.
+        fraction: number of bits of its fraction.
         bias: of its exponent.
         ln2: ln 2 in two parts; the first has so few digits that its multiples by n are exact.
         smallest: exp of a smaller number is 0.
@@ -194,9 +194,9 @@ _FORMATS = {
 
 
 def _reduced(x: Numbers) -> tuple[ir.Value, Numbers]:
-    """Return n, whole numbers, and r with x = n ln 2 + r, |r| ≤ ½ ln 2."""
+    """Return integers n, and r with x = n ln 2 + r, |r| ≤ ½ ln 2."""
     code, form = x.code, _FORMATS[x.dtype.itemsize]
-    # Added to 1.5 · 2^fraction, a number is rounded to a whole one, which its last bits hold.
+    # Adding 1.5 · 2^fraction rounds x / ln 2 to an integer, which the last bits then hold.
     (shifter,) = _numbers(code, 1.5 * 2.0**form.fraction)
     shifted = x * (1 / math.log(2)) + shifter
     n = shifted - shifter
@@ -215,7 +215,7 @@ def _integers(x: Numbers, value: int) -> ir.Constant:
 
 
 def _power_of_two(x: Numbers, n: ir.Value) -> Numbers:
-    """Return 2^n for whole numbers n of the format of x whose power is a normal number."""
+    """Return 2^n in the format of x, for integers n for which 2^n is a normal number."""
     code, form = x.code, _FORMATS[x.dtype.itemsize]
     biased = code.builder.add(n, _integers(x, form.bias))
     bits = code.builder.shl(biased, _integers(x, form.fraction))

@@ -1,13 +1,13 @@
-"""What training and evaluation read: inputs in batches, nearly constant pixels kept sparse.
+"""The inputs of training and evaluation; nearly constant pixels are stored as sparse rows.
 
-Convention: most of MNIST's pixels are empty in nearly every image. A pixel is rare if all but a
-share `RARE` of the training images have the same value there, its usual one; the other pixels are
+Convention: most of MNIST's pixels are empty in nearly every image. A pixel is rare if at most a
+share `RARE` of the training images differ there from its usual value; the other pixels are
 frequent. A frequent pixel's input is x = (pixel − shift) · scale. A rare one's is x = z + e, where
-z comes from the usual value. e is zero in most images, so that only its other values, the entries,
-are stored. `descent` says what this saves.
+z is the input of the usual value. e is 0 in most images; only its other values, the entries, are
+stored. `descent` shows what this saves.
 
-The usual value is the pixel's own and need not be 0, so that z is small wherever the data are
-standardised: images whose paper is black and whose ink is white lose no digits.
+Each pixel has its own usual value, which need not be 0. So z is small for standardised data whether
+the background is black or white, and no digits are lost.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from pipeline.engine.program import Matrix, Program, laid_out, matrix, vectors
 
 Indices = NDArray[np.int64]
 
-# Every result depends on it. The time hardly does: between a tenth and two fifths it changes by
-# less than a twentieth, since what more rare pixels save in products they cost in entries.
+# Every result depends on it. Time hardly does: from 0.1 to 0.4 it changes by less than 5 %, since
+# more rare pixels save time in products but cost time in entries.
 RARE = 0.2
 # Entries are added to a weight one by one, each addition rounded. For batches of 50 to 1,000 the
 # first layer's rounding error is some four times the readable network's; beyond, it grows.
 LARGEST_SPARSE_BATCH = 1000
-# Rows that are handled at once while examples are made, so that this takes little memory.
+# Rows processed at a time when examples are made, to save memory.
 ROWS = 1000
 
 
@@ -38,7 +38,7 @@ class Sparse(NamedTuple):
 
     Attributes:
         starts: where each image's entries start, then where the last one's end: shape (N + 1,).
-        entries: number of the rare pixel, and value, image by image.
+        entries: index of the rare pixel, and value, image by image.
     """
 
     starts: Indices
@@ -69,18 +69,18 @@ class Inputs:
 
         Args:
             program: the program.
-            rows: how many inputs.
-            index: which; `kernels.AHEAD` more numbers, of any inputs, follow after the last.
+            rows: number of inputs.
+            index: their indices, followed by `kernels.AHEAD` other valid ones.
             E: shape (rows, f + 2).
         """
         raise NotImplementedError
 
 
 class ArrayInputs(Inputs):
-    """Inputs that lie ready in an array: every feature is frequent.
+    """Inputs stored as an array: every feature is frequent.
 
     Args:
-        E: N rows of n inputs, then 0 and 1: shape (N, n + 2), as `matrix` makes it; kept.
+        E: N rows of n inputs, then 0 and 1: shape (N, n + 2), as `matrix` makes it; not copied.
     """
 
     def __init__(self, E: Matrix) -> None:
@@ -105,7 +105,7 @@ class PixelInputs(Inputs):
         shift: a number or shape (n,).
         scale: the same.
         dtype: of the inputs.
-        rare: the share of images up to which a pixel is rare; 0 makes every one frequent.
+        rare: the largest share of images in which a rare pixel differs; 0 means no pixel is rare.
     """
 
     def __init__(
@@ -152,10 +152,10 @@ class PixelInputs(Inputs):
 def inputs_of(
     preprocessor: AffineMap, raw: NDArray[Any], dtype: DTypeLike, *, rare: float = 0.0
 ) -> Inputs:
-    """Return what a preprocessor makes of raw examples, in batches.
+    """Return the inputs that a preprocessor makes of raw examples.
 
-    8-bit pixels without a matrix are computed as they are read. All else is computed once: with a
-    matrix, anything else would cost more than the network itself.
+    From 8-bit pixels without a matrix, inputs are computed whenever they are read. All others are
+    computed once: repeated products with the matrix would cost more than the network.
 
     Args:
         preprocessor: the map.
@@ -196,8 +196,8 @@ def times(
     Args:
         program: the program.
         inputs: whose e is multiplied.
-        rows: how many of its rows.
-        index: which rows, shape (rows,) or longer.
+        rows: number of its rows.
+        index: indices of these rows, shape (rows,) or longer.
         U: shape (n − f, m).
         H: shape (rows, m).
         start: shape (1, m); zeros if None.
@@ -223,7 +223,7 @@ def add_transposed_times(
 
 
 def _usual(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return each pixel's median over some 1,000 images: what most have, if most agree."""
+    """Return each pixel's median over some 1,000 images: the value of most, if most agree."""
     sample = np.sort(pixels[:: -(-len(pixels) // ROWS)], axis=0)
     return sample[len(sample) // 2]
 

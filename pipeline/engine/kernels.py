@@ -1,8 +1,8 @@
 """The kernels: the loops in which training and evaluation spend most of their time.
 
-Convention: matrices lie by rows, as `program.matrix` makes them, so that whole vectors may be
-read and written beyond the last column. A function here writes a kernel when it is first needed;
-its arguments after `code` are the kernel's own, in their order.
+Convention: matrices are stored by rows, as `program.matrix` makes them, so that whole vectors may
+be read and written beyond the last column. Each function writes a kernel; its arguments after
+`code` are the kernel's, in order.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pipeline.network.costs import COSTS
 
 DType = np.dtype[Any]
 V: TypeAlias = ir.Value  # a value that is known only when the compiled code runs
-# Vectors of a row that stay in registers while a sparse row is read. No bit depends on it.
+# Vectors of a row that stay in registers while a sparse row is read. Results do not depend on it.
 PANEL = 8
 # Rows ahead whose pixels are fetched while a row is read.
 AHEAD = 8
 
 
 def written(kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a `code.Writer` of a function that takes code, the kernel's arguments and options.
+    """Turn a function of code, the kernel's arguments and options into a `code.Writer`.
 
     Args:
         kinds: of the arguments, see `Code.arguments`.
@@ -48,7 +48,7 @@ def written(kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 def run(module: ir.Module, dtype: DType) -> None:
     """Write: call kernels one after the other.
 
-    In memory, each one's address and number of arguments, then its arguments.
+    In memory, a call is the kernel's address, the number of its arguments, then these.
     """
     with writing(module, "kernel", [POINTER, INT], dtype) as code:
         called = ir.FunctionType(ir.VoidType(), [POINTER])
@@ -138,7 +138,7 @@ def _tile(module: ir.Module, dtype: DType, rows: int, vectors: int) -> ir.Functi
 
 
 def epilogue(module: ir.Module, dtype: DType, name: str, *options: str) -> None:
-    """Write: what becomes of a tile's sums. A product's arguments from word 11 on: C, D, s."""
+    """Write: apply an epilogue to a tile's sums; its C, D, s are a product's words from 11 on."""
     with writing(module, "kernel", [POINTER, POINTER, INT, INT, INT, INT], dtype) as code:
         record, scratch, row, column, rows, vectors = code.function.args
         C, D, scalar = code.arguments(code.at(record, 11 * 8), "mmp")
@@ -194,7 +194,7 @@ def _activate(total: Numbers, c: V, d: V, s: V, name: str) -> None:
 
 
 def _derive(total: Numbers, c: V, d: V, s: V, name: str) -> None:
-    """C = f' · sum, equation (8); f' is one of D = f(H_bar)."""
+    """C = f' · sum, equation (8); f' is computed from D = f(H_bar)."""
     slope = ACTIVATIONS[name].derivative(_read(total.code, d))  # type: ignore[arg-type]
     _write(slope * total, c)
 
@@ -253,14 +253,14 @@ def output(H: Row, Y: Row, s: Row, activation: str) -> Any:
 
 
 def _bytes(code: Code, place: V) -> Numbers:
-    """Return bytes as numbers, one for each place of a vector."""
+    """Return bytes as numbers, one per lane of a vector."""
     read = code.load(place, ir.VectorType(BYTE, code.width))
     wider = code.builder.zext(read, ir.VectorType(ir.IntType(32), code.width))
     return Numbers(code, code.builder.sitofp(wider, code.vector))  # exact: below 256
 
 
 def _entry(code: Code, array: V, i: V) -> V:
-    """Return a whole number of an array of them."""
+    """Return element i of an array of 64-bit integers."""
     return code.load(code.at(array, code.scale(i, 8)), INT)
 
 
@@ -307,7 +307,7 @@ def take(code: Code, rows: V, vectors: V, index: V, X: Rows, C: Rows) -> None:
 
 @written("ipppm")
 def fetch(code: Code, rows: V, index: V, starts: V, entries: V, Y: Rows) -> None:
-    """Write: have entries and labels at an index of rows in the cache when they are needed."""
+    """Write: prefetch entries and labels at an index of rows."""
 
     def each_row(i: V) -> None:
         number = _entry(code, index, i)
@@ -381,7 +381,7 @@ def _panels(code: Code, rows: V, vectors: V, panel: Callable[[V, list[V]], None]
 def _along_entries(
     code: Code, starts: V, entries: V, row: V, body: Callable[..., list[V]], carried: list[V]
 ) -> list[V]:
-    """Run `body(entry, *carried)` along a sparse row; returns what is carried at its end."""
+    """Run `body(entry, *carried)` along a sparse row; returns the last values."""
     first, count = _entries(code, starts, entries, row)
 
     def step(_: V, entry: V, *values: V) -> list[V]:
@@ -398,7 +398,7 @@ def _entries(code: Code, starts: V, entries: V, row: V) -> tuple[V, V]:
 
 
 def _row_and_factor(code: Code, entry: V, U: Rows) -> tuple[V, V]:
-    """Return the address of U's row that an entry multiplies, and its value in all places."""
+    """Return the address of U's row that an entry multiplies, and its value in all lanes."""
     column = code.load(entry, ir.IntType(8 * code.dtype.itemsize))
     if column.type != INT:
         column = code.builder.zext(column, INT)
@@ -410,7 +410,7 @@ def _row_and_factor(code: Code, entry: V, U: Rows) -> tuple[V, V]:
 def transpose(code: Code, down: V, across: V, W: Rows, T: Rows) -> None:
     """Write: T = Wᵀ, by square blocks as wide as a vector, beyond W's last row and column too."""
     width, half, size = code.width, code.width // 2, machine().vector_bytes
-    # Of two vectors a, b: a0 b0 a1 b1 ..., their first halves or their second ones.
+    # Interleave vectors a, b, as a0 b0 a1 b1 ...: their first halves, or their second ones.
     mixes = [
         ir.Constant(
             ir.VectorType(ir.IntType(32), width),

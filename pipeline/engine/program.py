@@ -18,7 +18,7 @@ Matrix = NDArray[np.floating[Any]]
 def matrix(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     """Return zeros of shape (rows, columns), with room for whole vectors beside and below.
 
-    Rows begin at cache lines, an odd number of which is a row's stride: a column of vectors then
+    Rows begin at cache lines. The stride is an odd number of lines, so that a column of vectors
     spreads over the whole cache.
     """
     rows, columns = shape
@@ -34,14 +34,14 @@ def matrix(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
 
 
 def laid_out(X: NDArray[Any], dtype: DTypeLike | None = None) -> Matrix:
-    """Return a copy of an array of two dimensions as `matrix` lays it out."""
+    """Return a copy of a two-dimensional array in the layout of `matrix`."""
     copy = matrix(X.shape, dtype or X.dtype)
     copy[:] = X
     return copy
 
 
 def vectors(columns: int, dtype: DTypeLike) -> int:
-    """Return how many vectors hold so many columns."""
+    """Return the number of vectors that hold `columns` numbers."""
     return -(-columns * np.dtype(dtype).itemsize // machine().vector_bytes)
 
 
@@ -52,7 +52,7 @@ class Program:
         dtype: of the numbers that it computes with.
 
     Attributes:
-        names: of the kernels that it calls, with the sizes of products, for a profile.
+        names: of the kernels that it calls, with sizes of products, for profiling.
     """
 
     def __init__(self, dtype: DTypeLike) -> None:
@@ -64,7 +64,7 @@ class Program:
         self.zero = np.zeros(1, dtype)
 
     def call(self, writer: Writer, options: tuple[Any, ...], *arguments: Any) -> None:
-        """Add the call of a kernel: an array gives its address, a matrix its stride as well."""
+        """Add a kernel call: an array is passed by address, a matrix by address and stride."""
         words: list[int] = []
         for each in arguments:
             if isinstance(each, int):
@@ -86,13 +86,13 @@ class Program:
         D: Matrix | None = None,
         scalar: NDArray[Any] | None = None,
     ) -> None:
-        """Add a product A B, and what becomes of its elements: one of `kernels.EPILOGUES`.
+        """Add a product A B, followed by one of `kernels.EPILOGUES`.
 
         Args:
             A: shape (m, k), any strides.
             B: shape (k, n), as `matrix` makes it.
-            C: shape (m, n), likewise; what lies beside its last column is overwritten.
-            epilogue: its name, and its options.
+            C: shape (m, n), likewise; the padding beside its last column is overwritten.
+            epilogue: its name and options.
             start: what the chains start from: shape (1, n), for all rows, or (m, n); zeros if None.
             D: the epilogue's second matrix, as C.
             scalar: the epilogue's number, one element.
@@ -116,7 +116,7 @@ class Program:
         self.names[-1] = f"product {m} x {k} x {n}, {' '.join(epilogue)}"
 
     def run(self) -> None:
-        """Run all calls; other Python threads go on meanwhile."""
+        """Run all calls, without the GIL."""
         if self._packed is None:
             self._packed = np.array(self._words, np.int64)
         _run()(self._packed.ctypes.data, len(self.names))
