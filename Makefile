@@ -41,10 +41,10 @@ $(LOCKED): requirements.lock pyproject.toml
 	@test "$$(cat $(LOCKED) 2>/dev/null)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev/null || \
 	  { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
-	  echo "uv is not to be had; pip takes longer"
+	  echo "uv could not be installed; pip takes longer"
 	@echo "installing the $$(grep -c '^[A-Za-z]' requirements.lock) packages of requirements.lock (up to two minutes)"
 	@$(INSTALL) --require-hashes --requirement requirements.lock || \
-	  { echo "error: the packages of requirements.lock could not be installed; is a package index within reach?" >&2; exit 1; }
+	  { echo "error: the packages of requirements.lock could not be installed; is a package index reachable?" >&2; exit 1; }
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then \
 	  $(BIN)/dvc config --local core.no_scm true; fi

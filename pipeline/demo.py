@@ -44,7 +44,7 @@ def prepare(root: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the demo, or what it stands in for."""
+    """Run the demo or, with --if-needed and the data, `dvc repro`."""
     with one_line_errors():
         words = Words()
         words.add_argument(
@@ -62,7 +62,7 @@ def main() -> None:
                 print(f"{printable(str(error))}\n", file=sys.stderr, flush=True)
             else:
                 python(paths.root, "dvc", "repro")
-                # DVC knows nothing of MLflow's store, which somebody may have deleted.
+                # DVC does not track MLflow's store, so it may be missing.
                 python(paths.root, "pipeline.stages.track")
                 return
         run(paths)

@@ -1,6 +1,6 @@
 """One short module per DVC stage: it loads files, calls a function and saves the result.
 
-Importing this package chooses what NumPy computes with, before any stage imports it.
+Importing this package chooses NumPy's threads and kernels, before a stage imports NumPy.
 """
 
 import atexit
@@ -15,7 +15,7 @@ if find_spec("llvmlite") is None:
         "error: llvmlite, which compiles the arithmetic of pipeline/engine, is missing; `make env` "
         "installs it on x86-64 and Arm64"
     )
-# A stage imports large libraries, works for seconds, and ends. What is imported stays; by default
-# the collector goes through all of it again and again meanwhile, and once more at the end.
+# A stage imports large libraries and runs for seconds. By default, the garbage collector would
+# traverse all imported objects again and again, and once more at exit.
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)

@@ -31,8 +31,8 @@ def evaluate(config: Config, paths: Paths) -> None:
     write_csv(paths.history, ["seed", "epoch", "split", "metric", "value"], history(records))
     names = data.dataset.class_names
     confusions = {
-        seed: evaluation.confusion(each.labels, each.predicted, len(names))
-        for seed, each in answers.items()
+        seed: evaluation.confusion(answer.labels, answer.predicted, len(names))
+        for seed, answer in answers.items()
     }
     write_csv(
         paths.classes,
@@ -76,8 +76,8 @@ def history(records: dict[int, Finished | None]) -> Iterator[Row]:
 
 def predictions(answers: dict[int, Answers]) -> Iterator[Row]:
     """Yield a row for every seed and test image."""
-    for seed, each in answers.items():
-        columns = (each.labels, each.predicted, each.margin, each.confidence)
+    for seed, answer in answers.items():
+        columns = (answer.labels, answer.predicted, answer.margin, answer.confidence)
         for image, row in enumerate(zip(*columns, strict=True)):
             yield seed, image, *row
 

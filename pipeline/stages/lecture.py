@@ -17,10 +17,10 @@ from pipeline.results.style import save
 def lecture(config: Config, paths: Paths) -> None:
     """Draw every figure, and write what the cosines measure."""
     with ThreadPoolExecutor() as beside:
-        # On the other cores, while this one draws what does not wait for it.
+        # Runs on other cores, while this one draws the figures that do not need it.
         measuring = beside.submit(cosine.measure)
         data = load(config, paths)
-        raw, labels = (each[:DIGITS] for each in data.training_file)
+        raw, labels = (array[:DIGITS] for array in data.training_file)
         drawn = without_data()
         if data.dataset.image_shape:
             drawn |= of_digits(raw, labels, data.dataset.image_shape, data.dataset.classes)

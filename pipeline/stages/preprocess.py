@@ -1,4 +1,4 @@
-"""Stage `preprocess`: fit the preprocessor to the training examples, and say what it does."""
+"""Stage `preprocess`: fit the preprocessor to the training examples, and measure its effect."""
 
 from __future__ import annotations
 

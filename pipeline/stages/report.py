@@ -37,7 +37,7 @@ def report(config: Config, paths: Paths) -> None:
 
 
 def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> Results:
-    """Return what the stages before have left."""
+    """Return the results of the earlier stages."""
     (name,) = configuration_names([experiment(config)])
     data = load(config, paths)
     answers = evaluate_all(records, data.test.raw, data.test.one_hot, config.training.cost)

@@ -1,4 +1,4 @@
-"""Stage `split`: which examples train and which validate."""
+"""Stage `split`: draw the training and the validation examples."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def studies(config: Config, paths: Paths) -> None:
     ways = preprocessed(
         config, paths, [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
     )
-    splits = {each.experiment["split"]["seed"]: each for each in settings(paths, "splits")}
+    splits = {way.experiment["split"]["seed"]: way for way in settings(paths, "splits")}
     points = against_five_runs(ours, FIVE_RUNS)
     write_json(
         paths.studies,
@@ -56,7 +56,7 @@ def studies(config: Config, paths: Paths) -> None:
         ("five runs", "lecture", ours.rows(last=False)),
         ("author", "author", author.rows(last=False)),
         *(("preprocessing", way.name, way.setting.rows(last=True)) for way in ways),
-        *(("splits", f"split {seed}", each.rows(last=True)) for seed, each in splits.items()),
+        *(("splits", f"split {seed}", way.rows(last=True)) for seed, way in splits.items()),
     ]
     write_csv(
         paths.studies_runs,
@@ -72,8 +72,8 @@ def studies(config: Config, paths: Paths) -> None:
         "splits": splits_figure(
             {
                 (split, seed): accuracy
-                for split, each in splits.items()
-                for seed, accuracy in each.test.items()
+                for split, way in splits.items()
+                for seed, accuracy in way.test.items()
             }
         ),
     }
@@ -89,10 +89,10 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
     """
     table = paths.sweeps / sweep / "runs.csv"
     if not table.exists():
-        raise UserError(f"{table} is missing; `make lecture` runs the sweep that leaves it")
+        raise UserError(f"{table} is missing; `make lecture` runs the sweep that writes it")
     with table.open(newline="") as file:
         folders = [paths.records / row["record"] for row in csv.DictReader(file)]
-    groups = grouped(map(read_finished, folders), lambda each: each.description["experiment"])
+    groups = grouped(map(read_finished, folders), lambda record: record.description["experiment"])
     return [_setting(records, paths) for records in groups.values()]
 
 
@@ -105,10 +105,10 @@ def _setting(records: list[Finished], paths: Paths) -> Setting:
     return Setting(
         experiment,
         curves={
-            part: {each.seed: [e[part]["accuracy"] for e in each.history] for each in records}
+            part: {run.seed: [epoch[part]["accuracy"] for epoch in run.history] for run in records}
             for part in ("train", "validation")
         },
-        right={each.seed: each.model().predict(test.raw) == test.labels for each in records},
+        right={run.seed: run.model().predict(test.raw) == test.labels for run in records},
     )
 
 

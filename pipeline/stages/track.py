@@ -31,21 +31,21 @@ def main() -> None:
         )
         what.add_argument("--follow", action="store_true", help=SUPPRESS)  # beside a sweep
         words.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
-        asked = words.parse_args(given())
+        options = words.parse_args(given())
         paths = Paths(find_root())
-        config = compose(paths, asked.overrides)
-        # Imported only now: MLflow takes seconds, and its address may be wrong already.
+        config = compose(paths, options.overrides)
+        # Imported only now: MLflow takes seconds, and a wrong address fails before.
         from pipeline.tracking import sync
 
-        if asked.follow:
+        if options.follow:
             sync.follow(config, paths)
             return
-        # Whatever DVC has put into runs/ is checked here, and kept.
+        # Check what DVC has put into runs/, and copy it to the records.
         gather(config, paths)
-        if asked.status:
+        if options.status:
             sync.status(config, paths)
         else:
-            sync.sync(config, paths, rebuild=asked.rebuild)
+            sync.sync(config, paths, rebuild=options.rebuild)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ overrides:
   such as [64,32] is one value. Quote brackets and parentheses for the shell.
 
   seeds=[0,1,2]  the seeds that every configuration is trained with
-  seed=0,1,2     these instead, for this command; seed='range(20)' are twenty
+  seed=0,1,2     these seeds instead, for this command; seed='range(20)' are twenty
   test=true      also evaluate every run on the test images
   dry_run=true   list what would be trained, and train nothing
 
@@ -58,26 +58,26 @@ def main() -> None:
             "--cfg", action="store_true", help="print the resulting configuration, train nothing"
         )
         words.add_argument("overrides", nargs="*", help="see below")
-        asked = words.parse_intermixed_args(given())
+        options = words.parse_intermixed_args(given())
         paths = Paths(find_root())
-        if asked.cfg:
+        if options.cfg:
             with started(paths):
-                print(OmegaConf.to_yaml(composed(asked.overrides)), end="")
+                print(OmegaConf.to_yaml(composed(options.overrides)), end="")
             return
-        outcome = sweep(asked.overrides, paths, mirrored)
+        outcome = sweep(options.overrides, paths, mirrored)
         if outcome is None:
             return
         ended = outcome.ended
         test = any(job.config.test for job, _ in ended)
         if test:
-            ended = [_evaluated(each, paths) for each in ended]
+            ended = [_evaluated(one, paths) for one in ended]
         configurations = [
             [Run(job.configuration, job.seed, state) for job, state in members]
-            for members in grouped(ended, lambda each: experiment(each.job.config)).values()
+            for members in grouped(ended, lambda one: experiment(one.job.config)).values()
         ]
         wide_console().print(write_tables(configurations, outcome.folder, test=test))
         if ended[0].job.config.output is not None:
-            # Whatever lies there from before belongs to seeds that may no longer be declared.
+            # Earlier runs there may be of seeds that are no longer declared.
             shutil.rmtree(paths.runs, ignore_errors=True)
             for job, state in ended:
                 copy_record(state, paths.run(job.seed))
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def _evaluated(ended: Ended, paths: Paths) -> Ended:
-    """Read the test images, if nobody has yet."""
+    """Evaluate a finished run on the test images, unless it was before."""
     job, state = ended
     if isinstance(state, Finished) and state.test is None:
         test = load(job.config, paths).test
