@@ -63,8 +63,8 @@ TASKS = (
         ["H"],
         lambda x: np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]),
         {
-            "H(0) is 1 with you; here it is 0: x > 0, not x >= 0": lambda x: 1.0 * (x >= 0),
-            "H(0) is ½ with you; here it is 0": lambda x: np.heaviside(x, 0.5),
+            "your H(0) is 1; here it is 0: x > 0, not x >= 0": lambda x: 1.0 * (x >= 0),
+            "your H(0) is ½; here it is 0": lambda x: np.heaviside(x, 0.5),
             "if compares the whole array; x > 0 by itself compares entry by entry": (
                 lambda x: 1.0 if x > 0 else 0.0
             ),

@@ -7,10 +7,10 @@ one sample, a column x:
 
     h̄ = W x + b,    h = f(h̄)           (2)
 
-(The slides print the first half again on the board, as (9) and (11).)
+(On the board, the slides repeat the first half as (9) and (11).)
 
 In programs many samples are computed at once: a batch X has a row for each of N samples. So
-W x reads X Wᵀ, and b is added to each row, which NumPy does by itself:
+W x becomes X Wᵀ, and NumPy adds b to each row:
 
     H_bar = X Wᵀ + b
 

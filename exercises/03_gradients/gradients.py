@@ -9,8 +9,8 @@ h̄ was computed from. For one sample, a column x:
     δW = δh̄ xᵀ      δb = δh̄            (5), derived as (10) and (12)
     δx = Wᵀ δh̄                          (6)
 
-⊙ multiplies entry by entry. (10) prints its transpose on the bracket; (5) is right. For a batch
-with one sample in each of its N rows, δW and δb are summed over the samples:
+⊙ multiplies entry by entry. On the slide, (10) has the transpose on the bracket; (5) is right.
+For a batch with one sample in each of its N rows, δW and δb are summed over the samples:
 
     δH_bar = f'(H_bar) ⊙ Δ
     δW = δH_barᵀ X      δb = the sum of δH_bar's rows

@@ -11,10 +11,10 @@ For one sample with labels y and outputs h or o:
     ∂C_ce/∂h̄ = σ(h̄) − y                                 (19)
 
 The sums run over the outputs of the sample. (19) is the gradient at the pre-activation h̄ of an
-output o = σ(h̄), so σ' is in it already: (8) is not applied on top of it.
+output o = σ(h̄), so it already contains σ': do not apply (8) to it.
 
-For a batch, one sample in a row, a cost is the mean of its samples' costs: a number. The gradients
-have a row for each sample and are not yet divided by the number of samples.
+For a batch, with one sample per row, a cost is the mean of its samples' costs: a number. The
+gradients have a row for each sample and are not yet divided by the number of samples.
 
 Worked example, two samples with two outputs each:
 

@@ -38,7 +38,7 @@ TASKS = (
             "this is the mean over outputs, too; (3) sums over the outputs of a sample": (
                 lambda H, Y: np.mean((Y - H) ** 2) / 2
             ),
-            "neither is the ½ of (3) there, nor the sum over outputs: this is the mean of all "
+            "the ½ of (3) is missing, and so is the sum over outputs: this is the mean of all "
             "squares": lambda H, Y: np.mean((Y - H) ** 2),
             "the differences are not squared": lambda H, Y: np.sum(Y - H) / 8,
             "this has a row for each sample; average over the batch": (

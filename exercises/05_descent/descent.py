@@ -6,8 +6,8 @@ The gradient δW points to where the cost grows. A step of size ε goes the othe
 
     W ← W − ε δW                        (17)
 
-This edition's slide prints a plus; it would climb. Repeated, with the gradient taken anew at
-each W, the steps lead down to a minimum.
+The slide has a plus, which would climb. Repeat the step, with the gradient computed anew at each W,
+and the cost falls to a minimum.
 
 Worked example: the cost ½ W² has the gradient W, and its minimum at 0. From W = 2 with ε = 0.25:
 

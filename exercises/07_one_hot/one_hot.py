@@ -7,8 +7,8 @@ position and zeros elsewhere:
 
     0 → (1, 0, 0, ...)      1 → (0, 1, 0, ...)      2 → (0, 0, 1, ...)          (23)
 
-The slide counts labels from 1; here the first class is 0, as with MNIST's digits. How many classes
-there are is told, since the last ones may be missing among the labels.
+The slide counts labels from 1; here the first class is 0, as with MNIST's digits. The number of
+classes is an argument, since the labels may lack the last ones.
 
 Shapes: labels (N,), whole numbers from 0 to classes − 1; the result (N, classes).
 
@@ -30,6 +30,6 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
     Args:
         labels: shape (N,).
-        classes: how many there are.
+        classes: the number of classes.
     """
     raise NotImplementedError

@@ -4,15 +4,15 @@ Slides: Validation and Test data splits; The effect of normalization.
 
     X_n = (X − μ) / σ                   (20)
 
-μ and σ are mean and standard deviation of the training set. The test set is normalised by the very
-same μ and σ: a network that is used on a single new image has no others, and statistics of
-test images would be knowledge of what nobody has seen. Here each feature, a column, has its own μ
+μ and σ are mean and standard deviation of the training set. The test set is normalised by the
+same μ and σ: a single new image has no statistics of its own, and nothing about the test images may
+be known before the test. Here each feature, a column, has its own μ
 and σ. The standard deviation is the root of the mean squared distance from μ, np.std's default.
 
 A feature that is the same in all training samples has σ = 0, and 0 / 0 is no number. Such a
 feature is divided by 1 instead.
 
-Shapes: train (N, n), test (M, n); both results as what they are made of.
+Shapes: train (N, n), test (M, n); each result has the shape of its set.
 
 Worked example, with the features (0, 4), whose μ = 2 and σ = 2, and (5, 5):
 

@@ -78,7 +78,7 @@ TASKS = (
                 each_by_itself
             ),
             "μ and σ are of both sets together; take the training set's alone": by_both,
-            "the test set is as it was; it needs the training set's μ and σ, too": (
+            "the test set is unchanged; it needs the training set's μ and σ, too": (
                 lambda train, test: (by_scikit_learn(train, test)[0], test)
             ),
         },

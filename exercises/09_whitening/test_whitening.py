@@ -65,7 +65,7 @@ TASKS = (
             "the mean is missing: (21) subtracts μ first": lambda X: X.T @ X / len(X),
             "1/N is missing": lambda X: np.cov(X.T) * (len(X) - 1),
             "this divides by N − 1; (21) divides by N": lambda X: np.cov(X.T),
-            "this divides by the number of features; (21) divides by that of the samples": (
+            "this divides by the number of features; (21) divides by the number of samples": (
                 lambda X: np.cov(X.T, bias=True) * len(X) / X.shape[1]
             ),
             "the transpose is on the wrong side: (X − μ)ᵀ(X − μ) has shape (n, n)": (
@@ -104,7 +104,7 @@ TASKS = (
             "the test set is whitened by its own statistics; it needs the training set's": (
                 mistaken(of_test=lambda train, test: test)
             ),
-            "the test set is as it was; it needs the training set's μ, U and s, too": (
+            "the test set is unchanged; it needs the training set's μ, U and s, too": (
                 lambda train, test, epsilon: (by_scikit_learn(train, test, epsilon)[0], test)
             ),
         },

@@ -4,14 +4,14 @@ Slides: Whitening the inputs; The effect of Whitening.
 
     C = (1/N) (X − μ)ᵀ(X − μ)           (21)
 
-is the covariance of N samples, where μ is the mean of each feature. Its singular value
-decomposition, C = U diag(s) Uᵀ, has the directions in which the data vary as columns of U, and how
-much they do, the variances, in s. Whitening turns the data to these directions and divides each
+is the covariance of N samples, where μ is the mean of each feature. In its singular
+value decomposition, C = U diag(s) Uᵀ, the columns of U are the directions in which the data vary,
+and s holds the variances along them. Whitening turns the data to these directions and divides each
 by its deviation:
 
     X_w = (X − μ) U / (√s + ε)          (22)
 
-The slide prints no U; its own figure has it, and without it features stay correlated. ε keeps the
+The slide omits U; its figure has it, and without it features stay correlated. ε keeps the
 division finite. As in exercise 8, μ, U and s are the training set's for both sets.
 
 Shapes: X, train (N, n), test (M, n), C and U (n, n), s (n,). `U, s, _ = np.linalg.svd(C)`. The sign

@@ -137,7 +137,7 @@ TASKS = (
             "σ is missing in (19)": lambda *given: backward(
                 *given, last=lambda H_bar, Y: H_bar - Y
             ),
-            "δW takes the layer before's H_bar for this layer's input; it is ReLU of it": (
+            "δW uses the previous layer's H_bar as this layer's input, which is ReLU of it": (
                 lambda *given: backward(*given, of_input=lambda H, before: before)
             ),
             "the layers are in reverse order; the first one comes first": (
