@@ -1,7 +1,7 @@
 """Exercises: the lecture's equations, to be filled in. README.md says how.
 
-Convention: `exercises.gradients` is `03_gradients/gradients.py`. The folders' numbers are no part
-of a module's name, so a page can import what an earlier one has.
+Convention: `exercises.gradients` is `03_gradients/gradients.py`. Modules' names omit
+the folders, so a page can import functions of an earlier one.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What pytest needs to grade exercises: none of the rules that hold for the project's own tests."""
+"""Relaxes the rules of the project's tests for the exercises."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from exercises.grader import FOLDER, SECONDS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let warnings pass, and end what does not end by itself, in exercises alone."""
+    """Ignore warnings and limit the time, in exercises alone."""
     for item in items:
         if item.path.is_relative_to(FOLDER):
             item.add_marker(pytest.mark.filterwarnings("ignore"))

@@ -1,8 +1,8 @@
-"""Grades what a student has filled in, and says in one line what is wrong.
+"""Grades a student's functions, and says in one line what is wrong.
 
-Convention: a `Task` gets what is right from an independent witness, and knows typical mistakes as
-functions. Each is computed on the task's arguments, which were chosen so that no two results are
-the same: so the mistake that fits can be named.
+Convention: a `Task` has an independent reference, and typical mistakes as functions. All are called
+with the task's arguments, which are chosen so that no two results are equal. A student's result
+thus shows which mistake was made.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent
-# Witnesses are exact to some nine digits: most are central differences.
+# References are exact to some nine digits: most are central differences.
 RELATIVE, ABSOLUTE = 1e-6, 1e-7
 STEP = 1e-6
 SECONDS = 20  # for one function; a loop that never ends takes longer
 
 VALUE = "value"  # stands for a result that is neither a tuple nor a list
 MOST_SHOWN = 10
-# How NumPy says so.
+# NumPy's message when inner sizes differ.
 MISMATCH = re.compile(r"matmul: .* mismatch in its core dimension .* signature \S+")
 
 Result = np.ndarray
@@ -44,10 +44,9 @@ class Task:
         function: its name on the page.
         arguments: what it is called with, by name. Arrays in it are made read-only.
         returns: names of the arrays or numbers that it returns.
-        right: computes what is right, by an independent witness.
-        mistakes: compute what typical mistakes give, by the sentence that explains the mistake.
-        aligned: brings results that may differ in what is arbitrary (as the signs of singular
-            vectors are) to one form.
+        right: the independent reference.
+        mistakes: functions with typical mistakes, by the sentence that explains the mistake.
+        aligned: removes arbitrary differences from results, such as the signs of singular vectors.
     """
 
     function: str
@@ -117,7 +116,7 @@ def grade(function: Function | None, task: Task) -> str | None:
 
 
 def in_words(error: BaseException, arguments: Mapping[str, Any] | None = None) -> str:
-    """Return one line that says where in a student's page an error came up, and which.
+    """Return one line that names an error in a student's page, and its place.
 
     Args:
         error: caught where the page was imported or its function called.
@@ -172,14 +171,14 @@ def slopes(cost: Callable[[Result], float], at: Result) -> Result:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    # A mistake shows in its result; NumPy's warning of it would come without an explanation.
+    # The grader explains a wrong result; NumPy's warnings would not.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
 class _Called(NamedTuple):
-    """What came of a call: values, how they were grouped, and what was raised instead."""
+    """The outcome of a call: values and their grouping, or the error."""
 
     values: list[Any]
     form: str
@@ -207,8 +206,8 @@ def _form(value: Any) -> str:
     """Return how values are grouped, such as `((value, value), value)`."""
     if not isinstance(value, (tuple, list)):
         return VALUE
-    shown = [_form(part) for part in value[:MOST_SHOWN]]
-    return f"({', '.join(shown)}{', ...' if len(value) > MOST_SHOWN else ''})"
+    parts = [_form(part) for part in value[:MOST_SHOWN]]
+    return f"({', '.join(parts)}{', ...' if len(value) > MOST_SHOWN else ''})"
 
 
 # --- comparing ---------------------------------------------------------------------------------
@@ -218,47 +217,47 @@ def _complaint(your: str, value: Any, right: Any, others: Mapping[str, Any]) -> 
     """Return what is wrong with one result.
 
     Args:
-        your: what to call it.
-        value: it.
-        right: what it should be.
-        others: what typical mistakes give instead.
+        your: its name in the message.
+        value: the student's result.
+        right: the right one.
+        others: the results of typical mistakes, by explanation.
     """
     if value is None:
         return f"{your} is None; does the function end with `return`?"
-    found, expected = np.asarray(value), np.asarray(right, np.float64)
-    if found.dtype.kind == "b":
+    actual, expected = np.asarray(value), np.asarray(right, np.float64)
+    if actual.dtype.kind == "b":
         return f"{your} is True or False; make numbers of it, as in (x > 0).astype(float)"
-    if found.dtype.kind not in "iuf":
+    if actual.dtype.kind not in "iuf":
         return f"{your} is of type {type(value).__name__}; expected {_shape(expected)}"
-    if _same(found, expected):
+    if _same(actual, expected):
         return None
     for sentence, other in others.items():
-        if not _same(other, expected) and _same(found, other):
+        if not _same(other, expected) and _same(actual, other):
             return sentence
-    if found.shape != expected.shape:
-        transposed = found.ndim == 2 and found.shape == expected.shape[::-1]
+    if actual.shape != expected.shape:
+        transposed = actual.ndim == 2 and actual.shape == expected.shape[::-1]
         what = "is transposed" if transposed else "has the wrong shape"
-        got = found.shape if expected.ndim and found.ndim else _shape(found)
+        got = actual.shape if expected.ndim and actual.ndim else _shape(actual)
         return f"{your} {what}: expected {_shape(expected)}, got {got}"
-    return _complaint_about_numbers(your, found.astype(np.float64), expected)
+    return _complaint_about_numbers(your, actual.astype(np.float64), expected)
 
 
-def _complaint_about_numbers(your: str, found: Result, expected: Result) -> str:
-    if not np.isfinite(found).all():
-        place = tuple(map(int, np.argwhere(~np.isfinite(found))[0]))
-        what = f"{found[place]}{_at(place)}; expected {expected[place]:.6g}"
+def _complaint_about_numbers(your: str, actual: Result, expected: Result) -> str:
+    if not np.isfinite(actual).all():
+        place = tuple(map(int, np.argwhere(~np.isfinite(actual))[0]))
+        what = f"{actual[place]}{_at(place)}; expected {expected[place]:.6g}"
         return f"{your} is {what}; is something divided by 0, or is an e^x too large?"
-    if _same(found, -expected):
+    if _same(actual, -expected):
         return f"{your} has the wrong sign"
-    factor = float(np.vdot(found, expected) / np.vdot(expected, expected))
-    if factor and _same(found, factor * expected):
+    factor = float(np.vdot(actual, expected) / np.vdot(expected, expected))
+    if factor and _same(actual, factor * expected):
         return f"{your} is {factor:.6g} times what it should be"
-    wrong = np.argwhere(~np.isclose(found, expected, RELATIVE, ABSOLUTE))
+    wrong = np.argwhere(~np.isclose(actual, expected, RELATIVE, ABSOLUTE))
     place = tuple(map(int, wrong[0]))
-    first = f"expected {expected[place]:.6g}, got {found[place]:.6g}"
+    first = f"expected {expected[place]:.6g}, got {actual[place]:.6g}"
     if not place:
         return f"{your} is wrong: {first}"
-    return f"{your} is wrong in {len(wrong)} of {found.size} entries, first{_at(place)}: {first}"
+    return f"{your} is wrong in {len(wrong)} of {actual.size} entries, first{_at(place)}: {first}"
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -1,12 +1,12 @@
-"""Trains the network of exercise 10, and shows it beside ours.
+"""Trains the network of exercise 10, and compares it with ours.
 
     python -m exercises.train                   params.yaml's network, on MNIST
     python -m exercises.train experiment=demo   on scikit-learn's digits, in seconds
     python -m exercises.train training.epochs=3 seed=1
 
 The loop over epochs is the pipeline's; every gradient and every step is yours. Ours is the compiled
-network, from the same first weights and on the same batches. Both are records of the study
-`exercises`, yours with an identity that includes your files.
+network, with the same initial weights and batches. Both are recorded in the study `exercises`; the
+identity of yours includes your files.
 """
 
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses what it computes with
@@ -43,7 +43,7 @@ from pipeline.stages.download import download
 from pipeline.sweep.job import description_of, fill, record_of, train_seed
 
 STUDY = "exercises"
-# What exercise 10 computes the gradients of, and exercise 5 descends by.
+# The settings that exercises 5 and 10 implement.
 ALLOWED = {
     ("network", "activation"): "relu",
     ("network", "output"): "sigmoid",
@@ -54,7 +54,7 @@ ALLOWED = {
 
 
 def main() -> None:
-    """Train both networks, and say where they are."""
+    """Train both networks, and print their records."""
     parser = argparse.ArgumentParser(
         prog="python -m exercises.train",
         description=__doc__,
@@ -92,10 +92,10 @@ def _refuse_what_is_not_right() -> None:
 
 
 def configuration(paths: Paths, overrides: Sequence[str]) -> Config:
-    """Return the configuration of one training, on data that are here.
+    """Return the configuration of one training, after getting its data.
 
     Raises:
-        UserError: it is of a network that exercise 10 is not about, or its data cannot be had.
+        UserError: it is not the network of exercise 10, or its data are not available.
     """
     config = compose(paths, overrides)
     for (section, name), allowed in ALLOWED.items():
