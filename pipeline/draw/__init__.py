@@ -1,1 +1,1 @@
-"""The page on which a student draws a digit and sees what the trained networks make of it."""
+"""The page on which a student draws a digit and sees how the trained networks classify it."""

@@ -1,6 +1,6 @@
 """Write reports/draw.html: a page on which the networks in runs/ recognise the digit that you draw.
 
-This is no DVC stage, since the page names the commit that it was made from.
+This is not a DVC stage, since the page names the commit that it was made from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def draw(config: Config, paths: Paths) -> None:
     """Write the page."""
     records = {seed: record for seed, record in declared(config, paths).items() if record}
     if not records:
-        raise UserError(f"{paths.runs}: no declared seed finished, so nothing can answer")
+        raise UserError(f"{paths.runs}: no declared seed finished, so there is no network")
     (name,) = configuration_names([experiment(config)])
     test = load(config, paths).test
     manifests = [

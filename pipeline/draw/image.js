@@ -1,4 +1,4 @@
-// From ink on paper to an image as the data set's are: scaled to its box, centred by its mass.
+// Turns ink on paper into an image like the data set's: scaled to its box, centred by its mass.
 //
 // Convention: ink is an array of rows, each a Float64Array of values from 0 to 255.
 "use strict";
@@ -47,13 +47,13 @@ function shift(rows, centre, size) {
  * Return the image of a drawing, row by row: `size` squared whole numbers from 0 to 255; null if
  * there is too little ink for one.
  *
- * The longer side becomes `box` pixels by area averaging, aspect kept; then whole pixels of shift
- * bring the centre of mass to `centre`, counted from 0.
+ * The longer side becomes `box` pixels by area averaging, with the aspect ratio kept; then the image
+ * is shifted by whole pixels so that the centre of mass is at `centre`, counted from 0.
  */
 function normalised(ink, { size, box, centre }) {
-  const found = inked(ink);
-  if (!found) return null;
-  const { top, left, height, width } = found;
+  const bounds = inked(ink);
+  if (!bounds) return null;
+  const { top, left, height, width } = bounds;
   const scale = box / Math.max(height, width);
   const cut = ink.slice(top, top + height).map((row) => row.subarray(left, left + width));
   const shrunk = transposed(averaged(transposed(averaged(cut, scale, box)), scale, box));

@@ -1,4 +1,4 @@
-// Packed networks, unpacked, and what they answer: equation (2), layer by layer.
+// Unpacks networks and computes their answers: equation (2), layer by layer.
 //
 // Convention: pixels are whole numbers from 0 to 255 and preprocessing is part of the first layer,
 // so that an empty pixel is a 0 everywhere here. Weights have a row per input, a column per neuron.

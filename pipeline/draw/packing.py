@@ -1,9 +1,9 @@
-"""What the page is made of: networks as 16-bit integers, and test images.
+"""Packs networks as 16-bit integers for the page, and selects its test images.
 
-Convention: preprocessing is folded into the first layer, so that a packed network takes raw pixels,
-of which an empty one is 0. A layer's W, transposed to (n, m), is kept as whole numbers that are
-multiplied by a scale per neuron and a scale per input; without the latter, the large weights with
-which whitening meets rare pixels would leave few digits to all others.
+Convention: the first layer includes preprocessing, so that a packed network takes raw pixels, and
+an empty pixel is 0. A layer's W, transposed to (n, m), is stored as integers times a scale per
+neuron and a scale per input. Without the latter, whitening's large weights of rare pixels would
+leave few digits for all others.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pipeline.network.dense import Layer, Network, forward
 
 LARGEST = np.iinfo(np.int16).max
-DISPUTED = 10  # test images to begin with
-# How sure a network can be: where the ranges of its largest output begin.
+DISPUTED = 10  # at most so many test images on which the networks disagree
+# Ranges of a network's largest output begin here.
 SURE = (-np.inf, 0.5, 0.9, 0.99, 0.999)
-FEWEST = 10  # images that a share is taken of
+FEWEST = 10  # images that a share needs
 
 
 class PackedLayer(NamedTuple):
@@ -53,7 +53,7 @@ def embedded(array: NDArray[Any]) -> str:
 
 
 def packed(layer: Layer) -> PackedLayer:
-    """Return a layer in whole numbers of 16 bits."""
+    """Return a layer as 16-bit integers."""
     per_input = _nonzero(np.abs(layer.W).max(axis=0))
     W = layer.W / per_input
     per_neuron = _nonzero(np.abs(W).max(axis=1)) / LARGEST
@@ -68,7 +68,7 @@ def _nonzero(largest: NDArray[np.float64]) -> NDArray[np.float64]:
 def answers(
     layers: list[PackedLayer], activations: tuple[str, ...], pixels: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
-    """Return what the page answers to raw pixels of shape (N, n): shape (N,)."""
+    """Return the classes, shape (N,), that a network predicts for raw pixels, shape (N, n)."""
     network = Network(tuple(layer.unpacked() for layer in layers), activations)
     return forward(network, pixels.astype(np.float64)).pre_activations[-1].argmax(axis=1)
 
@@ -76,14 +76,14 @@ def answers(
 def chosen(
     labels: NDArray[np.integer[Any]], predicted: NDArray[np.int64]
 ) -> tuple[list[int], list[int]]:
-    """Return test images to begin with, and those that most networks get wrong, worst first.
+    """Return example images, and those that most networks get wrong, worst first.
 
     Args:
         labels: shape (N,).
         predicted: every network's answers, shape (networks, N).
 
-    To begin with: of each class the first that all networks get right, then those in dispute, the
-    most disputed first.
+    The examples are the first image of each class that all networks get right, then `DISPUTED`
+    images on which the networks disagree most.
     """
     right = np.sum(predicted == labels, axis=0)
     unanimous = np.flatnonzero(right == len(predicted))
@@ -100,16 +100,16 @@ def chosen(
 def sureness(
     confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_]
 ) -> list[dict[str, float | None]]:
-    """Return, for each range of the largest output, the share of images answered rightly.
+    """Return, for each range of the largest output, the share of right answers.
 
     Args:
         confidence: the largest output, shape (N,).
-        right: whether the answer is, shape (N,).
+        right: whether the answer is right, shape (N,).
     """
     ranges = np.searchsorted(SURE, confidence, side="right") - 1
-    found: list[dict[str, float | None]] = []
+    shares: list[dict[str, float | None]] = []
     for number, start in enumerate(SURE):
         inside = right[ranges == number]
         share = float(inside.mean()) if len(inside) >= FEWEST else None
-        found.append({"from": start if number else None, "right": share})
-    return found
+        shares.append({"from": start if number else None, "right": share})
+    return shares

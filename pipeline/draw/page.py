@@ -1,7 +1,7 @@
-"""The page: one file, which needs no network and may reach none.
+"""Writes the page: one file, which works offline and may not load anything.
 
-Convention: `page.html.j2` and `page.css` say how it looks, `network.js` what a network computes,
-`image.js` how a drawing is scaled and centred, `page.js` what is done when.
+Convention: `page.html.j2` and `page.css` define its look; `network.js` computes a network,
+`image.js` scales and centres a drawing, `page.js` reacts to the user.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pipeline.results.statistics import summarise_right
 
 HERE = Path(__file__).parent
 SCRIPTS = ("network.js", "image.js", "page.js")
-PAPER = 280  # pixels of the paper to draw on, each way
-# A page is mailed. What is on it beside the networks takes less than a tenth of it.
+PAPER = 280  # width and height in pixels of the paper to draw on
+# Small enough for an e-mail; all but the networks takes less than a tenth.
 MOST_BYTES, BESIDE = 4_000_000, 400_000
-WRONG = 200  # test images that most networks get wrong
-GUESSES = 6  # answers that are shown of each of them
+WRONG = 200  # at most so many test images that most networks get wrong
+GUESSES = 6  # networks whose answers to them are shown
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Frame:
     """How a data set's digits lie in their images.
 
     Attributes:
-        size: pixels of an image, each way.
-        box: pixels of a digit's longer side.
-        centre: of its mass, each way, counted from 0.
+        size: width and height of an image, in pixels.
+        box: length of a digit's longer side, in pixels.
+        centre: both coordinates of its centre of mass, in pixels from 0.
         pen: width of a pen whose strokes look like the data's, as a share of the paper.
-        source: who says so, and how far it can be seen in the data.
+        source: the reference, and how well the data agree with it.
     """
 
     size: int
@@ -57,26 +57,26 @@ FRAMES = {
     "mnist": Frame(
         *(28, 20, 14.0, 0.08),
         "See Y. LeCun's page on MNIST, and C. Yadav, L. Bottou, arXiv:1905.10498. Drawn large, "
-        "9,996 of its 10,000 test images come back as they were.",
+        "9,996 of its 10,000 test images are reproduced exactly.",
     ),
     "digits": Frame(
         *(8, 8, 3.5, 0.14),
-        "See E. Alpaydin, C. Kaynak, UCI, 1998. Drawn large, nine of ten of its images come back "
-        "as they were, the others moved by a pixel.",
+        "See E. Alpaydin, C. Kaynak, UCI, 1998. Drawn large, nine of ten of its images are "
+        "reproduced exactly, the others moved by a pixel.",
     ),
 }
 
 
 @dataclass
 class Drawn:
-    """What the page is about.
+    """The content of the page.
 
     Attributes:
         config: of the experiment.
         configuration: its name.
         models: of the seeds that finished.
         pixels: of the test images, raw, shape (N, n).
-        labels: theirs, shape (N,).
+        labels: of the test images, shape (N,).
         provenance: names and values.
     """
 
@@ -89,7 +89,7 @@ class Drawn:
 
 
 class Network(NamedTuple):
-    """A network on the page, and what its record answers to the test images.
+    """A network on the page, and its recorded answers to the test images.
 
     Attributes:
         seed: its seed.
@@ -97,7 +97,7 @@ class Network(NamedTuple):
         layers: packed, in base64.
         predicted: the recorded answers, shape (N,).
         confidence: the largest recorded output, shape (N,).
-        changed: how many answers the packed network changes.
+        changed: number of test images to which the packed network answers otherwise.
     """
 
     seed: int
@@ -112,7 +112,7 @@ def page(drawn: Drawn) -> str:
     """Return the page.
 
     Raises:
-        UserError: nobody can draw what the data set holds, or the networks are too large.
+        UserError: the data set has no digits to draw, or no network fits the page.
     """
     name = drawn.config.data.name
     if name not in FRAMES:
@@ -141,7 +141,7 @@ def page(drawn: Drawn) -> str:
         data=data(drawn, networks, examples, wrong[:WRONG]),
         paper=PAPER,
         frame=FRAMES[name],
-        # Without a bend, or with one at 0 alone, layers are linear between bends.
+        # f is curved, not piecewise linear with a bend at 0, if its slopes at 1 and 2 differ.
         bends=slopes[1] != slopes[2],
         signed=hidden.function(x)[0, 0] < 0,
         probabilities=np.isclose(output.function(x).sum(), 1),
@@ -168,7 +168,7 @@ def activations_script() -> str:
 
 
 def networks_that_fit(drawn: Drawn) -> Iterator[Network]:
-    """Yield networks, packed, in the order of their seeds, while the page is small enough."""
+    """Yield packed networks in the order of their seeds, while the page is small enough."""
     room = MOST_BYTES - BESIDE
     for seed, model in drawn.models.items():
         layers = [packed(layer) for layer in model.on_pixels()]
@@ -186,7 +186,7 @@ def data(
     drawn: Drawn, networks: list[Network], examples: list[int], wrong: list[int]
 ) -> dict[str, Any]:
     """Return what the page's scripts read: networks, and the test images of two lists."""
-    shown = list(dict.fromkeys([*examples, *wrong]))
+    indices = list(dict.fromkeys([*examples, *wrong]))
     return {
         "frame": asdict(FRAMES[drawn.config.data.name]),
         "classes": dataset_of(drawn.config.data).classes,
@@ -199,24 +199,24 @@ def data(
             }
             for each in networks
         ],
-        "pixels": embedded(drawn.pixels[shown]),
+        "pixels": embedded(drawn.pixels[indices]),
         "images": [
             {
                 "index": index,
                 "label": int(drawn.labels[index]),
                 "answers": [int(each.predicted[index]) for each in networks[:GUESSES]],
             }
-            for index in shown
+            for index in indices
         ],
-        "examples": [shown.index(index) for index in examples],
-        "wrong": [shown.index(index) for index in wrong],
+        "examples": [indices.index(index) for index in examples],
+        "wrong": [indices.index(index) for index in wrong],
     }
 
 
 def policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy under which this style and script run, and nothing else.
+    """Return the Content-Security-Policy that allows this style and this script alone.
 
-    It lets the page ask for nothing, from anywhere.
+    The page cannot load or send anything.
     """
 
     def digest(text: str) -> str:

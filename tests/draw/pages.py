@@ -52,7 +52,7 @@ const rows = Array.from({length: pixels.length / length},
 return networks.map(({layers}) =>
   rows.map((row) => largest(forward(layers, row).preActivations)));
 """
-# How many of the test images, drawn large, come back as they were.
+# How many of the test images, drawn large, are reproduced exactly.
 BACK = """
 const pixels = bytesOf(arguments[0]), length = frame.size ** 2, times = arguments[1];
 let same = 0;
