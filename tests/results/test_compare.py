@@ -95,7 +95,7 @@ def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
     first, second = table(swept)
     assert first["configuration"] == "lr 0.001"
     assert second["verdict"] == "larger"
-    assert "are from lr 0.001, paired by seed and image" in done.stdout
+    assert "Differences from lr 0.001 are in percentage points, paired" in done.stdout
 
 
 def test_imported_records_are_compared_with_ones_own(swept: Checkout, tmp_path: Path) -> None:
