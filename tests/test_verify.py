@@ -1,4 +1,4 @@
-"""`python -m pipeline.verify`: a result made again, and the truth about how far it came back."""
+"""`python -m pipeline.verify` reproduces a result and reports how far it agrees."""
 
 import json
 import re

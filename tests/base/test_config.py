@@ -1,4 +1,4 @@
-"""The configuration: one truth, typed, checked, and every mistake told in one line."""
+"""The configuration is typed and checked, and every mistake is reported in one line."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""Git gives one answer, whatever its user has set, exported or hooked up."""
+"""Git gives the same answers under any settings, environment variables and hooks."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_the_environment_for_children_has_no_variable_of_git(hostile_home: Path)
     assert environment()["HOME"] == os.environ["HOME"]
 
 
-def test_the_hostile_settings_of_these_tests_do_spring(
+def test_the_hostile_settings_of_these_tests_have_an_effect(
     hostile_checkout: Path, hostile_home: Path
 ) -> None:
     write(hostile_checkout, {"pipeline/a.py": b"changed\n"})

@@ -1,4 +1,4 @@
-"""What is shown names no password and moves no cursor."""
+"""Printed text contains no password and no control character."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_credentials_in_addresses_are_masked(text: str, expected: str) -> None:
     assert masked(text) == expected
 
 
-def test_control_characters_are_shown_and_not_obeyed() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable("a\x1b[2Jb\x07é\n\tσ") == "a\\x1b[2Jb\\x07é\n\tσ"
 
 

@@ -1,4 +1,4 @@
-"""The catalogue is what it says, as far as can be seen from here."""
+"""The catalogue's entries, as far as they can be checked without a network."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Getting files from sources that fail in every way, over a real HTTP server."""
+"""Download files from a real HTTP server that fails in every way."""
 
 import base64
 import dataclasses
@@ -221,7 +221,7 @@ def test_a_fault_is_told_and_the_next_source_is_used(
     assert left_in(raw) == [NAME]
 
 
-def test_a_nonsense_length_matters_to_nobody(server: str, paths: Paths, raw: Path) -> None:
+def test_a_wrong_content_length_is_ignored(server: str, paths: Paths, raw: Path) -> None:
     obtain(dataset(mirrors=[f"{server}/nonsense_length"]), paths)
     assert (raw / NAME).read_bytes() == CONTENT
 
@@ -269,7 +269,7 @@ def test_a_request_that_fails_loses_nothing(fault: str, server: str, tmp_path: P
     assert number == len(names) + 1
 
 
-def test_nobody_listens(paths: Paths) -> None:
+def test_a_port_without_a_server_is_reported(paths: Paths) -> None:
     with pytest.raises(UserError, match="Connection refused") as caught:
         obtain(dataset(mirrors=[NOBODY]), paths)
     for part in (str(paths.given("mnist")), NAME, "make demo", "data=digits"):
@@ -324,7 +324,7 @@ def test_a_mirror_may_be_an_address_of_a_folder(scheme: str, paths: Paths, raw: 
 
 
 @pytest.mark.parametrize("mirror", ["ftp://x", "s3://bucket", "http://[", "http://", "x://", "://"])
-def test_a_mirror_that_is_none_is_told(mirror: str, paths: Paths) -> None:
+def test_an_invalid_mirror_is_reported(mirror: str, paths: Paths) -> None:
     with pytest.raises(UserError, match="nowhere to be had") as caught:
         obtain(dataset(), paths, mirror=mirror)
     assert mirror.rstrip("/") in str(caught.value)
@@ -459,14 +459,12 @@ def test_only_what_came_from_a_public_mirror_is_kept(
 
 
 @pytest.mark.parametrize("cache", ["/proc/nowhere", "/dev/null/x"])
-def test_a_cache_that_cannot_be_written_is_done_without(
-    cache: str, server: str, paths: Paths, raw: Path
-) -> None:
+def test_a_read_only_cache_is_not_used(cache: str, server: str, paths: Paths, raw: Path) -> None:
     obtain(dataset(mirrors=[f"{server}/good"]), paths, cache=Path(cache))
     assert (raw / NAME).read_bytes() == CONTENT
 
 
-def test_a_cache_on_a_full_disk_is_done_without(
+def test_a_cache_on_a_full_disk_is_not_used(
     server: str, tmp_path: Path, paths: Paths, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fsync(descriptor: int) -> None:
@@ -499,7 +497,7 @@ def test_a_user_without_a_home_has_no_cache_folder() -> None:
 # --- passwords ---
 
 
-def test_a_password_reaches_the_server_and_nobody_else(
+def test_a_password_is_sent_to_its_server_only(
     server: str, paths: Paths, raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = server.removeprefix("http://")

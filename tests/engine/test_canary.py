@@ -1,4 +1,4 @@
-"""The canary sees what changes bits; a preprocessor's hash sees every one of its bits."""
+"""The canary detects arithmetic that changes bits; a preprocessor's hash covers every bit."""
 
 import ctypes
 import platform

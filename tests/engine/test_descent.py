@@ -235,7 +235,7 @@ def test_training_reads_what_prediction_computes(images: str) -> None:
 
 
 @pytest.mark.parametrize("matrix", [None, np.eye(16)])
-def test_of_no_images_there_are_no_outputs(matrix: np.ndarray | None) -> None:
+def test_zero_images_have_zero_outputs(matrix: np.ndarray | None) -> None:
     preprocessor = AffineMap(np.zeros(()), np.ones(()), matrix)
     network = small_network("relu", "sigmoid", (16, 3, 2))
     H_bar = pre_activations(network, inputs_of(preprocessor, digits(0), np.float64))

@@ -1,4 +1,4 @@
-"""The perceptron (1) and arrays of them (2): worked by hand, and one by one."""
+"""The perceptron (1), worked by hand, and arrays (2), compared with single perceptrons."""
 
 import numpy as np
 import pytest

@@ -91,7 +91,7 @@ def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> No
         assert found["p_larger"] == 0
 
 
-def test_splits_are_told_apart_from_seeds() -> None:
+def test_splits_and_seeds_have_separate_variances() -> None:
     """Split s adds s percentage points, a seed none: the variance of 0, 1, 2 and no other."""
     settings = []
     for split in range(3):

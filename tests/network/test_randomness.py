@@ -1,4 +1,4 @@
-"""Generators are the same for the same name, and apart for every other."""
+"""Generators are the same for the same name, and independent for different names."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The training loop: it learns, it repeats itself, it resumes, and it says when it diverges."""
+"""The training loop learns, is deterministic, resumes, and reports divergence."""
 
 import threading
 import time
@@ -75,7 +75,7 @@ def test_divergence_names_epoch_and_step_size() -> None:
         run(start(), learning_rate=1e200)
 
 
-def test_who_stops_listening_does_not_wait_for_an_epoch() -> None:
+def test_closing_the_training_does_not_wait_for_an_epoch() -> None:
     """The second epoch takes a step only after the training was closed, and no other."""
     closing, steps = threading.Event(), []
 

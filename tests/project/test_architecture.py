@@ -1,4 +1,4 @@
-"""The house keeps its rooms: who may import what, and `dvc.yaml` says what the code says."""
+"""Packages import only what they may, and `dvc.yaml` agrees with the code."""
 
 import ast
 from functools import cache

@@ -1,4 +1,4 @@
-"""The benchmarks run, on a tiny size; what they measure is nobody's test."""
+"""The benchmarks run on a tiny size; no test checks the times."""
 
 import importlib.util
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_the_benchmark_of_training_prints_its_tables(checkout: Checkout) -> None
     ("package", "peers"),
     [("torch", ("torch eager", "torch fused", "torch by hand")), ("jax", ("jax",))],
 )
-def test_rivals_learn_what_ours_learns(
+def test_other_libraries_learn_as_well_as_ours(
     package: str, peers: tuple[str, ...], checkout: Checkout
 ) -> None:
     """The same first weights, batches and steps: nearly the same accuracy after two epochs."""

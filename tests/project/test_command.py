@@ -1,4 +1,4 @@
-"""The command `pipeline`: what it offers is there, explains itself, and costs nothing to ask."""
+"""The command `pipeline`: every subcommand exists and has help that starts fast."""
 
 import re
 import subprocess

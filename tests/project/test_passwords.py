@@ -1,4 +1,4 @@
-"""A password in an address stands in no file that is written and on no command line."""
+"""A password in an address appears in no written file and on no command line."""
 
 import threading
 import time

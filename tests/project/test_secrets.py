@@ -1,4 +1,4 @@
-"""What a user's environment holds is written nowhere."""
+"""Environment variables of the user are not recorded."""
 
 import pytest
 

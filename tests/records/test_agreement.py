@@ -1,4 +1,4 @@
-"""Two trainings of one run are told apart by as much as they differ, and by why."""
+"""Two trainings of one run are classified by how much they differ, and why."""
 
 import copy
 import json

@@ -78,7 +78,7 @@ def test_test_results_go_to_the_record_whose_manifest_they_name(
 @pytest.mark.parametrize(
     "content", ["[1]", "{}}", '[{"manifest": "1"}]', '[{"manifest": "1", "accuracy": "x"}]', "7"]
 )
-def test_results_that_are_none_are_one_line(
+def test_invalid_results_are_reported_in_one_line(
     content: str, config: Config, paths: Paths, published: dict[int, Finished]
 ) -> None:
     paths.tests.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Records: complete or not, never in between; every damage is seen, and named by its file."""
+"""Records are complete or unfinished; all damage is detected and the file named."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def test_a_finished_record_comes_back(finished: Finished) -> None:
     assert names == sorted([*PUBLISHED, "origin.json"])
 
 
-def test_an_imported_record_is_read_by_all_but_by_trainings(finished: Finished) -> None:
+def test_training_does_not_use_an_imported_record(finished: Finished) -> None:
     own = read_own(finished.folder)
     assert isinstance(own, Finished)
     assert shared_by(own) is None
@@ -78,7 +78,7 @@ def test_an_imported_record_is_read_by_all_but_by_trainings(finished: Finished) 
 
 
 @pytest.mark.parametrize("source", [None, [], {}, {"by": 3}, {"title": "no author"}])
-def test_whose_an_imported_record_is_must_be_told(finished: Finished, source: Any) -> None:
+def test_an_imported_record_must_name_its_author(finished: Finished, source: Any) -> None:
     add_origin(finished, {"shared": source})
     assert "shared is of the wrong type" in damage_of(finished.folder)
 
@@ -184,7 +184,9 @@ def edited(change: Any) -> Any:
         ),
     ],
 )
-def test_a_description_of_what_cannot_be_is_one_line(content: Any, finished: Finished) -> None:
+def test_an_impossible_description_is_reported_in_one_line(
+    content: Any, finished: Finished
+) -> None:
     forge(finished.folder, "description.json", json.dumps(content).encode())
     assert "description.json" in damage_of(finished.folder)
     with pytest.raises(UserError, match="described"):
@@ -216,7 +218,7 @@ def line(**changes: Any) -> bytes:
         line(note="more"),
     ],
 )
-def test_a_history_that_is_none_is_one_line(content: bytes, finished: Finished) -> None:
+def test_an_invalid_history_is_reported_in_one_line(content: bytes, finished: Finished) -> None:
     forge(finished.folder, "history.jsonl", content)
     assert "history.jsonl" in damage_of(finished.folder)
 
@@ -298,7 +300,7 @@ NO_MODELS = {
 
 
 @pytest.mark.parametrize("content", NO_MODELS.values(), ids=NO_MODELS.keys())
-def test_what_is_no_model_is_one_line(content: bytes) -> None:
+def test_an_invalid_model_is_reported_in_one_line(content: bytes) -> None:
     with pytest.raises(UserError, match=r"^model\.npz") as raised:
         parse_model(content, EXPERIMENT, name="model.npz")
     assert "\n" not in str(raised.value)
@@ -402,9 +404,7 @@ def test_a_folder_without_a_record_is_unfinished(tmp_path: Path) -> None:
 # --- handing on --------------------------------------------------------------------------------
 
 
-def test_publishing_copies_what_is_the_same_for_everybody(
-    finished: Finished, tmp_path: Path
-) -> None:
+def test_publishing_copies_only_reproducible_files(finished: Finished, tmp_path: Path) -> None:
     copy_record(finished, tmp_path / "seed-3")
     assert sorted(path.name for path in (tmp_path / "seed-3").iterdir()) == sorted(PUBLISHED)
     published = read_finished(tmp_path / "seed-3")

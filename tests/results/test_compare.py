@@ -1,4 +1,4 @@
-"""Comparing configurations: paired by seed, and never more said than the seeds allow."""
+"""Comparisons of configurations, paired by seed, with a verdict only if there are enough seeds."""
 
 import csv
 import re
@@ -54,7 +54,7 @@ def latest(checkout: Checkout) -> Path:
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_six_pairs_that_all_agree_are_called(part: str, swept: Checkout) -> None:
+def test_six_pairs_that_all_agree_give_a_verdict(part: str, swept: Checkout) -> None:
     """All six differences have one sign, so p is 2 / 2⁶."""
     words = ["--test"] if part == "test" else []
     done = swept.run("pipeline.results.compare", sweep_of(swept), *words)
@@ -90,7 +90,7 @@ def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) ->
         assert limits == pytest.approx([*expected.intervals()[0], *expected.intervals()[1]])
 
 
-def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
+def test_any_configuration_can_be_the_baseline(swept: Checkout) -> None:
     done = swept.run("pipeline.results.compare", sweep_of(swept), "--baseline", "lr 0.001")
     first, second = table(swept)
     assert first["configuration"] == "lr 0.001"
@@ -98,7 +98,7 @@ def test_the_baseline_is_of_ones_choice(swept: Checkout) -> None:
     assert "Differences from lr 0.001 are in percentage points, paired" in done.stdout
 
 
-def test_imported_records_are_compared_with_ones_own(swept: Checkout, tmp_path: Path) -> None:
+def test_imported_records_are_compared_with_own_records(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     for path in checkout.paths.records.glob("*/manifest.json"):
         record = read_finished(path.parent)
@@ -123,7 +123,7 @@ def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
     assert all(same <= new for same, new in widths)
 
 
-def test_of_one_configuration_the_intervals_are_told(swept: Checkout) -> None:
+def test_a_single_configuration_has_intervals(swept: Checkout) -> None:
     one = next(swept.paths.records.glob("*/manifest.json")).parent
     done = swept.run("pipeline.results.compare", str(one))
     assert "1 of 1" in done.stdout
@@ -132,7 +132,7 @@ def test_of_one_configuration_the_intervals_are_told(swept: Checkout) -> None:
 
 
 @pytest.mark.slow
-def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> None:
+def test_crossed_splits_and_seeds_have_separate_variances(crossed: Checkout) -> None:
     for part, words in (("validation", []), ("test", ["--test"])):
         done = crossed.run("pipeline.results.compare", sweep_of(crossed), *words)
         assert "3 splits and 3 seeds" in done.stdout
@@ -150,7 +150,7 @@ def test_splits_and_seeds_that_are_crossed_are_told_apart(crossed: Checkout) -> 
 
 
 @pytest.mark.slow
-def test_splits_that_cannot_be_told_apart_are_refused(crossed: Checkout, tmp_path: Path) -> None:
+def test_splits_that_are_not_crossed_are_refused(crossed: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(crossed.paths.root, tmp_path)
     rows = Path(sweep_of(checkout)) / "runs.csv"
     lines = rows.read_text().splitlines(keepends=True)
@@ -179,7 +179,7 @@ def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path:
 
 
 @pytest.mark.slow
-def test_of_a_seed_of_two_codes_the_code_that_lies_here_counts(
+def test_of_two_versions_of_the_code_the_current_one_is_compared(
     swept: Checkout, tmp_path: Path
 ) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
@@ -190,7 +190,7 @@ def test_of_a_seed_of_two_codes_the_code_that_lies_here_counts(
     assert "runs left out, since other code made them: 1" in done.stderr
 
 
-def test_five_pairs_are_too_few_to_call(swept: Checkout, tmp_path: Path) -> None:
+def test_five_pairs_are_too_few_for_a_verdict(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     rows = Path(sweep_of(checkout)) / "runs.csv"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
@@ -208,7 +208,7 @@ def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
 
 
 @pytest.mark.slow
-def test_what_cannot_be_compared_is_told(swept: Checkout, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_reported(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     for words, told in (
         ([str(checkout.paths.conf)], "allowed is the folder of a sweep"),

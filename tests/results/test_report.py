@@ -183,7 +183,7 @@ def test_the_report_says_how_many_configurations_were_tried_before(
     assert f"3 other configurations of the study '{study}' were trained here" in done.stdout
 
 
-def test_no_band_leaves_the_shares() -> None:
+def test_bands_stay_between_0_and_1() -> None:
     """Two seeds at 0.5 and 1 after one epoch: Student's interval is 0.75 ± 3.2."""
     curves = {part: np.array([[0.5, 0.9], [1.0, 0.9]]) for part in ("train", "validation")}
     (axes,) = learning_curves(curves, summarise({0: 0.9, 1: 1.0}, share=True), "title").axes

@@ -1,4 +1,4 @@
-"""Sharing a result, checking somebody else's, taking it in: nothing forged passes."""
+"""Sharing, checking and importing results: every forgery is detected."""
 
 import json
 import shutil

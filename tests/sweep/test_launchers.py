@@ -1,4 +1,4 @@
-"""Every engine gives the bytes of one process: processes, SLURM, Ray; and a search finds."""
+"""Every launcher (processes, SLURM, Ray) gives the bytes of one process; and searches work."""
 
 import csv
 import importlib.util

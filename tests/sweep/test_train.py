@@ -176,7 +176,7 @@ def test_a_failing_configuration_does_not_take_the_others_down(checkout: Checkou
     assert states.count("failed") == failed
 
 
-def test_test_images_are_read_when_asked_for_and_no_earlier(checkout: Checkout) -> None:
+def test_test_images_are_read_only_on_request(checkout: Checkout) -> None:
     short = ("training.epochs=2", "training.batch_size=20,50", "seed=0,1")
     told = checkout.train(IN_PROCESS, *short).stdout
     assert "test accuracy" not in told

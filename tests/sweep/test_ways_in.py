@@ -1,4 +1,4 @@
-"""No way around the checks, every mistake in one line, and the cause of whatever goes wrong."""
+"""Command lines: all are checked, and every mistake or failure is explained in one line."""
 
 import csv
 import json
@@ -298,7 +298,7 @@ def test_too_little_shared_memory_is_named(checkout: Checkout) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_number_of_cores_that_is_none_is_named(checkout: Checkout) -> None:
+def test_an_invalid_number_of_cores_is_named(checkout: Checkout) -> None:
     words = ("pipeline.stages.train", *TINY[:3])
     done = checkout.run(*words, env={"LOKY_MAX_CPU_COUNT": "abc"}, check=False)
     assert done.returncode == 2
@@ -360,7 +360,7 @@ def test_an_extra_that_is_missing_is_named_with_how_to_install_it(
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-def test_a_terminal_without_letters_loses_nothing(checkout: Checkout) -> None:
+def test_an_ascii_terminal_loses_nothing(checkout: Checkout) -> None:
     words = ("pipeline.stages.train", *TINY, "output=runs", "seeds=[0,1]", "study='Übung'")
     done = checkout.run(*words, env=ASCII)
     assert r"standardise \xb7 64-4-10 \xb7 sgd 0.1" in done.stdout
@@ -368,7 +368,7 @@ def test_a_terminal_without_letters_loses_nothing(checkout: Checkout) -> None:
     assert done.stderr == ""
 
 
-def test_a_narrow_place_cuts_nothing(checkout: Checkout) -> None:
+def test_a_narrow_terminal_cuts_nothing(checkout: Checkout) -> None:
     words = ("pipeline.stages.train", *TINY, "seed=0", "training.learning_rate=0.1,0.2")
     done = checkout.run(*words, env={"COLUMNS": "40", "NO_COLOR": "1"})
     assert "…" not in done.stdout
@@ -376,7 +376,7 @@ def test_a_narrow_place_cuts_nothing(checkout: Checkout) -> None:
 
 
 @pytest.mark.slow
-def test_away_from_a_terminal_a_long_training_says_that_it_lives(
+def test_without_a_terminal_a_long_training_prints_progress(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(watch, "SILENT_SECONDS", 0.1)

@@ -1,4 +1,4 @@
-"""While a sweep trains its curves grow in the store; whatever happens to the store, it trains."""
+"""A sweep's curves grow in the store while it trains; no fault of the store stops the training."""
 
 import contextlib
 import os
@@ -108,9 +108,7 @@ def test_a_seed_that_goes_on_after_it_was_killed_is_one_run(checkout: Checkout) 
 
 
 @pytest.mark.slow
-def test_a_server_that_is_away_keeps_nobody_from_training(
-    checkout: Checkout, free_port: int
-) -> None:
+def test_training_continues_without_its_server(checkout: Checkout, free_port: int) -> None:
     uri = f"http://127.0.0.1:{free_port}"
     with sweeping(checkout, *LONG, f"tracking.uri={uri}") as sweep:
         assert sweep.stderr is not None
@@ -122,7 +120,7 @@ def test_a_server_that_is_away_keeps_nobody_from_training(
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_midway_is_told_and_made_up_for(
+def test_a_server_that_dies_is_reported_and_filled_later(
     checkout: Checkout, free_port: int
 ) -> None:
     uri = f"tracking.uri=http://127.0.0.1:{free_port}"

@@ -140,7 +140,7 @@ def test_images_are_taken_in_every_form_of_whole_numbers(
     assert loaded.predict(FORMS[form](images)).tolist() == expected
 
 
-def test_no_images_have_no_digits(loaded: Any, images: Any) -> None:
+def test_zero_images_have_zero_answers(loaded: Any, images: Any) -> None:
     answer = loaded.predict(images[:0])
     assert answer.shape == (0,)
     assert answer.dtype == np.int64
@@ -324,7 +324,7 @@ def log_another_value(client: mlflow.MlflowClient, model: LoggedModel) -> None:
 
 
 @pytest.mark.parametrize("disturb", [delete, mark_otherwise, double, log_another_value])
-def test_what_somebody_changes_of_a_model_is_put_right(
+def test_changes_of_a_model_are_repaired(
     disturb: Callable[[mlflow.MlflowClient, LoggedModel], None],
     trained: Checkout,
     client: mlflow.MlflowClient,

@@ -1,4 +1,4 @@
-"""The store is a mirror: made from the records, made again, never doubled, never half."""
+"""The store mirrors the records: complete, reproducible, without duplicates."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""Whatever has happened to the store, one pass makes of it what a new one would hold."""
+"""After any change to the store, one pass restores what a new store would hold."""
 
 import shutil
 import socket
@@ -247,7 +247,7 @@ def test_what_a_user_has_made_stays(mirrored: Checkout) -> None:
         assert run.tags["mlflow.note.content"] == f"{note}\n\nLook at this one!"
 
 
-def test_words_that_replace_a_description_stand_below_it_then(mirrored: Checkout) -> None:
+def test_notes_that_replaced_a_description_are_kept_below_it(mirrored: Checkout) -> None:
     client = connect(None, mirrored.paths).client
     seed = a_seed(client)
     client.set_tag(seed.info.run_id, "mlflow.note.content", "Look at this one!")
@@ -329,7 +329,7 @@ def test_an_experiment_of_somebody_elses_is_left_alone(mirrored: Checkout) -> No
     assert not list(mirrored.paths.root.glob("mlflow.db.aside*"))
 
 
-def test_words_of_any_length_replace_no_run(mirrored: Checkout) -> None:
+def test_long_notes_of_a_user_replace_no_run(mirrored: Checkout) -> None:
     client = connect(None, mirrored.paths).client
     seed = a_seed(client)
     client.set_tag(seed.info.run_id, "mlflow.note.content", "w" * 7900)
@@ -347,7 +347,7 @@ def test_a_metric_of_a_user_replaces_no_run(mirrored: Checkout) -> None:
     assert a_seed(client).info.run_id == seed.info.run_id
 
 
-def test_every_metric_of_a_plan_is_known_as_one(finished: Checkout) -> None:
+def test_every_planned_metric_is_in_the_list_of_own_metrics(finished: Checkout) -> None:
     runs, _ = plan(finished.paths, "some", {})
     assert {point.key for run in runs for point in run.points} <= OURS
 
@@ -377,7 +377,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "how",
     [how if how == "nonsense" else pytest.param(how, marks=pytest.mark.slow) for how in FILES],
 )
-def test_a_store_that_is_none_is_moved_aside_and_made_anew(
+def test_an_invalid_store_is_moved_aside_and_created_again(
     how: str, unmirrored: Checkout, expected: dict[str, Any]
 ) -> None:
     """As the command, since this process would go on reading the old file."""
@@ -459,7 +459,7 @@ def test_checkouts_that_share_a_store_leave_each_other_alone(
 
 
 @pytest.mark.slow
-def test_what_another_checkout_writes_into_the_own_store_of_one_stays(
+def test_runs_that_another_checkout_writes_into_the_own_store_are_kept(
     unmirrored: Checkout, expected: dict[str, Any], tmp_path: Path
 ) -> None:
     one = Checkout(Paths(tmp_path / "plain"))  # an address has no spaces
@@ -585,7 +585,7 @@ def test_a_study_of_no_possible_name_is_refused(study: str, checkout: Checkout) 
         ("file:///tmp/mlruns", 2, "allowed is sqlite:///FILE"),
     ],
 )
-def test_an_address_where_no_store_can_be_is_told_in_one_line(
+def test_an_impossible_store_address_is_reported_in_one_line(
     uri: str, code: int, words: str, unmirrored: Checkout
 ) -> None:
     before = unmirrored.paths.params.read_bytes()
