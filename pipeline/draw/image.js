@@ -47,8 +47,8 @@ function shift(rows, centre, size) {
  * Return the image of a drawing, row by row: `size` squared whole numbers from 0 to 255; null if
  * there is too little ink for one.
  *
- * The longer side becomes `box` pixels by area averaging, with the aspect ratio kept; then the image
- * is shifted by whole pixels so that the centre of mass is at `centre`, counted from 0.
+ * The longer side becomes `box` pixels by area averaging, with the aspect ratio kept; then the
+ * image is shifted by whole pixels so that the centre of mass is at `centre`, counted from 0.
  */
 function normalised(ink, { size, box, centre }) {
   const bounds = inked(ink);

@@ -1,4 +1,4 @@
-// The page: paper to draw on, and what the networks make of the drawing, frame by frame.
+// The page: paper to draw on, and the networks' answers to the drawing, frame by frame.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
@@ -16,8 +16,8 @@ const images = data.images.map((about, n) => ({
 const NEAREST = 8; // test images shown below the drawing
 const EMPTY = "Nothing is drawn yet. Draw a digit on the paper, or begin with a test image.";
 const DOT =
-  "That is a dot. Scaled like a digit it would fill the image, and an answer would mean nothing: " +
-  "draw on.";
+  "That is a dot. Scaled like a digit, it would fill the image, and no answer would make sense. " +
+  "Draw a whole digit.";
 
 const paper = byId("paper");
 const pen = paper.getContext("2d", { willReadFrequently: true });
@@ -89,7 +89,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** Return a canvas that is a picture; it is described when it is painted. */
+/** Return a canvas with the role of a picture; `aria-label` is set when it is painted. */
 function picture(width, height) {
   const canvas = element("canvas", { width, height });
   canvas.setAttribute("role", "img");
@@ -151,7 +151,7 @@ const rows = networks.map(({ seed }) => {
 });
 byId("networks").append(...rows.map(({ row }) => row));
 
-/** Return in how many of the test images a network was right when its output was about as large. */
+/** Return how often a network is right about test images for which its output is about as large. */
 function rightWhenSo(sureness, output) {
   const { right } = sureness.findLast(({ from }) => from === null || output >= from);
   // Rounded down, so that 100.0 % is never said of a network that was wrong.
@@ -289,7 +289,7 @@ function begin(image) {
   pen.drawImage(small, 0, 0, paper.width, paper.height);
   example = image;
   settle();
-  // The button may be gone, and may have been far below: go on reading at the answer.
+  // Move the focus to the answer: the button may be gone, or far below.
   byId("answer").focus();
 }
 

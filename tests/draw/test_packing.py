@@ -82,7 +82,7 @@ def test_the_page_says_how_many_answers_packing_changed() -> None:
     )
     count = int(np.sum(again != about.models[1].predict(about.pixels)))
     assert count > 0
-    said = f"as the recorded ones do, but for other answers of seed 1 to {count}."
+    said = f"as the recorded ones do, except {count} for seed 1."
     assert f"the networks answer all 360 test images {said}" in page(about)
 
 
