@@ -1,4 +1,4 @@
-"""A real headless Chromium; tests that need one are skipped, and say so, where there is none."""
+"""A real headless Chromium; tests that need one are skipped without it."""
 
 from __future__ import annotations
 

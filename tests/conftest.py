@@ -46,7 +46,7 @@ AWKWARD = "ein Ordner für Übungen"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run fast tests first: whoever breaks something sees it soon.
+    """Run fast tests first, to report failures early.
 
     On several cores those that run stages come first instead, since they take minutes a file:
     the many that take no time fill whatever core is free at the end.
@@ -126,7 +126,7 @@ def copy_of(root: Path, folder: Path) -> Checkout:
 
 @pytest.fixture
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])

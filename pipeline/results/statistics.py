@@ -329,7 +329,7 @@ def compare_all(settings: Mapping[str, Right], baseline: Right) -> dict[str, Com
 
 
 def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
-    """Return how much splits (rows) and seeds (columns) matter to accuracy.
+    """Return the variances of accuracy due to splits (rows) and seeds (columns).
 
     Args:
         accuracies: by split and seed; None for a run that failed.
@@ -342,14 +342,14 @@ def cross(accuracies: Mapping[tuple[int, int], float | None]) -> Crossed:
     if min(len(splits), len(seeds)) < 2:
         raise UserError(
             f"splits {splits}, seeds {seeds}: allowed are at least two splits, each with the same "
-            "two seeds or more, since else nothing tells them apart"
+            "two seeds or more, to separate their effects"
         )
     table = {(split, seed): accuracies.get((split, seed)) for split in splits for seed in seeds}
     for (split, seed), value in table.items():
         if value is None:
             raise UserError(
-                f"split.seed = {split}, seed = {seed} is missing or failed: splits and seeds "
-                "are told apart only if every seed was trained with every split"
+                f"split.seed = {split}, seed = {seed} is missing or failed: to separate effects "
+                "of splits and seeds, every seed has to finish with every split"
             )
     return crossed(np.array(list(table.values())).reshape(len(splits), len(seeds)))
 

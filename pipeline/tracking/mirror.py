@@ -55,7 +55,7 @@ class Mirror:
         plan: the runs it has to hold; missing experiments are created.
 
     Raises:
-        NotMirrored: an experiment with a study's name was made by somebody else.
+        NotMirrored: an experiment with a study's name was not made here.
     """
 
     def __init__(self, store: Store, plan: Sequence[Run]) -> None:
@@ -265,7 +265,7 @@ class Mirror:
     def delete_others(self) -> None:
         """Delete runs and models that are not in the plan; call it after every `put`."""
         kept = self._kept()
-        # Also those of runs that somebody deleted in MLflow.
+        # Includes models of runs that a user deleted in MLflow.
         for run_id in self._models.keys() - kept:
             for model in self._models[run_id]:
                 self._client.delete_logged_model(model.model_id)

@@ -1,4 +1,4 @@
-"""The page in a real browser: it answers as the recorded networks do, and reaches nobody."""
+"""The page in a real browser: it answers as the recorded networks do, and sends nothing."""
 
 import re
 import socket

@@ -150,7 +150,7 @@ def test_rebuild_makes_the_same_runs_and_status_says_so(
 def test_another_machine_with_the_published_runs_alone_makes_the_same_curves(
     unmirrored: Checkout, expected: dict[str, Any]
 ) -> None:
-    """As after `dvc pull`: nobody there knows hosts or times, and nobody invents them."""
+    """As after `dvc pull`: hosts and times are unknown, and are left out."""
     other = unmirrored
     shutil.rmtree(other.paths.records)
     other.run("pipeline.stages.track")
