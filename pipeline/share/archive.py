@@ -1,9 +1,8 @@
 """The zip file of a share, written and read.
 
-Convention: a share is a mapping of names to contents. Its zip is a function of that alone, on every
-Python and machine: entries are sorted, stored (releases of zlib compress differently), and of one
-time and mode. So nothing in a zip can hide: one that is not, byte for byte, what `pack` makes of
-its files is refused.
+Convention: a share is a mapping of names to contents. Its zip depends on that alone, not on Python
+or machine: entries are sorted, uncompressed (releases of zlib differ), and have one time and mode.
+So a zip can hide nothing: it is refused unless `pack` makes the same bytes of its files.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from pathlib import PurePosixPath
 from pipeline.base.errors import UserError
 from pipeline.base.masking import one_line
 
-# Of folders and files, all inside the share: no `..`, no drive, nothing that a system reads in a
-# way of its own.
+# Paths inside the share: no `..`, no drive, no character with a special meaning.
 NAME = re.compile(r"(?:\w[\w.+-]*|\.\w[\w.+-]*)(?:/(?:\w[\w.+-]*|\.\w[\w.+-]*))*", re.ASCII)
 LONGEST_NAME = 200
 TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
@@ -30,7 +28,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     """Return the zip file of `files`.
 
     Raises:
-        UserError: a name is none that a share can hold.
+        UserError: a name is not allowed in a share.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -43,10 +41,10 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(content: bytes, name: str) -> dict[str, bytes]:
-    """Return the files of a zip that `pack` has made, whoever says that it has.
+    """Return the files of a zip that `pack` made; `content` is not trusted.
 
-    Nothing that the archive says of its sizes is believed: files are stored as they are, so all
-    together cannot be larger than the archive.
+    The sizes that it declares are checked: files are stored uncompressed, so together they cannot
+    be larger than the archive.
 
     Raises:
         UserError: it is no such zip; `name` is in the message.

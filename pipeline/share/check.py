@@ -1,4 +1,4 @@
-"""Checking a share: everything that can be computed from its records is computed again.
+"""Check a share: compute again everything that follows from its records.
 
 Convention: what is wrong with the file itself raises; a result that differs from what the
 records give is reported in one line, and lowers the level of agreement.
@@ -53,8 +53,8 @@ class Checked(NamedTuple):
     Attributes:
         records: of the seeds that finished.
         study: that they belong to.
-        source: whose they are, by title, authors, commit, date and SHA-256 of the file.
-        level: how far what is in the share is what its records give.
+        source: authors, title, commit, date and SHA-256 of the file.
+        level: how far the share's results agree with what its records give.
     """
 
     records: list[Finished]
@@ -64,12 +64,12 @@ class Checked(NamedTuple):
 
 
 def check(path: Path, here: Paths, root: Path) -> Checked:
-    """Compute all that is in a share again; prints a line for each file that is another.
+    """Compute a share's results again; print a line for each file that differs.
 
     Args:
         path: of the zip file.
-        here: the checkout with whose code it is computed.
-        root: an empty folder, the only place that is written to.
+        here: the checkout whose code computes.
+        root: an empty folder; nothing is written elsewhere.
 
     Raises:
         UserError: it is no share, or the share contradicts itself.
@@ -89,7 +89,7 @@ def check(path: Path, here: Paths, root: Path) -> Checked:
         records = _finished(checkout)  # by now with their test results
         citation = read_citation(root / CITATION)
     except UserError as error:
-        # It was unpacked into a folder that nobody needs to know of.
+        # The temporary folder means nothing to the user.
         text = str(error).replace(f"{root}{os.sep}", "")
         raise UserError(f"{path.name}: {text}") from None
     _compare_code(given, here)
@@ -114,7 +114,7 @@ def _commit(files: Mapping[str, bytes], name: str) -> Commit:
             return commit
     except (KeyError, TypeError):
         pass
-    raise UserError(f"{name}: {METADATA} names no commit and no date")
+    raise UserError(f"{name}: {METADATA} names no valid commit and date")
 
 
 def _refuse_files(given: Mapping[str, bytes]) -> None:
@@ -132,7 +132,7 @@ def _finished(checkout: Paths) -> list[Finished]:
 
 
 def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
-    """Refuse records that are not what was written, and that contradict what stands beside them."""
+    """Refuse records that were changed, or that contradict the share's other files."""
     config = compose(checkout)
     for name in given:
         seed = RUNS.fullmatch(name)
@@ -146,7 +146,7 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
         run, described = checkout.run(record.seed), record.description
         ours = {"version": VERSION, "canary": canary(config.training.dtype)}
         if described["arithmetic"] != ours:
-            raise UserError(f"{run} was computed by another arithmetic than the one here")
+            raise UserError(f"{run} was computed with another arithmetic than the one here")
         if code is not None and described["code"] != code:
             raise UserError(f"{run} was trained by other code than the share holds in code/")
         answers = scores(evaluate(record.model(), raw, one_hot, config.training.cost))
@@ -155,12 +155,12 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
             math.isclose(claims[name], answers.get(name, math.nan), rel_tol=1e-6) for name in claims
         ):
             raise UserError(
-                f"{run}: its model answers the validation images otherwise than it says"
+                f"{run}: its model's scores on the validation images differ from those it records"
             )
 
 
 def _digest(package: Path) -> str:
-    """Return the digest of code that is read and never run; "" of what is no code."""
+    """Return the digest of code, which is never run; "" if it is no valid code."""
     try:
         return code_digest(package)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -168,12 +168,12 @@ def _digest(package: Path) -> str:
 
 
 def _compare_code(given: Mapping[str, bytes], here: Paths) -> None:
-    """Print which files of the code are not as they are here."""
+    """Print which files of the code differ from those here."""
     names = [name.removeprefix("code/") for name in given if name.startswith("code/")]
     other = [name for name in names if _content(here.root / name) != given[f"code/{name}"]]
     more = f" and {len(other) - MOST_NAMES} more" if len(other) > MOST_NAMES else ""
-    as_here = f"{len(other)} not as here: {', '.join(other[:MOST_NAMES])}{more}"
-    print(f"  code: {len(names)} files, {as_here if other else 'all as here'}")
+    compared = f"{len(other)} differ from those here: {', '.join(other[:MOST_NAMES])}{more}"
+    print(f"  code: {len(names)} files, {compared if other else 'all the same as here'}")
     if CHANGES in given:
         print(f"  {CHANGES}: holds uncommitted changes of the code; they were not applied")
 
@@ -186,15 +186,15 @@ def _content(path: Path) -> bytes | None:
 
 
 def _compare(shared: bytes | None, made: bytes | None, name: str) -> Level:
-    """Return how far a file is what the records give; tells if it is another."""
+    """Return how far a file agrees with what the records give; print a line if it differs."""
     if shared == made:
         return Level.SAME_BYTES
     if shared is None:
         print(f"  {name}: is missing")
     elif made is None:
-        print(f"  {name}: is no file that the records give")
+        print(f"  {name}: does not follow from the records")
     elif name.startswith("results/") and _are_close(shared, made):
-        print(f"  {name}: the same numbers but for rounding")
+        print(f"  {name}: the same numbers up to rounding")
         return Level.WITHIN_TOLERANCE
     else:
         print(f"  {name}: is not what the records give")

@@ -1,4 +1,4 @@
-"""Who made a result and under which licence: what `CITATION.cff` says."""
+"""Read authors, licence and references of a result from `CITATION.cff`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 
 
 class Citation(NamedTuple):
-    """What somebody who cites needs to know; the licence is an SPDX identifier."""
+    """What a citation needs; the licence is an SPDX identifier."""
 
     title: str
     version: str
@@ -57,9 +57,9 @@ def read_citation(path: Path) -> Citation:
             title=str(values["title"]),
             version=str(values["version"]),
             license=str(values["license"]),
-            authors=[_author(each) for each in values["authors"]],
-            keywords=[str(each) for each in values.get("keywords", [])],
-            references=[_reference(each) for each in values.get("references", [])],
+            authors=[_author(author) for author in values["authors"]],
+            keywords=[str(keyword) for keyword in values.get("keywords", [])],
+            references=[_reference(work) for work in values.get("references", [])],
             repository=_address("repository-code", values.get("repository-code")),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -93,4 +93,4 @@ def _author(values: Mapping[str, Any]) -> Author:
 def _reference(values: Mapping[str, Any]) -> Reference:
     doi = f"https://doi.org/{values['doi']}" if "doi" in values else None
     address = _address("doi or url", doi or values.get("url"))
-    return Reference(str(values["title"]), [_author(each) for each in values["authors"]], address)
+    return Reference(str(values["title"]), [_author(a) for a in values["authors"]], address)

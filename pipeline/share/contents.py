@@ -1,7 +1,7 @@
-"""What a share holds: what is given, and what is computed from that.
+"""The files of a share: those that are given, and those that are computed from them.
 
 Convention: a share is laid out as a checkout is, with the code in `code/`. It names no host, no
-user and no time but the commit's, so everybody who reproduces a result writes the same share.
+user and no time but the commit's, so everyone who reproduces a result writes the same share.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from pipeline.stages.evaluate import evaluate
 from pipeline.stages.preprocess import preprocess
 from pipeline.stages.split import split
 
-# Of the commit. Tests and documents are in the repository that it is of.
+# Taken from the commit, without tests and documents.
 CODE = (".dvc/config", ".dvcignore", "Makefile", "README.md", "conf", "dvc.yaml", "pipeline",
         "pyproject.toml")  # fmt: skip
 CITATION = "CITATION.cff"
@@ -57,21 +57,21 @@ model.predict(raw)  # of shape (N, {features}), as in the files; returns classes
 
 
 class Commit(NamedTuple):
-    """What the code is of: its full hash, and when it was committed, as in ISO 8601."""
+    """The commit of the code: its full hash, and its date in ISO 8601."""
 
     hash: str
     date: str
 
 
 def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
-    """Return what cannot be computed: the declared runs, and what they were trained with.
+    """Return the files that cannot be computed: declared runs, and what they were trained with.
 
     Raises:
         UserError: a file is missing, there is no commit, or runs and code do not fit each other.
     """
     for seed, record in declared(compose(paths), paths).items():
         if record is not None and record.description["code"] != code_digest():
-            raise UserError(f"{paths.run(seed)}: other code lies here; `dvc repro` trains with it")
+            raise UserError(f"{paths.run(seed)}: other code is here; `dvc repro` trains it again")
     made_with = provenance(paths.root)
     if made_with["dirty"] and made_with["diff"] is None:
         raise UserError("the uncommitted changes are too large to be shared; commit them first")
@@ -84,7 +84,7 @@ def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
                     raise UserError(f"{name} is not in commit {commit.hash}; commit all code first")
             code = files_below(Path(folder), *CODE)
     except GitError as error:
-        raise UserError(f"a share names the commit of its code, and {error}") from None
+        raise UserError(f"a share needs the commit of its code: {error}") from None
     files = {f"code/{name}": content for name, content in code.items()}
     files |= files_below(paths.root, *FILES, paths.runs.name)
     if made_with["diff"]:
@@ -93,7 +93,7 @@ def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
 
 
 def is_given(name: str) -> bool:
-    """Tell whether a file may be given."""
+    """Tell whether a share may hold this file as a given one."""
     return name in (*FILES, CHANGES) or name.startswith("code/") or bool(RUNS.fullmatch(name))
 
 
@@ -115,15 +115,15 @@ def files_below(root: Path, *names: str) -> dict[str, bytes]:
 
 
 def lay_out(files: Mapping[str, bytes], here: Paths, root: Path) -> Paths:
-    """Write what was given into a folder, as a checkout; nothing in it is run.
+    """Write the given files into a folder, as a checkout; none of them is run.
 
     Args:
         files: what was given.
-        here: the configuration groups and the data of this checkout are taken.
+        here: the checkout whose configuration groups and data are used.
         root: an empty folder.
 
     Raises:
-        UserError: the parameters are not what they should be, or the data are not to be had.
+        UserError: the parameters are invalid, or the data cannot be obtained.
     """
     checkout = Paths(root)
     for name, content in files.items():
@@ -155,7 +155,7 @@ def _refuse_secrets(params: Path) -> None:
 
 
 def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dict[str, bytes]:
-    """Return everything in a share that is a function of what was given.
+    """Return the files of a share that are computed from the given ones.
 
     Args:
         files: what was given.
@@ -163,25 +163,25 @@ def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dic
         checkout: of the same files, as `lay_out` leaves it.
 
     Raises:
-        UserError: a record or the citation is not what it should be.
+        UserError: a record or the citation is invalid.
     """
     config, citation = compose(checkout), read_citation(checkout.root / CITATION)
     for stage in (split, preprocess, encode, evaluate, report.report):
         stage(config, checkout)
-    shown = report.read(config, checkout, declared(config, checkout))
-    test, dataset = shown.accuracies["test"], shown.dataset
-    found = mistakes(shown.confusions, dataset.class_names)
-    load = LOAD.format(seed=shown.records[0].seed, features=dataset.features)
-    card = model_card(shown.records, load, test, found)
-    values = {"shown": shown, "citation": citation, "names": names, "commit": commit}
+    results = report.read(config, checkout, declared(config, checkout))
+    test, dataset = results.accuracies["test"], results.dataset
+    confused = mistakes(results.confusions, dataset.class_names)
+    load = LOAD.format(seed=results.records[0].seed, features=dataset.features)
+    card = model_card(results.records, load, test, confused)
+    values = {"results": results, "citation": citation, "names": names, "commit": commit}
     made = {
         **files_below(checkout.root, "results", "reports"),
         CARD: card.encode(),
         README: render("share/README.md.j2", **values, changed=CHANGES in files).encode(),
     }
     subject = Subject(
-        name=f"{shown.name} on {dataset.title}",
-        headline=shown.fitting(f"Test accuracy: {test.percent()}"),
+        name=f"{results.name} on {dataset.title}",
+        headline=results.fitting(f"Test accuracy: {test.percent()}"),
         seeds=config.seeds,
         dataset=dataset,
         citation=citation,

@@ -48,7 +48,7 @@ class Subject(NamedTuple):
 
     Attributes:
         name: of the result.
-        headline: what came out.
+        headline: the main result.
         seeds: the declared ones; the folder of each in `runs/` tells whether it finished.
         dataset: what was trained on.
         citation: who publishes it.
@@ -66,7 +66,7 @@ class Subject(NamedTuple):
 
 
 def metadata(files: Mapping[str, bytes], subject: Subject) -> dict[str, Any]:
-    """Return the metadata of a share, as JSON has it; `files` is all else that is in it."""
+    """Return the metadata of a share, ready for JSON; `files` are its other files."""
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = "http://schema.org/sha256"
     profiles = (crate.metadata.profile, WORKFLOW_CRATE)
@@ -89,9 +89,9 @@ def metadata(files: Mapping[str, bytes], subject: Subject) -> dict[str, Any]:
         license=_license(crate, citation.license),
         author=authors,
         citation=[
-            _add(crate, each.address or f"#work-{number}", "CreativeWork", name=each.title,
-                 author=[_author(crate, author) for author in each.authors])
-            for number, each in enumerate(citation.references, start=1)
+            _add(crate, work.address or f"#work-{number}", "CreativeWork", name=work.title,
+                 author=[_author(crate, author) for author in work.authors])
+            for number, work in enumerate(citation.references, start=1)
         ],
         conformsTo=[
             _add(crate, profile, "CreativeWork", name=title, version=profile.split("/")[-1])
@@ -112,7 +112,7 @@ def _add(crate: ROCrate, identifier: str, *kinds: str, **values: Any) -> Entity:
 
 
 def _set(entity: Entity, **values: Any) -> Entity:
-    """Set what is known; one of a kind stands without a list, as RO-Crate asks."""
+    """Set values that are not None; a list of one becomes its element, as RO-Crate asks."""
     for key, value in values.items():
         if isinstance(value, list):
             value = value[0] if len(value) == 1 else value or None
@@ -157,7 +157,7 @@ def _packages(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     """Yield each package that the code itself depends on, with its version in the lock file."""
     try:
         needed = tomllib.loads(files[PROJECT].decode())["project"]["dependencies"]
-        names = {re.split(r"[^\w.-]", each, maxsplit=1)[0].lower() for each in needed}
+        names = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in needed}
         locked = re.findall(r"(?m)^([\w.-]+)==([\w.]+)", files["requirements.lock"].decode())
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{PROJECT} or requirements.lock: {one_line(error)}") from None
@@ -165,9 +165,9 @@ def _packages(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _actions(crate: ROCrate, files: Mapping[str, bytes], subject: Subject) -> Iterator[Entity]:
-    """Yield what was done: the training of each seed, and the evaluation."""
+    """Yield the actions: the training of each seed, and the evaluation."""
     dataset = subject.dataset
-    # Its files are not in the share; they are known by their hashes.
+    # The data files are not in the share; their hashes identify them.
     parts = [
         _add(crate, f"#{name}", "File", name=name, sha256=digest,
              encodingFormat="application/octet-stream")

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def take_in(checked: Checked, here: Paths) -> None:
-    """Copy records that were checked into those of a checkout; tells what it did.
+    """Copy checked records into those of a checkout; print what was done.
 
     Raises:
         UserError: a record here has the same name and other bytes; nothing is imported then.
@@ -58,7 +58,7 @@ def take_in(checked: Checked, here: Paths) -> None:
     for record in checked.records:
         folder = here.records / record.identity
         folder.mkdir(parents=True, exist_ok=True)
-        # Nobody else may be training it meanwhile.
+        # No other process may train it meanwhile.
         with FileLock(folder / ".lock"):
             print(f"seed {record.seed}: {_import(record, folder, checked)} {folder}")
 
@@ -69,8 +69,8 @@ def _import(record: Finished, folder: Path, checked: Checked) -> str:
     if isinstance(known, Finished):
         return "the same bytes are already in"
     if known.description is not None and shared_by(known) is None:
-        return "left alone, since a run of your own is not complete in"
-    # Whose it is comes first, the manifest, which makes it complete, last.
+        return "not imported, since your own run is not complete in"
+    # The origin with the authors comes first; the manifest, which completes a record, last.
     origin = {"studies": [checked.study], "shared": checked.source}
     marked = add_origin(replace(record, folder=folder), origin)
     Record(folder).begin(record.description)

@@ -38,10 +38,10 @@ def main() -> None:
 def share(paths: Paths) -> bytes:
     """Return the zip file of the result in a checkout.
 
-    Everything is computed from the records, also what stages have already written.
+    Everything is computed from the records, even what stages have already written.
 
     Raises:
-        UserError: something is missing, or a result is not what the records give.
+        UserError: a file is missing, or a result is not what the records give.
     """
     files, commit = contents.given(paths)
     with tempfile.TemporaryDirectory() as folder:

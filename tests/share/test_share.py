@@ -175,7 +175,7 @@ def remove_git(root: Path) -> None:
         (track_with('"\\x24{oc.env:STORE,null}"'), "params.yaml refers to other values"),
         (cite_no_address, "CITATION.cff: repository-code = {.*: allowed is an address"),
         (forget_code, "^Makefile is not in commit [0-9a-f]{40}; commit all code"),
-        (remove_git, "a share names the commit of its code, and .* is no checkout of git"),
+        (remove_git, "a share needs the commit of its code: .* is no checkout of git"),
     ],
 )
 def test_what_is_not_complete_is_not_shared(
@@ -208,7 +208,7 @@ def test_what_was_shared_is_what_its_records_give(
     files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert checked(files, published, tmp_path) is Level.SAME_BYTES
-    assert "all as here" in capsys.readouterr().out
+    assert "all the same as here" in capsys.readouterr().out
 
 
 def test_a_share_may_have_any_name(published: Checkout, shared: Path, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_forged_results_are_named_each_in_a_line(
         [
             *(f"  {name}: is not what the records give" for name in (*edited, METADATA)),
             "  results/history.csv: is missing",
-            "  results/more.csv: is no file that the records give",
+            "  results/more.csv: does not follow from the records",
         ]
     )
 
@@ -252,7 +252,7 @@ def test_rounding_in_a_result_is_told_from_forgery(
     history[2] = ",".join([*cells, repr(float(value) * (1 + 1e-14))])
     files["results/history.csv"] = ("\n".join(history) + "\n").encode()
     assert checked(files, published, tmp_path) is Level.WITHIN_TOLERANCE
-    assert "history.csv: the same numbers but for rounding" in capsys.readouterr().out
+    assert "history.csv: the same numbers up to rounding" in capsys.readouterr().out
 
 
 def flip(name: str) -> Callable[[Files], None]:
@@ -351,7 +351,7 @@ REFUSED = {
     "a project that is none": (flip("code/pyproject.toml"), "pyproject.toml or requirements.lock"),
     "a missing licence": (remove("LICENSE"), "LICENSE is missing"),
     "missing metadata": (remove(METADATA), f"{METADATA} is missing"),
-    "metadata of no commit": (no_metadata, "names no commit"),
+    "metadata of no commit": (no_metadata, "names no valid commit"),
     "another file": (add("setup.py"), "setup.py is no file of a share"),
     "another file of a run": (add("runs/seed-0/x.py"), "runs/seed-0/x.py is no file of a share"),
     "a failure of a run that finished": (fail_too, "failure.json is of a run that finished"),
@@ -367,12 +367,12 @@ REFUSED = {
     "a run too many": (add("runs/seed-7/model.npz"), "runs/seed-7/model.npz is of a seed that"),
     "another model, sealed": (
         another_model,
-        "answers the validation images otherwise than it says",
+        "scores on the validation images differ from those it records",
     ),
-    "a better history, sealed": (better_history, "answers the validation images otherwise"),
+    "a better history, sealed": (better_history, "scores on the validation images differ"),
     "foreign arithmetic": (
         describe_otherwise(lambda each: each["arithmetic"].update(canary="0" * 64)),  # type: ignore[attr-defined]
-        "runs/seed-0 was computed by another arithmetic than the one here",
+        "runs/seed-0 was computed with another arithmetic than the one here",
     ),
     "other code": (
         describe_otherwise(lambda each: each.update(code="0" * 64)),
@@ -464,7 +464,7 @@ def test_a_run_of_ones_own_that_is_not_complete_is_left_alone(
     begun = Record(here.records / record.identity)
     begun.begin(record.description)
     take_in(checked, here)
-    assert "left alone, since a run of your own is not complete" in capsys.readouterr().out
+    assert "not imported, since your own run is not complete" in capsys.readouterr().out
     assert {path.name for path in begun.folder.iterdir()} == {".lock", "description.json"}
 
 
