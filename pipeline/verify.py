@@ -1,4 +1,4 @@
-"""Compute a result again, and say how closely the two agree.
+"""Compute a result again, and report how closely the two agree.
 
   pipeline verify               the committed results: every stage, every byte
   pipeline verify runs/seed-0   one training run: the folder of its record, or its name in records/
@@ -54,12 +54,12 @@ from pipeline.records.record import SEALED, Finished, is_older, read_finished, r
 from pipeline.results.evaluation import evaluate, scores
 from pipeline.stages.download import download
 
-# Of a record, from its first digits on, or of MLflow's.
+# The first digits of a record's name, or the id of a run in MLflow.
 NAME = re.compile(r"[0-9a-f]{1,32}")
 RUN_ID_LENGTH = 32
-# What is shown of a recorded change, in lines.
+# The largest number of lines of a recorded change that are printed.
 MOST_LINES = 200
-_CODE_HERE = "--code-here trains with the code that lies here"
+_CODE_HERE = "--code-here trains with the code in this folder"
 
 
 def main() -> None:
@@ -86,18 +86,18 @@ def main() -> None:
         words.add_argument(
             "--all-seeds", action="store_true", help="train all seeds of a shared zip, not one"
         )
-        asked = words.parse_args(given())
+        options = words.parse_args(given())
         paths = Paths(find_root())
         for name in DVC_VARIABLES:
-            os.environ.pop(name, None)  # they speak of a stage that this may run in
+            os.environ.pop(name, None)  # DVC sets them if a stage runs this command
         with tempfile.TemporaryDirectory() as folder:
-            if asked.what is None:
-                reached = verify_committed(paths, Path(folder), lecture=asked.lecture)
-            elif asked.what.endswith(".zip") or _is_file(asked.what):
-                reached = verify_share(Path(asked.what), paths, Path(folder), asked)
+            if options.what is None:
+                reached = verify_committed(paths, Path(folder), lecture=options.lecture)
+            elif options.what.endswith(".zip") or _is_file(options.what):
+                reached = verify_share(Path(options.what), paths, Path(folder), options)
             else:
-                record = find(asked.what, paths, Path(folder))
-                reached = verify_record(record, paths, Path(folder), asked)
+                record = find(options.what, paths, Path(folder))
+                reached = verify_record(record, paths, Path(folder), options)
         print(f"\n{reached}")
         raise SystemExit(reached.value)
 
@@ -122,7 +122,7 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
         raise UserError(f"{one_line(what)!r} is no record's folder or name, and no MLflow run id")
     fitting = [path.parent for path in paths.records.glob(f"{what}*/description.json")]
     if len(fitting) > 1:
-        raise UserError(f"{what}: allowed is a name of one record; these are {len(fitting)}")
+        raise UserError(f"{what}: {len(fitting)} records fit; allowed is the name of one")
     if fitting:
         return read_finished(fitting[0])
     if len(what) == RUN_ID_LENGTH:
@@ -134,21 +134,23 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
     raise UserError(f"{what}: there is no such record in {paths.records} or elsewhere")
 
 
-def verify_record(record: Finished, paths: Paths, folder: Path, asked: argparse.Namespace) -> Level:
-    """Train a record again, and say what came of it.
+def verify_record(
+    record: Finished, paths: Paths, folder: Path, options: argparse.Namespace
+) -> Level:
+    """Train a record again, and report how closely the two agree.
 
     Raises:
-        UserError: it names code that is not run without being asked for.
+        UserError: it names code that runs only if the user allows it.
     """
     described = record.description
     known = read_record(paths.records / record.identity)
     if not record.origin and isinstance(known, Finished) and known.manifest == record.manifest:
-        record = known  # of a published run, which is only what is the same for everybody
+        record = known  # a published run has no origin
     (name,) = configuration_names([described["experiment"]])
     print(f"{name}, seed {record.seed}: record {record.identity}")
-    record.model()  # what is no model of this network is not trained
+    record.model()  # raises for an invalid model, before any training
     checkout = Paths(folder / "checkout")
-    print(f"  trained in {_check_out(record, paths, checkout.root, asked)}")
+    print(f"  trained in {_check_out(record, paths, checkout.root, options)}")
     again = _train_again(record, paths, checkout)
     config = from_experiment(described["experiment"], record.seed)
     answers, answers_again = _answers((record, again), config, checkout)
@@ -156,20 +158,20 @@ def verify_record(record: Finished, paths: Paths, folder: Path, asked: argparse.
     _print(record, again, answers, answers_again)
     differing = causes(described, again.description, record.origin, again.origin)
     if reached is not Level.SAME_BYTES and not differing:
-        print("  cause: nothing that is known differs; was the record changed?")
+        print("  cause: no known difference; was the record changed?")
     for cause in differing:
-        word = "cause" if reached is not Level.SAME_BYTES else "though it differs"
+        word = "cause" if reached is not Level.SAME_BYTES else "different, without effect"
         print(f"  {word}: {cause}")
     return reached
 
 
-def _check_out(record: Finished, paths: Paths, folder: Path, asked: argparse.Namespace) -> str:
-    """Make a checkout to train in; returns what it is, for a person to read."""
+def _check_out(record: Finished, paths: Paths, folder: Path, options: argparse.Namespace) -> str:
+    """Make a checkout to train in; return a readable description of it."""
     commit, diff = record.origin.get("commit"), diff_bytes(record.origin)
-    if commit is None or asked.code_here:
+    if commit is None or options.code_here:
         copy_code(paths.root, folder, "params.yaml")
-        why = "" if asked.code_here else ", since the record names no commit"
-        return f"a copy of the code that lies here{why}"
+        why = "" if options.code_here else ", since the record names no commit"
+        return f"a copy of the code in this folder{why}"
     changed = record.origin.get("changed") or ["files that it does not name"]
     names = one_line(", ".join(changed))
     try:
@@ -181,7 +183,7 @@ def _check_out(record: Finished, paths: Paths, folder: Path, asked: argparse.Nam
         clone(paths.root, folder, commit)
         if not (record.origin.get("dirty") or diff):
             return f"a fresh checkout of commit {commit}"
-        if not asked.apply_changes:
+        if not options.apply_changes:
             lines = printable(diff.decode(errors="backslashreplace")).splitlines()
             print("\n".join(f"  | {line}" for line in lines[:MOST_LINES]))
             if len(lines) > MOST_LINES:
@@ -197,16 +199,16 @@ def _check_out(record: Finished, paths: Paths, folder: Path, asked: argparse.Nam
             )
         apply(folder, diff)
     except GitError as error:
-        raise UserError(f"what made the record cannot be had: {error}; {_CODE_HERE}") from None
+        raise UserError(f"the record's code cannot be obtained: {error}; {_CODE_HERE}") from None
     return f"a fresh checkout of commit {commit}, with the uncommitted changes that were recorded"
 
 
 def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
     experiment = record.description["experiment"]
-    older = f"the commit that the record names makes no records as they are now; {_CODE_HERE}"
+    older = f"the commit that the record names makes records of another format; {_CODE_HERE}"
     if not checkout.params.exists():
         raise UserError(older)
-    # Whole sections: of data files of one's own, none of another experiment's may stay.
+    # Replace whole sections, so that no data file of another experiment stays.
     params = OmegaConf.load(checkout.params)
     for section, value in {**experiment, "seeds": [record.seed]}.items():
         params[section] = value
@@ -225,13 +227,13 @@ def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
 
 
 def _data(config: Config, paths: Paths) -> dict[str, str]:
-    """Return the variable that tells another checkout where the data are."""
+    """Return the environment variable that names the data's folder to another checkout."""
     download(config, paths)
     return {"MNIST_MIRROR": str(paths.raw(config.data.name).parent)}
 
 
 def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[Scores]:
-    """Return what each record's model answers on the validation and the test images."""
+    """Return the scores of each record's model on the validation and the test images."""
     data = load(config, paths)
     parts = {"validation": data.validation, "test": data.test}
     scored: list[Scores] = []
@@ -245,7 +247,7 @@ def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[
 
 
 def _print(record: Finished, again: Finished, answers: Scores, answers_again: Scores) -> None:
-    """Say what is compared, and how each compares."""
+    """Print how files, accuracies and weights compare."""
     for name in SEALED:
         same = record.hashes[name] == again.hashes[name]
         print(f"  {name}: {'the same bytes' if same else 'other bytes'}")
@@ -261,18 +263,18 @@ def _print(record: Finished, again: Finished, answers: Scores, answers_again: Sc
         print(f"  weights differ from epoch {epoch} on")
 
 
-def verify_share(path: Path, paths: Paths, folder: Path, asked: argparse.Namespace) -> Level:
-    """Compute every number of a shared zip again, train its seeds, and say what came of it.
+def verify_share(path: Path, paths: Paths, folder: Path, options: argparse.Namespace) -> Level:
+    """Compute every number of a shared zip again, and train one of its seeds or all.
 
-    Only code that lies here is run.
+    Only the code in this folder is run.
     """
     from pipeline.share.check import check  # takes seconds
 
     checked = check(path, paths, folder / "share")
-    asked.code_here = True
+    options.code_here = True
     reached = [checked.level]
-    for record in checked.records if asked.all_seeds else checked.records[:1]:
-        reached.append(verify_record(record, paths, folder / f"seed-{record.seed}", asked))
+    for record in checked.records if options.all_seeds else checked.records[:1]:
+        reached.append(verify_record(record, paths, folder / f"seed-{record.seed}", options))
     return max(reached, key=lambda level: level.value)
 
 
@@ -280,7 +282,7 @@ def verify_share(path: Path, paths: Paths, folder: Path, asked: argparse.Namespa
 
 # The lecture's results have a pipeline of their own, which takes ten minutes.
 PIPELINE, LECTURE = "dvc.yaml", "studies/dvc.yaml"
-# What a checkout without git consists of, beside the code.
+# What is copied of a checkout without git, beside the code.
 COPIED = ("params.yaml", "dvc.lock", ".dvc/config", "requirements.lock", "results", "reports",
           "studies")  # fmt: skip
 # It has no outputs.
@@ -288,10 +290,10 @@ NOT_RUN = "track"
 
 
 def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
-    """Make every result again from the raw data, and compare what comes of it.
+    """Compute every result again from the raw data, and compare.
 
-    Compared are the contents of all files that stages write: with what is committed, by
-    `dvc.lock` where git does not keep them, and with what lies in the checkout of whoever asks.
+    All files that stages write are compared with the commit (by their hashes in `dvc.lock` if git
+    does not keep them), and with the files in the user's checkout.
     """
     checkout = Paths(folder / "checkout")
     try:
@@ -302,12 +304,12 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
         commit = None
         copy_code(paths.root, checkout.root, *COPIED)
         python(checkout.root, "dvc", "config", "--local", "core.no_scm", "true")
-        print(f"the results that lie here, in a copy ({error})")
+        print(f"the results in this folder, in a copy ({error})")
     runs, accuracies = _runs(checkout), _accuracies(checkout)
     data = _data(compose(checkout), paths)
     pipelines = [PIPELINE, LECTURE] if lecture else [PIPELINE]
     for file in pipelines:
-        # The stages of dvc.yaml, which is code: dvc.lock is a claim that is to be checked.
+        # The stages of dvc.yaml, not of dvc.lock, which is to be checked.
         stages = [name for name in read_yaml(checkout.root / file)["stages"] if name != NOT_RUN]
         targets = stages if file == PIPELINE else [f"{file}:{name}" for name in stages]
         python(checkout.root, "dvc", "repro", "--force", *targets, env=data)
@@ -318,13 +320,13 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
     if commit is not None:
         status = git(checkout.root, "status", "--porcelain", "-z", "--untracked-files=all")
         changed = [entry[3:].decode(errors="backslashreplace") for entry in status.split(b"\0")]
-        wrong += [f"{path} is not what is committed" for path in changed if path]
+        wrong += [f"{path} differs from the commit" for path in changed if path]
     if _runs(paths) == runs:
         here = {path: paths.root / path for path in again if (paths.root / path).is_file()}
         others = [path for path in here if sha256(here[path].read_bytes()) != again[path]]
-        wrong += [f"{path} here is another" for path in others]
+        wrong += [f"{path} differs in this folder" for path in others]
     else:
-        print("  what lies here is of another experiment, by dvc.lock, and is not compared")
+        print("  not compared with this folder: by its dvc.lock, it holds another experiment")
     print("\n".join(f"  {line}" for line in wrong) or "  all as committed")
     if not lecture:
         print(f"  not made again: the results of {LECTURE}; --lecture does, in ten minutes")
@@ -332,7 +334,7 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
         return Level.SAME_BYTES
     accuracies_again = _accuracies(checkout)
     if runs == _runs(checkout) or accuracies.keys() != accuracies_again.keys():
-        # The same runs give the same results, to the byte: somebody has changed these.
+        # Equal runs give equal bytes, so somebody has changed the results.
         return Level.DIFFERENT
     images = dict.fromkeys(accuracies, compose(checkout).split.test)
     return statistical_level(accuracies, accuracies_again, images)

@@ -135,7 +135,7 @@ def test_what_was_uncommitted_is_shown_and_made_again_when_asked_for(copied: Che
     assert "--apply-changes" in done.stderr
     done = verify(copied, name, "--apply-changes")
     assert "with the uncommitted changes that were recorded" in done.stdout
-    # With the code that lies here, the biases are others.
+    # With the code in this folder, the biases are others.
     done = copied.run("pipeline.verify", name, "--code-here", check=False)
     assert Level(done.returncode) in (Level.STATISTICALLY_THE_SAME, Level.DIFFERENT)
     assert "weights differ from epoch 1 on" in done.stdout
@@ -144,7 +144,7 @@ def test_what_was_uncommitted_is_shown_and_made_again_when_asked_for(copied: Che
 
 @pytest.mark.slow
 def test_another_code_is_named_as_the_cause(copied: Checkout) -> None:
-    """Without git, only the code that lies here can be run; here it draws other numbers."""
+    """Without git, only the code in this folder can be run; here it draws other numbers."""
     shutil.rmtree(copied.paths.root / ".git")
     path = copied.paths.root / "pipeline" / "network" / "randomness.py"
     text = path.read_text()
@@ -154,7 +154,7 @@ def test_another_code_is_named_as_the_cause(copied: Checkout) -> None:
     assert "no checkout of git; --code-here trains" in verify(copied, name, expected=2).stderr
     done = copied.run("pipeline.verify", name, "--code-here", check=False)
     assert Level(done.returncode) in (Level.STATISTICALLY_THE_SAME, Level.DIFFERENT)
-    assert "in a copy of the code that lies here" in done.stdout
+    assert "in a copy of the code in this folder" in done.stdout
     assert "cause: code: " in done.stdout
 
 
@@ -164,7 +164,7 @@ def test_code_that_computes_the_same_gives_the_same_bytes_and_is_named(copied: C
     path.write_text(f"{path.read_text()}\nUNUSED = 1\n")
     done = verify(copied, only_record(copied).identity, "--code-here")
     assert "description.json: other bytes" in done.stdout
-    assert "though it differs: code: " in done.stdout
+    assert "different, without effect: code: " in done.stdout
 
 
 @pytest.mark.slow
@@ -312,7 +312,7 @@ def test_a_forged_model_or_history_is_found(in_git: Checkout, mailed: Finished) 
     forge(read_finished(folder), first_epoch)
     done = verify(in_git, folder, expected=Level.WITHIN_TOLERANCE)
     assert "weights differ from epoch 1 on" in done.stdout
-    assert "cause: nothing that is known differs" in done.stdout
+    assert "cause: no known difference" in done.stdout
 
 
 @pytest.mark.slow
@@ -429,8 +429,8 @@ def test_every_forged_result_is_named(committed: Checkout, tmp_path: Path) -> No
     model.write_bytes(model.read_bytes()[:-1] + b"!")
     done = verify(checkout, expected=Level.DIFFERENT)
     for name in FORGERIES:
-        assert f"  {name} is not what is committed\n" in done.stdout, name
-    assert "  runs/seed-1/model.npz here is another\n" in done.stdout
+        assert f"  {name} differs from the commit\n" in done.stdout, name
+    assert "  runs/seed-1/model.npz differs in this folder\n" in done.stdout
 
 
 @pytest.mark.slow
@@ -452,7 +452,7 @@ def test_a_forged_lock_is_named(how: str, committed: Checkout, tmp_path: Path) -
         expected = Level.DIFFERENT
     git(checkout, "commit", "--quiet", "--all", "--message=forged")
     done = verify(checkout, expected=expected)
-    assert "  dvc.lock is not what is committed\n" in done.stdout
+    assert "  dvc.lock differs from the commit\n" in done.stdout
 
 
 def read_lock(path: Path, out: str) -> str:
