@@ -95,7 +95,7 @@ def variances(effects: Crossed) -> Figure:
         ticks = [f"{n}\n(here)" if n == effects.rows else str(n) for n in numbers]
         axes.set_xticks(range(len(numbers)), ticks)
         axes.set(xlabel="number of seeds", ylabel="variance of the mean,\n(percentage points)²")
-        axes.legend(loc="upper right")
+        figure.legend(loc="outside upper center", ncols=3)
         return figure
 
 
