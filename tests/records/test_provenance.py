@@ -119,7 +119,7 @@ def change(root: Path, how: str, name: str, value: bytes) -> None:
     elif how == "write":
         path.unlink(missing_ok=True)
         write(root, {name: value})
-    elif how == "append":
+    elif how == "append" and not path.is_symlink():  # which may lead to itself, or elsewhere
         write(root, {name: (path.read_bytes() if path.is_file() else b"") + value})
     elif how == "delete":
         path.unlink(missing_ok=True)
