@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.base.processes import SAFE_PATH, is_alive, own_name, process_name
+from pipeline.base.processes import for_modules, is_alive, own_name, process_name
 
 # "<pid>:<start time>" of a process, in the environment of all that it starts.
 VARIABLE = "PIPELINE_LAUNCHER"
@@ -39,7 +39,7 @@ def no_orphans() -> Iterator[None]:
     watcher = subprocess.Popen(  # noqa: S603 - no shell
         [sys.executable, "-m", __spec__.name, *names],
         cwd=Path(__file__).parents[2],
-        env={name: value for name, value in os.environ.items() if name != SAFE_PATH},
+        env=for_modules(os.environ),
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # so that signals to our group do not reach it
     )

@@ -58,6 +58,11 @@ def copy_code(root: Path, folder: Path, *more: str) -> None:
             shutil.copyfile(source, target)
 
 
+def for_modules(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return environment variables with which `python -m` finds the package in its folder."""
+    return {name: value for name, value in variables.items() if name != SAFE_PATH}
+
+
 def python(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
     """Run `python -m` with `words` in `folder`, with this Python.
 
@@ -66,8 +71,8 @@ def python(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> N
     Raises:
         StageFailed: it failed; it has printed why.
     """
-    left_out = {*DVC_VARIABLES, SAFE_PATH}
-    kept = {name: value for name, value in environment().items() if name not in left_out}
+    variables = for_modules(environment())
+    kept = {name: value for name, value in variables.items() if name not in DVC_VARIABLES}
     # Stages call `python`, which has to be this one even if no environment is activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(  # noqa: S603 - no shell

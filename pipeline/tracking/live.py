@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
+from pipeline.base.processes import for_modules
 from pipeline.tracking.store import LATER
 
 # How long the last pass, after the last seed, may take.
@@ -25,7 +26,7 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
     """
     # Passed in the environment, since every user of this machine can read command lines, and an
     # address may contain a password.
-    env = {**os.environ, "PIPELINE_STUDY": config.study}
+    env = {**for_modules(os.environ), "PIPELINE_STUDY": config.study}
     if config.tracking.uri is not None:
         env["PIPELINE_STORE"] = config.tracking.uri
     overrides = ["study=${oc.env:PIPELINE_STUDY}", "tracking.uri=${oc.env:PIPELINE_STORE,null}"]
