@@ -37,7 +37,7 @@ def given() -> list[str]:
     return [os.fsencode(word).decode(errors="surrogateescape") for word in sys.argv[1:]]
 
 
-def run(stage: Callable[[Config, Paths], None]) -> None:
+def run(stage: Callable[[Config, Paths], object]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
         words = Words()

@@ -7,7 +7,7 @@ such as pictures of examples that are no images, are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -99,22 +99,22 @@ class Results:
             [confusion(each.labels, each.predicted, classes) for each in self.answers.values()]
         )
 
-    @property
+    @cached_property
     def f1(self) -> NDArray[np.float64]:
         """F1 of each class, shape (seeds, m); nan for a class without test images."""
         return np.stack([class_scores(counts).f1 for counts in self.confusions])
 
-    @property
+    @cached_property
     def calibrations(self) -> list[Calibration]:
         """The reliability diagram of each finished seed."""
         return [calibration(each.confidence, each.right) for each in self.answers.values()]
 
-    @property
+    @cached_property
     def wrong_by(self) -> NDArray[np.int64]:
         """How many seeds get each test image wrong, shape (N,)."""
         return np.sum([~each.right for each in self.answers.values()], axis=0)
 
-    @property
+    @cached_property
     def hardest(self) -> list[int]:
         """The images that most seeds get wrong, the most confident mistakes first."""
         wrong = self.wrong_by
@@ -204,7 +204,7 @@ def _shared(results: Results) -> dict[str, Any]:
     test = results.accuracies["test"]
     narrower = student(FEW - 1) / FEW**0.5
     return {
-        **vars(results),
+        **{field.name: getattr(results, field.name) for field in fields(results)},
         "accuracies": results.accuracies,
         "test": test,
         "failed": [seed for seed, value in test.per_seed.items() if value is None],

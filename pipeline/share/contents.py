@@ -30,11 +30,11 @@ from pipeline.results.card import mistakes, model_card
 from pipeline.results.page import render
 from pipeline.share.citation import names, read_citation
 from pipeline.share.crate import Subject, metadata
-from pipeline.stages import report
 from pipeline.stages.download import download
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.preprocess import preprocess
+from pipeline.stages.report import report
 from pipeline.stages.split import split
 
 # Taken from the commit, without tests and documents.
@@ -166,9 +166,9 @@ def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dic
         UserError: a record or the citation is invalid.
     """
     config, citation = compose(checkout), read_citation(checkout.root / CITATION)
-    for stage in (split, preprocess, encode, evaluate, report.report):
+    for stage in (split, preprocess, encode, evaluate):
         stage(config, checkout)
-    results = report.read(config, checkout, declared(config, checkout))
+    results = report(config, checkout)
     test, dataset = results.accuracies["test"], results.dataset
     confused = mistakes(results.confusions, dataset.class_names)
     load = LOAD.format(seed=results.records[0].seed, features=dataset.features)

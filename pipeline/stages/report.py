@@ -20,8 +20,8 @@ from pipeline.results.style import png
 SAMPLE = 2000  # training images in the figure of preprocessing
 
 
-def report(config: Config, paths: Paths) -> None:
-    """Draw every figure, and write the page and the text."""
+def report(config: Config, paths: Paths) -> Results:
+    """Draw every figure, write the page and the text; return what they show."""
     records = declared(config, paths)
     finished = [record for record in records.values() if record]
     if not finished:
@@ -34,6 +34,7 @@ def report(config: Config, paths: Paths) -> None:
     write_bytes(paths.page, page(results, pictures).encode())
     write_bytes(paths.summary, summary(results).encode())
     print_tried_before(config, paths, finished)
+    return results
 
 
 def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> Results:

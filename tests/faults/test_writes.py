@@ -57,7 +57,7 @@ def look(folder: Path) -> dict[str, str]:
     }
 
 
-Stage = Callable[[Config, Paths], None]
+Stage = Callable[[Config, Paths], object]
 
 
 @pytest.mark.parametrize("stage", [split, preprocess, encode])
