@@ -25,6 +25,9 @@ from pipeline.tracking.store import held
 POLL_SECONDS = 2.0
 # Pause between passes, in durations of a pass, so that training is not slowed down.
 PAUSE = 4
+# A busy core gives a process of this priority a tenth of what it gives the training. At the
+# lowest priority, 19, it would be a seventieth, and the last pass could take minutes.
+NICE = 10
 
 
 def sync(
@@ -83,11 +86,11 @@ def _refuse(wrong: list[str]) -> None:
 def follow(config: Config, paths: Paths) -> None:
     """Bring the store up to date again and again until standard input is closed, then once more.
 
-    Runs as a process of its own beside a sweep, at the lowest priority. It ignores
-    Ctrl-C, which reaches it with the sweep, so that it can finish the last pass.
+    Runs as a process of its own beside a sweep, at a low priority. It ignores Ctrl-C, which
+    reaches it with the sweep, so that it can finish the last pass.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(19)
+    os.nice(NICE)
     ended = threading.Event()
 
     def wait_for_end() -> None:

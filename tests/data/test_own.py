@@ -303,7 +303,7 @@ def test_features_that_are_no_images_go_through_the_whole_pipeline(
     shown = report.read(config, checkout.paths, declared(config, checkout.paths))
     readme = render(
         "share/README.md.j2",
-        shown=shown,
+        results=shown,
         citation=read_citation(find_root() / "CITATION.cff"),
         names=authors,
         commit=Commit("0" * 40, "2026-01-01T00:00:00Z"),
