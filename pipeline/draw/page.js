@@ -193,9 +193,9 @@ function showReasons({ layers }, passed) {
   const h = passed.preActivations[k];
   const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
   byId("sums").textContent =
-    `For ${k}: ink that speaks for it ${signed(positive)}, ink against it ${signed(negative)}, ` +
-    `without ink ${signed(h - positive - negative)}. Together h̄ = ${signed(h)}, ` +
-    `and the output is ${rounded(passed.outputs[k])}.`;
+    `For ${k}: ink that raises h̄ ${signed(positive)}, ink that lowers it ${signed(negative)}, ` +
+    `without ink ${signed(h - positive - negative)}. The sum is h̄ = ${signed(h)}; ` +
+    `the output is ${rounded(passed.outputs[k])}.`;
   reasons.setAttribute("aria-label", `Each pixel's part in h̄ for ${k}; the sums stand below.`);
 }
 

@@ -17,17 +17,12 @@ from numpy.typing import NDArray
 from pipeline.results.crossed import Crossed
 from pipeline.results.evaluation import Calibration
 from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, cross, summarise
-from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, styled
+from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, WIDTH, percent, styled
 
 Accuracies = Mapping[str, Summary]
-WIDTH = 5.4  # inches: narrow enough that text stays readable on a phone
 MOST_TICKS, MOST_LETTERS = 40, 40  # below a figure
 PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
-
-
-def _percent(share: float, place: int | None = None) -> str:
-    """Return a share in percent for an axis, without trailing zeros."""
-    return f"{100 * share:.3f}".rstrip("0").rstrip(".") + " %"
+PART_LINES = {"train": "-", "validation": "--"}  # for printing in grey
 
 
 def learning_curves(
@@ -42,13 +37,12 @@ def learning_curves(
         noun: the data set's word for its examples.
     """
     with styled():
-        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
         axes = figure.add_subplot()
         for part in ("train", "validation"):
             values, colour = curves[part], PART_COLOURS[part]
             epochs = np.arange(1, values.shape[1] + 1)
-            label = f"{part}, mean of {len(values)} seeds"
-            axes.plot(epochs, values.mean(axis=0), color=colour, label=label)
+            axes.plot(epochs, values.mean(axis=0), PART_LINES[part], color=colour, label=part)
             if len(values) > 1:
                 axes.plot(epochs, values.T, color=colour, linewidth=0.5, alpha=0.6)
                 limits = [
@@ -60,19 +54,22 @@ def learning_curves(
         if test.mean is not None:
             last = curves["train"].shape[1]
             colour = PART_COLOURS["test"]
-            axes.plot(last, test.mean, "o", color=colour, label=f"test {100 * test.mean:.2f} %")
+            axes.plot(last, test.mean, "o", color=colour, label=f"test: {100 * test.mean:.2f} %")
             if test.ci95 is not None:
                 axes.vlines(last, *test.ci95, color=colour, linewidth=3.5)
             if test.ci95_new_images is not None:
                 axes.vlines(last, *test.ci95_new_images, color=colour, linewidth=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        axes.yaxis.set_major_formatter(percent)
         axes.set(xlabel="epoch", ylabel="accuracy", title=title)
-        legend = axes.legend(loc="lower right", fontsize=8, title_fontsize=8, alignment="left")
+        # Below the axes, where it covers no curve.
+        legend = figure.legend(
+            loc="outside lower center", ncols=3, fontsize=8, title_fontsize=8, alignment="left"
+        )
         if test.n > 1:
             words = (
-                f"95 % intervals of the mean:\nbands, thick bar: {NEW_SEEDS}\n"
-                f"thin bar: {NEW_IMAGES}\n(thin lines: each seed)"
+                "thick lines: means; thin lines: each seed; 95 % intervals of the mean:\n"
+                f"bands, thick bar: {NEW_SEEDS}; thin bar: {NEW_IMAGES}"
             )
             legend.set_title(words.replace("images", noun))
         return figure
@@ -89,8 +86,11 @@ def variances(effects: Crossed) -> Figure:
         below = np.zeros(len(numbers))
         names, colours = ("seeds", "images", "rest"), (ORANGE, BLUE, AMBER)
         for values, name, colour in zip(parts.T, names, colours, strict=True):
-            label = name if values.any() else f"{name}: none to be seen"
-            axes.bar(range(len(numbers)), values, bottom=below, color=colour, label=label)
+            label = name if values.any() else f"{name}: none detected"
+            axes.bar(
+                range(len(numbers)), values, bottom=below, color=colour, label=label,
+                edgecolor="white",
+            )  # fmt: skip
             below += values
         ticks = [f"{n}\n(here)" if n == effects.rows else str(n) for n in numbers]
         axes.set_xticks(range(len(numbers)), ticks)
@@ -117,7 +117,7 @@ def seed_dots(accuracies: Accuracies) -> Figure:
                 axes.axhline(limit, color=colour, linewidth=1, linestyle=":")
             if len(seeds) <= 12:
                 axes.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
-            axes.yaxis.set_major_formatter(_percent)
+            axes.yaxis.set_major_formatter(percent)
             axes.set(xlabel="seed", title=part)
             axes.margins(x=0.12)
         panels[0].set_ylabel("accuracy")
@@ -176,10 +176,10 @@ def class_scores(f1: NDArray[np.float64], names: Sequence[str]) -> Figure:
 def hardest(images: NDArray[np.uint8], captions: list[str]) -> Figure:
     """Draw images that most seeds get wrong: shape (k, height, width), a caption each."""
     with styled():
-        figure, axes, places = _tiled(images, above=0.3, empty=0)
+        figure, axes, places = _tiled(images, columns=4, above=0.3, empty=0)
         axes.images[0].set(cmap="gray_r", clim=(0, 255))
         for (column, row), caption in zip(places, captions, strict=True):
-            axes.text(column, row, caption, fontsize=7, ha="center", va="bottom")
+            axes.text(column, row, caption, fontsize=9, ha="center", va="bottom")
         return figure
 
 
@@ -189,7 +189,7 @@ def reliability(calibrations: Sequence[Calibration]) -> Figure:
         figure = Figure(figsize=(WIDTH, 4), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(
-            [0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as confident as right"
+            [0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="accuracy = confidence"
         )
         for number, each in enumerate(calibrations):
             axes.plot(
@@ -202,8 +202,8 @@ def reliability(calibrations: Sequence[Calibration]) -> Figure:
                 linewidth=0.8,
                 label=None if number else "each seed",
             )
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_formatter(percent)
+        axes.yaxis.set_major_formatter(percent)
         axes.set(xlabel="largest output, mean of the bin", ylabel="share of right answers")
         axes.legend(loc="upper left")
         return figure
@@ -212,19 +212,20 @@ def reliability(calibrations: Sequence[Calibration]) -> Figure:
 def first_layer(weights: NDArray[np.floating[Any]]) -> Figure:
     """Draw weights of the first layer over the pixels: shape (k, height, width)."""
     with styled():
-        figure, axes, _ = _tiled(weights, above=0.0, empty=np.nan)
+        figure, axes, _ = _tiled(weights, columns=6, above=0.0, empty=np.nan)
         largest = float(np.abs(weights).max())
-        axes.images[0].set(cmap="RdBu_r", clim=(-largest, largest))
+        axes.images[0].set(cmap="cividis", clim=(-largest, largest))
         return figure
 
 
 def _tiled(
-    images: NDArray[Any], *, above: float, empty: float
+    images: NDArray[Any], *, columns: int, above: float, empty: float
 ) -> tuple[Figure, Axes, list[tuple[float, float]]]:
     """Draw images, shape (k, height, width), as a single one: separate axes would take a second.
 
     Args:
-        images: drawn six in a row.
+        images: to draw.
+        columns: images in a row.
         above: free space above each, in heights, added to the gap between images.
         empty: pixel value of free space.
 
@@ -232,7 +233,7 @@ def _tiled(
         The figure, its axes, and the middle of each image's upper edge.
     """
     k, height, width = images.shape
-    columns, gap = 6, max(1, width // 14)
+    gap = max(1, width // 14)
     rows = max(1, -(-k // columns))
     top = gap + round(above * height)
     H, W = top + height + gap, gap + width + gap
@@ -303,16 +304,16 @@ def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
     names = sorted({split for split, _ in accuracies})
     with styled():
         figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        left, right = figure.subplots(1, 2, width_ratios=(4, 3))
         for seed in sorted({seed for _, seed in accuracies}):
             values = [accuracies[split, seed] for split in names]
             left.plot(range(len(names)), values, "o-", linewidth=0.8, markersize=4, alpha=0.7)
         left.set_xticks(range(len(names)), [str(name) for name in names])
-        left.yaxis.set_major_formatter(_percent)
+        left.yaxis.set_major_formatter(percent)
         left.set(xlabel="split.seed", ylabel="accuracy", title="one line per seed")
         deviations = np.sqrt(np.maximum([effects.row, effects.column, effects.rest], 0.0))
         right.barh(range(3), 100 * deviations, color=[BLUE, ORANGE, AMBER])
         right.set_yticks(range(3), ["split", "seed", "both"])
         right.invert_yaxis()
-        right.set(xlabel="percentage points", title="standard deviation by")
+        right.set(xlabel="standard deviation,\npercentage points")
         return figure

@@ -51,7 +51,7 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 def deviation(variance: float) -> str:
     """Return the root of a variance of accuracies, in percentage points, if it is above zero."""
-    return f"{100 * math.sqrt(variance):.2f}" if variance > 0 else "none to be seen"
+    return f"{100 * math.sqrt(variance):.2f}" if variance > 0 else "none detected"
 
 
 def number(value: float) -> str:

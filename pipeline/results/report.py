@@ -33,7 +33,7 @@ from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary
 
 FEW = 5  # fewer seeds than this get a warning
-HARDEST = 24  # most images in a figure
+HARDEST = 16  # most images in a figure
 NEURONS = 30
 CAPTION = 17  # characters that fit above an image
 MOST_CLASSES = 30  # with more, a confusion matrix is unreadable

@@ -186,12 +186,12 @@ def test_the_report_says_how_many_configurations_were_tried_before(
 def test_bands_stay_between_0_and_1() -> None:
     """Two seeds at 0.5 and 1 after one epoch: Student's interval is 0.75 ± 3.2."""
     curves = {part: np.array([[0.5, 0.9], [1.0, 0.9]]) for part in ("train", "validation")}
-    (axes,) = learning_curves(curves, summarise({0: 0.9, 1: 1.0}, share=True), "title").axes
+    figure = learning_curves(curves, summarise({0: 0.9, 1: 1.0}, share=True), "title")
+    (axes,) = figure.axes
     drawn = [np.asarray(each.get_paths()[0].vertices) for each in axes.collections]
     heights = np.concatenate(drawn)[:, 1]
     assert (heights.min(), heights.max()) == (0.0, 1.0)
-    legend = axes.get_legend()
-    assert legend is not None
+    (legend,) = figure.legends
     assert "bands, thick bar: these images, new seeds" in legend.get_title().get_text()
 
 
