@@ -54,7 +54,6 @@ class Paths:
     history = Below("results/history.csv")
     predictions = Below("results/predictions.csv")
     # The lecture's results, ours beside the published ones.
-    cosine = Below("results/cosine.json")
     studies = Below("results/lecture.json")
     studies_runs = Below("results/lecture_runs.csv")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from pipeline.lecture import published
 from pipeline.network.activations import Array
@@ -117,32 +116,28 @@ def denoise(
     )
 
 
-def measure() -> tuple[Denoised, dict[str, Any]]:
-    """Denoise with every seed of `SEEDS`, and try all settings, on all cores.
+def measure() -> dict[str, Any]:
+    """Denoise with every seed of `SEEDS`, and try all settings.
 
     Returns:
-        The first seed's result, for the figure; and the errors: over all seeds, the slide's, and
-        those of all settings.
+        The errors over all seeds, the slide's, and those of all settings, for JSON.
     """
-    on_all_cores = Parallel(n_jobs=-1)
-    denoised = on_all_cores(delayed(denoise)(seed) for seed in SEEDS)
+    denoised = {seed: denoise(seed) for seed in SEEDS}
     errors = {
-        name: summarise(
-            {seed: getattr(each, name) for seed, each in zip(SEEDS, denoised, strict=True)}
-        ).as_dict()
+        name: summarise({seed: getattr(each, name) for seed, each in denoised.items()}).as_dict()
         for name in ("own", "fresh", "nothing", "noise")
     }
-    return denoised[0], {
+    return {
         "slide": {"output": published.COSINE_OUTPUT, "noise": published.COSINE_NOISE},
         "chosen": {"hidden": CHOSEN_HIDDEN, "learning_rate": CHOSEN_LEARNING_RATE},
         "mean_squared_error": errors,
         "tried": {
             "seeds": list(TRIAL_SEEDS),
-            "settings": on_all_cores(
-                delayed(_trial)(hidden, learning_rate)
+            "settings": [
+                _trial(hidden, learning_rate)
                 for hidden in HIDDEN
                 for learning_rate in LEARNING_RATES
-            ),
+            ],
         },
     }
 

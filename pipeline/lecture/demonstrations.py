@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.onehot import one_hot
 from pipeline.data.preprocessing import fit
-from pipeline.lecture import cloud, figures, perceptron
+from pipeline.lecture import cloud, cosine, figures, perceptron
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.costs import cross_entropy_gradient
 from pipeline.network.dense import backward, forward, initialise
@@ -29,13 +29,14 @@ LAYER_SHAPES = ((16, 16), (16, 8))
 
 
 def without_data() -> dict[str, Figure]:
-    """Return the figures of functions, perceptrons and the cloud, by name."""
+    """Return the figures of functions, perceptrons, the cosine and the cloud, by name."""
     X = cloud.cloud()
     return {
         "activations": figures.activations(),
         "derivatives": figures.derivatives(),
         "perceptron": figures.planes(perceptron.single("sigmoid"), "a perceptron (1), sigmoid"),
         "perceptrons": figures.planes(perceptron.array("relu"), "three perceptrons (2), ReLU"),
+        "cosine": figures.cosine(*cosine.cosine(), cosine.denoise(cosine.SEEDS[0])),
         "cross_entropy": figures.cross_entropy(),
         "normalisation": figures.preprocessing(cloud.normalised(X), "after (20)"),
         "whitening": figures.preprocessing(cloud.whitened(X), "after (21), (22)"),

@@ -1,4 +1,4 @@
-"""Stage `studies`: compare the results of its sweeps with the lecture's published numbers.
+"""Stage `studies`: compare our results with the lecture's published numbers.
 
 Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits` of
 `studies/dvc.yaml`.
@@ -11,12 +11,12 @@ import csv
 from pipeline.base.command import run
 from pipeline.base.config import Config, from_experiment
 from pipeline.base.errors import UserError
-from pipeline.base.files import read_json, write_csv, write_json
+from pipeline.base.files import write_csv, write_json
 from pipeline.base.paths import Paths
 from pipeline.data.effect import effect
 from pipeline.data.prepared import load
 from pipeline.data.preprocessing import fit
-from pipeline.lecture import figures
+from pipeline.lecture import cosine, figures
 from pipeline.lecture.published import FIVE_RUNS, RUNS
 from pipeline.lecture.studies import (
     Preprocessed,
@@ -35,7 +35,7 @@ from pipeline.results.style import save
 
 
 def studies(config: Config, paths: Paths) -> None:
-    """Write the comparisons, the runs behind them, and three figures."""
+    """Write the comparisons and the cosine's errors, the runs behind them, and three figures."""
     (ours,), (author,) = settings(paths, "five_runs"), settings(paths, "author")
     ways = preprocessed(
         config, paths, [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
@@ -45,7 +45,7 @@ def studies(config: Config, paths: Paths) -> None:
     write_json(
         paths.studies,
         {
-            "cosine": read_json(paths.cosine),
+            "cosine": cosine.measure(),
             "five_runs": five_runs_as_dict(ours, points),
             "author": author_as_dict(author),
             "preprocessing": preprocessing_as_dict(ways),

@@ -9,7 +9,7 @@ from pipeline.lecture import cosine
 from pipeline.lecture.published import COSINE_NOISE, COSINE_OUTPUT
 from pipeline.network.dense import forward
 
-COMMITTED = read_json(Paths(find_root()).cosine)
+COMMITTED = read_json(Paths(find_root()).studies)["cosine"]
 
 
 def test_the_network_is_the_slides_two_products() -> None:

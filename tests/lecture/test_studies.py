@@ -151,10 +151,6 @@ def test_the_committed_means_are_those_of_the_committed_runs() -> None:
         assert found == pytest.approx(row["test"]["mean"])
 
 
-def test_the_study_contains_the_cosine_as_it_was_measured() -> None:
-    assert COMMITTED["cosine"] == read_json(PATHS.cosine)
-
-
 def test_a_failed_run_is_refused_by_name(checkout: Checkout) -> None:
     from pipeline.stages.studies import settings
 

@@ -20,7 +20,7 @@ FOREIGN = {
     "records": {"numpy", "threadpoolctl", "filelock"},
     "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2", "rich", "dvc"},
     "draw": {"numpy"},
-    "lecture": {"numpy", "joblib", "matplotlib"},
+    "lecture": {"numpy", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "filelock", "jinja2"},
     "share": {"rocrate", "filelock"},
