@@ -119,10 +119,12 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
     if not NAME.fullmatch(what):
         if what and os.path.isdir(what):
             return read_finished(Path(what))
-        raise UserError(f"{one_line(what)!r} is no record's folder or name, and no MLflow run id")
+        raise UserError(
+            f"{one_line(what)!r} is neither a record's folder or name nor an MLflow run id"
+        )
     fitting = [path.parent for path in paths.records.glob(f"{what}*/description.json")]
     if len(fitting) > 1:
-        raise UserError(f"{what}: {len(fitting)} records fit; allowed is the name of one")
+        raise UserError(f"{what}: {len(fitting)} records match; allowed is the name of one")
     if fitting:
         return read_finished(fitting[0])
     if len(what) == RUN_ID_LENGTH:
@@ -131,7 +133,7 @@ def find(what: str, paths: Paths, folder: Path) -> Finished:
 
         fetch(what, compose(paths).tracking.uri, paths, folder / "run")
         return read_finished(folder / "run")
-    raise UserError(f"{what}: there is no such record in {paths.records} or elsewhere")
+    raise UserError(f"{what}: no such record in {paths.records} or elsewhere")
 
 
 def verify_record(
@@ -160,7 +162,7 @@ def verify_record(
     if reached is not Level.SAME_BYTES and not differing:
         print("  cause: no known difference; was the record changed?")
     for cause in differing:
-        word = "cause" if reached is not Level.SAME_BYTES else "different, without effect"
+        word = "cause" if reached is not Level.SAME_BYTES else "different, but without effect"
         print(f"  {word}: {cause}")
     return reached
 

@@ -64,7 +64,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from what is complete", file=sys.stderr)
+        print("interrupted; repeat the command to continue from what is complete", file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra's own switch

@@ -73,7 +73,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "no regular file")
+        raise OSError(errno.EINVAL, "not a regular file")
     if status.st_size > most:
         raise OSError(errno.EFBIG, f"{status.st_size} bytes; at most {most} are read")
     with path.open("rb") as file:
@@ -123,7 +123,7 @@ def parse_json(content: bytes, *, name: str) -> Any:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} is not a finite number")
     return number
 
 
@@ -231,7 +231,7 @@ def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
             return arrays
     except Exception as error:  # zipfile and NumPy's parser of headers raise a dozen kinds
         reason = one_line(error) or type(error).__name__
-        raise UserError(f"{name} is no readable npz archive ({reason})") from None
+        raise UserError(f"{name} is not a readable npz archive ({reason})") from None
 
 
 def _parse_npy(content: bytes) -> NDArray[Any]:

@@ -53,7 +53,7 @@ def git(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
             repository.
     """
     if not os.path.exists(folder / ".git"):
-        raise GitError(f"{folder} is no checkout of git")
+        raise GitError(f"{folder} is not a git checkout")
     return _run(folder, *words, stdin=stdin)
 
 

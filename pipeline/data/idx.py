@@ -68,7 +68,7 @@ def unpack(packed: bytes, *, name: str) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{name}: no gzip file, or a damaged one ({error})") from None
+        raise UserError(f"{name}: not a gzip file, or a damaged one ({error})") from None
     if len(content) > MOST_BYTES:
         raise UserError(f"{name}: gives more than {MOST_BYTES} bytes")
     return content

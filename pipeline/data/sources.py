@@ -199,7 +199,7 @@ def _find(
                 return content, place
         tried += wrong or [f"{place.shown}: {answer}"]
         unusable += wrong
-    text = f"{name} of {dataset.title} is nowhere to be had. Put {', '.join(dataset.files)} into "
+    text = f"{name} of {dataset.title} could not be obtained. Put {', '.join(dataset.files)} into "
     if dataset.name not in DATASETS:
         raise UserError(f"{text}{given}. Tried: {'; '.join(tried)}")
     raise NotToBeHad(

@@ -103,4 +103,7 @@ def refuse_overlap(indices: SplitIndices) -> None:
     """
     both = np.intersect1d(indices.train, indices.validation)
     if len(both):
-        raise UserError(f"{len(both)} examples both train and validate, such as number {both[0]}")
+        raise UserError(
+            f"{len(both)} examples are in both the training and the validation set, such as number "
+            f"{both[0]}"
+        )

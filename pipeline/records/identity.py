@@ -63,7 +63,7 @@ def check_description(value: Any, name: str) -> Description:
         UserError: it is none; `name` is in the message.
     """
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise UserError(f"{name} is no description of format {FORMAT}")
+        raise UserError(f"{name} is not a description in format {FORMAT}")
     for key, shape in HASHES.items():
         if not fits(value.get(key), shape):
             raise UserError(f"{name}: {key} is missing or of the wrong type")

@@ -112,5 +112,5 @@ def parse_model(content: bytes, experiment: Mapping[str, Any], *, name: str) -> 
             )
     activations = [*[network["activation"]] * len(network["hidden"]), network["output"]]
     if arrays["activations"].tolist() != activations:
-        raise UserError(f"{name}: activations are others than {activations}")
+        raise UserError(f"{name}: activations differ from {activations}")
     return Model(AffineMap.from_arrays(arrays), network_of(arrays))

@@ -251,7 +251,7 @@ def _history(lines: Sequence[bytes], path: Path) -> History:
     history = [parse_json(line, name=f"{path}, line {n}") for n, line in enumerate(lines, start=1)]
     for number, line in enumerate(history, start=1):
         if not fits(line, EPOCH) or line["epoch"] != number:
-            raise UserError(f"{path}, line {number} is no entry of epoch {number}")
+            raise UserError(f"{path}, line {number} is not an entry for epoch {number}")
     return history
 
 
@@ -274,7 +274,8 @@ def _read_checked(path: Path, expected: str) -> bytes:
     content = read(path)
     if sha256(content) != expected:
         raise UserError(
-            f"{path} is not what was written: SHA-256 expected {expected}, got {sha256(content)}"
+            f"{path} was changed after it was written: SHA-256 expected {expected}, "
+            f"got {sha256(content)}"
         )
     return content
 

@@ -37,10 +37,12 @@ def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
     """
     sealed = parse_json(read(path), name=str(path))
     if not fits(sealed, {"of": str, "sha256": str, "content": dict}):
-        raise UserError(f"{path} is no sealed file")
+        raise UserError(f"{path} is not a sealed file")
     content: dict[str, Any] = sealed["content"]
     if sealed["sha256"] != _digest(content, sealed["of"]):
-        raise UserError(f"{path} is not what was written: its seal does not fit its content")
+        raise UserError(
+            f"{path} was changed after it was written: its seal does not match its content"
+        )
     if of is not None and sealed["of"] != of:
         raise UserError(f"{path} belongs to {sealed['of']}, not to {of}")
     return content

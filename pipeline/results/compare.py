@@ -151,8 +151,8 @@ def _fetch(revision: str, paths: Paths, folder: Path) -> None:
         files.get(paths.runs.name, str(folder), recursive=True)
     except (DvcException, SCMError, OSError) as error:
         raise UserError(
-            f"{revision}: neither a folder nor a revision or experiment whose runs DVC holds "
-            f"({one_line(error)})"
+            f"{revision}: neither a folder nor a git revision or DVC experiment with runs in "
+            f"DVC's cache ({one_line(error)})"
         ) from None
 
 

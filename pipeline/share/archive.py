@@ -58,7 +58,7 @@ def unpack(content: bytes, name: str) -> dict[str, bytes]:
         raise
     except Exception as error:  # zipfile raises a dozen kinds
         reason = one_line(error) or type(error).__name__
-        raise UserError(f"{name} is no readable zip file ({reason})") from None
+        raise UserError(f"{name} is not a readable zip file ({reason})") from None
     if pack(files) != content:
         raise UserError(
             f"{name} has other bytes than `pipeline share` writes for its files; allowed is the "
@@ -82,7 +82,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int, name: str) -> None
         seen.add(entry.filename.lower())
     for entry in entries:
         if any(str(folder).lower() in seen for folder in PurePosixPath(entry.filename).parents):
-            raise UserError(f"{name}: {entry.filename} lies in something that is a file, too")
+            raise UserError(f"{name}: {entry.filename} lies in a folder that is also a file")
     if sum(entry.file_size for entry in entries) > size:
         raise UserError(f"{name}: its files claim to be larger than the archive is")
 
@@ -90,6 +90,6 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int, name: str) -> None
 def _check_name(entry: str, name: str) -> None:
     if len(entry) > LONGEST_NAME or not NAME.fullmatch(entry):
         raise UserError(
-            f"{name}: {one_line(entry)!r} is no name of a file in a share, such as "
+            f"{name}: {one_line(entry)!r} is not the name of a file in a share, such as "
             "results/metrics.json"
         )

@@ -120,7 +120,9 @@ def _commit(files: Mapping[str, bytes], name: str) -> Commit:
 def _refuse_files(given: Mapping[str, bytes]) -> None:
     for name in given:
         if not is_given(name):
-            raise UserError(f"{name} is no file of a share; `pipeline share` writes no such file")
+            raise UserError(
+                f"{name} does not belong in a share: `pipeline share` writes no such file"
+            )
     for name in (*FILES, WORKFLOW, PROJECT):
         if name not in given:
             raise UserError(f"{name} is missing")
@@ -146,9 +148,11 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
         run, described = checkout.run(record.seed), record.description
         ours = {"version": VERSION, "canary": canary(config.training.dtype)}
         if described["arithmetic"] != ours:
-            raise UserError(f"{run} was computed with another arithmetic than the one here")
+            raise UserError(
+                f"{run} was computed with a different version of the arithmetic than here"
+            )
         if code is not None and described["code"] != code:
-            raise UserError(f"{run} was trained by other code than the share holds in code/")
+            raise UserError(f"{run} was trained by different code than code/ in the share")
         answers = scores(evaluate(record.model(), raw, one_hot, config.training.cost))
         claims = record.history[-1]["validation"]
         if not all(
@@ -191,13 +195,11 @@ def _compare(shared: bytes | None, made: bytes | None, name: str) -> Level:
         return Level.SAME_BYTES
     if shared is None:
         print(f"  {name}: is missing")
-    elif made is None:
-        print(f"  {name}: does not follow from the records")
-    elif name.startswith("results/") and _are_close(shared, made):
+    elif made is not None and name.startswith("results/") and _are_close(shared, made):
         print(f"  {name}: the same numbers up to rounding")
         return Level.WITHIN_TOLERANCE
     else:
-        print(f"  {name}: is not what the records give")
+        print(f"  {name}: does not follow from the records")
     return Level.DIFFERENT
 
 

@@ -40,7 +40,9 @@ def main() -> None:
         path, here = words.parse_args(given()).zip, Paths(find_root())
         checked = check(path, here, Path(folder))
         if checked.level not in (Level.SAME_BYTES, Level.WITHIN_TOLERANCE):
-            raise UserError(f"{path}: its results are not what its records give; nothing imported")
+            raise UserError(
+                f"{path}: its results do not follow from its records; nothing was imported"
+            )
         take_in(checked, here)
 
 
@@ -54,7 +56,9 @@ def take_in(checked: Checked, here: Paths) -> None:
         folder = here.records / record.identity
         known = read_record(folder)
         if isinstance(known, Finished) and known.manifest != record.manifest:
-            raise UserError(f"{folder} is of the same run and has other bytes; nothing imported")
+            raise UserError(
+                f"{folder} is of the same run but has different bytes; nothing was imported"
+            )
     for record in checked.records:
         folder = here.records / record.identity
         folder.mkdir(parents=True, exist_ok=True)

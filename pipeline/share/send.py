@@ -41,7 +41,7 @@ def share(paths: Paths) -> bytes:
     Everything is computed from the records, even what stages have already written.
 
     Raises:
-        UserError: a file is missing, or a result is not what the records give.
+        UserError: a file is missing, or a result does not follow from the records.
     """
     files, commit = contents.given(paths)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def share(paths: Paths) -> bytes:
         if name.startswith(("results/", "reports/")) and (
             not path.exists() or read_bytes(path) != content
         ):
-            raise UserError(f"{path} is not what the records give; `dvc repro` makes it again")
+            raise UserError(f"{path} does not follow from the records; `dvc repro` makes it again")
     return pack({**files, **made})
 
 

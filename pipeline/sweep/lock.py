@@ -32,7 +32,7 @@ def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
     except Timeout:
         use = f"{folder} is in use by {_name(holder)}"
         if not wait:
-            raise UserError(f"{use}; wait for it, or end it first") from None
+            raise UserError(f"{use}; wait for it or end it") from None
         print(f"waiting: {use}", flush=True)
         lock.acquire()
     try:

@@ -145,7 +145,7 @@ def _warning_when_slow(where: str) -> Iterator[None]:
             used = time.process_time()
             # On a busy machine, a process that is computing is no reason to warn.
             if not answered.wait(1) and time.process_time() - used < BUSY:
-                line = f"warning: {where} does not answer yet, waiting; if this is stopped, {LATER}"
+                line = f"warning: {where} does not answer yet; waiting. If you stop this, {LATER}"
                 print(line, file=sys.stderr, flush=True)
                 return
 
@@ -162,7 +162,7 @@ def _warning_when_slow(where: str) -> Iterator[None]:
 def _check_file(file: Path, artifacts: str, *, own: bool) -> None:
     """Check that a file can be MLflow's store; move the checkout's own aside if it cannot."""
     if not os.access(file.parent, os.W_OK):
-        raise PermissionError(f"{file.parent} is no folder that can be written to")
+        raise PermissionError(f"{file.parent} is not a folder that can be written to")
     reason = _why_not(file, artifacts) if file.exists() else None
     if reason is None:
         return
@@ -172,7 +172,9 @@ def _check_file(file: Path, artifacts: str, *, own: bool) -> None:
     aside = file.rename(next(path for path in names if not path.exists()))
     for suffix in ("-journal", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
-    print(f"{printable(str(file))} {reason}: moved to {aside.name}, and made anew", file=sys.stderr)
+    print(
+        f"{printable(str(file))} {reason}: moved to {aside.name} and created again", file=sys.stderr
+    )
 
 
 def _why_not(file: Path, artifacts: str) -> str | None:
@@ -182,7 +184,7 @@ def _why_not(file: Path, artifacts: str) -> str | None:
         OSError, sqlite3.Error: it cannot be read or written, or is locked.
     """
     if not file.is_file():
-        raise OSError(f"{file} is no file")
+        raise OSError(f"{file} is not a file")
     if file.stat().st_size == 0:
         return None  # MLflow fills it
     try:
@@ -203,7 +205,7 @@ def _why_not(file: Path, artifacts: str) -> str | None:
     except sqlite3.DatabaseError as error:
         if not error.sqlite_errorname.startswith(NO_STORE):
             raise
-        return f"is no store of MLflow's ({error})"
+        return f"is not a store of MLflow's ({error})"
     return None
 
 

@@ -107,6 +107,6 @@ def follow(config: Config, paths: Paths) -> None:
         except Exception as error:  # no error here may stop the training
             if not warned:
                 warned = True
-                print(f"warning: {error}; training goes on", file=sys.stderr, flush=True)
+                print(f"warning: {error}; training continues", file=sys.stderr, flush=True)
         if not last:
             ended.wait(max(POLL_SECONDS, PAUSE * (time.monotonic() - began)))

@@ -187,7 +187,7 @@ def test_params_yaml_that_is_no_text_is_told(tmp_path: Path) -> None:
         register(paths)
     paths.params.unlink()
     os.mkfifo(paths.params)
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         register(paths)
 
 

@@ -95,7 +95,7 @@ def reason(folder: Path) -> str:
 
 
 def test_a_folder_inside_someone_else_s_repository_is_no_checkout(checkout: Path) -> None:
-    assert reason(checkout / "pipeline") == f"{checkout / 'pipeline'} is no checkout of git"
+    assert reason(checkout / "pipeline") == f"{checkout / 'pipeline'} is not a git checkout"
     (checkout / "pipeline/.git").mkdir()
     assert "not a git repository" in reason(checkout / "pipeline")
 

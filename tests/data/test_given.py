@@ -52,7 +52,7 @@ def look(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 @pytest.fixture
 def checkout(make_checkout: Callable[[str], Checkout]) -> Checkout:
-    """Return a checkout under git whose digits are nowhere to be had but where they are given."""
+    """Return a checkout under git whose digits are only where they are given."""
     made = make_checkout("given")
     catalogue = made.paths.root / "pipeline" / "data" / "catalogue.yaml"
     text = catalogue.read_text()

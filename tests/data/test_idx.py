@@ -91,7 +91,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_gzip_file_is_refused(content: bytes) -> None:
-    with pytest.raises(UserError, match="^x: no gzip file, or a damaged one"):
+    with pytest.raises(UserError, match="^x: not a gzip file, or a damaged one"):
         unpack(content, name="x")
 
 

@@ -206,7 +206,7 @@ def test_a_bomb_is_not_inflated(paths: Paths, tmp_path: Path) -> None:
     content = npz(tmp_path, {"x_train": bomb, "x_test": bomb}, packed=True)
     dataset = dataset_of(letters(paths, content))
     obtain(dataset, paths)
-    with pytest.raises(UserError, match="letters.npz is no readable npz archive .* bytes"):
+    with pytest.raises(UserError, match="letters.npz is not a readable npz archive .* bytes"):
         read_examples(dataset, paths, "train")
 
 

@@ -200,8 +200,8 @@ FAULTS = {
     "circular": "Exceeded 5 redirects",
     "elsewhere": "No connection adapters were found for 'file:///etc/hostname'",
     "html": f"SHA-256 expected {SHA}",
-    "cut": "no gzip file, or a damaged one",
-    "cut_silently": "no gzip file, or a damaged one",
+    "cut": "not a gzip file, or a damaged one",
+    "cut_silently": "not a gzip file, or a damaged one",
     "error_with_body": "503 Server Error",
     "endless": f"more than {MOST_BYTES} bytes",
 }
@@ -211,7 +211,7 @@ FAULTS = {
 def test_a_fault_is_told_and_the_next_source_is_used(
     fault: str, reason: str, server: str, paths: Paths, raw: Path
 ) -> None:
-    with pytest.raises(UserError, match="nowhere to be had") as caught:
+    with pytest.raises(UserError, match="could not be obtained") as caught:
         obtain(dataset(mirrors=[f"{server}/{fault}"]), paths)
     assert reason in str(caught.value)
     assert f"{server}/{fault}" in str(caught.value)
@@ -325,7 +325,7 @@ def test_a_mirror_may_be_an_address_of_a_folder(scheme: str, paths: Paths, raw: 
 
 @pytest.mark.parametrize("mirror", ["ftp://x", "s3://bucket", "http://[", "http://", "x://", "://"])
 def test_an_invalid_mirror_is_reported(mirror: str, paths: Paths) -> None:
-    with pytest.raises(UserError, match="nowhere to be had") as caught:
+    with pytest.raises(UserError, match="could not be obtained") as caught:
         obtain(dataset(), paths, mirror=mirror)
     assert mirror.rstrip("/") in str(caught.value)
 
@@ -387,11 +387,11 @@ def special(path: Path, kind: str) -> None:
 
 
 UNUSABLE = {
-    "pipe": "no regular file",
-    "folder": "no regular file",
+    "pipe": "not a regular file",
+    "folder": "not a regular file",
     "huge": "10737418240 bytes; at most 134217728 are read",
     "bomb": "gives more than 134217728 bytes",
-    "device": "no regular file",
+    "device": "not a regular file",
     "circle": "Too many levels of symbolic links",
 }
 
@@ -525,7 +525,7 @@ def test_a_password_is_never_shown(
     address: str, server: str, paths: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mirror = address.format(server.removeprefix("http://"))
-    with pytest.raises(UserError, match="nowhere to be had") as caught:
+    with pytest.raises(UserError, match="could not be obtained") as caught:
         obtain(dataset(), paths, mirror=mirror)
     assert "secret" not in str(caught.value) + capsys.readouterr().err
     assert "://***@" in str(caught.value)

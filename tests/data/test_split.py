@@ -58,7 +58,10 @@ def test_more_images_than_there_are() -> None:
 
 def test_overlap_is_refused() -> None:
     shared = SplitIndices(np.array([1, 2, 3], np.uint32), np.array([3, 4], np.uint32))
-    with pytest.raises(UserError, match="1 examples both train and validate, such as number 3"):
+    with pytest.raises(
+        UserError,
+        match="1 examples are in both the training and the validation set, such as number 3",
+    ):
         refuse_overlap(shared)
 
 

@@ -144,7 +144,7 @@ NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:
 
 @pytest.mark.slow
 def test_a_students_network_is_trained_beside_ours(student: Checkout, tmp_path: Path) -> None:
-    """MNIST is declared and nowhere to be had; so it is the digits, and it is said."""
+    """MNIST is declared but cannot be obtained: the digits are used, and a message says so."""
     fill_in(student, solution)
     student.declare(
         data={"name": "mnist"}, split={"train": 59000, "validation": 1000, "test": 10000}

@@ -103,7 +103,7 @@ def test_a_damaged_published_run_without_a_record_is_refused(
 ) -> None:
     model = paths.run(1) / "model.npz"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
-    with pytest.raises(UserError, match=r"seed-1/model\.npz is not what was written"):
+    with pytest.raises(UserError, match=r"seed-1/model\.npz was changed after it was written"):
         gather(config, paths)
     # Who trains makes it anew; the other one is kept.
     assert list(gather(config, paths, training=True)) == ["seed-2"]

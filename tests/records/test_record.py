@@ -119,7 +119,7 @@ def test_one_digit_changed_in_what_has_a_seal_of_its_own_is_seen(
     add_origin(finished, {"started": 125.5})
     path = finished.folder / name
     path.write_text(path.read_text().replace("125", "126", 1))
-    assert f"{name} is not what was written" in damage_of(finished.folder)
+    assert f"{name} was changed after it was written" in damage_of(finished.folder)
 
 
 @pytest.mark.parametrize("name", ["origin.json", "test.json"])
@@ -329,7 +329,7 @@ def test_a_model_of_another_network_is_refused(finished: Finished) -> None:
 def test_a_model_that_changes_after_the_record_was_read_is_refused(finished: Finished) -> None:
     path = finished.folder / "model.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    with pytest.raises(UserError, match="is not what was written"):
+    with pytest.raises(UserError, match="was changed after it was written"):
         finished.model()
 
 

@@ -212,7 +212,7 @@ def test_what_cannot_be_compared_is_reported(swept: Checkout, tmp_path: Path) ->
     checkout = copy_of(swept.paths.root, tmp_path)
     for words, told in (
         ([str(checkout.paths.conf)], "allowed is the folder of a sweep"),
-        (["nix"], "nix: neither a folder nor a revision or experiment"),
+        (["nix"], "nix: neither a folder nor a git revision or DVC experiment"),
         (
             [sweep_of(checkout), "--baseline", "lr"],
             "must match exactly one",

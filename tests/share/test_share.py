@@ -165,7 +165,7 @@ def remove_git(root: Path) -> None:
     ("damage", "message"),
     [
         (edit_a_result, "tests.json"),
-        (remove_a_picture, "is not what the records give; `dvc repro`"),
+        (remove_a_picture, "does not follow from the records; `dvc repro`"),
         (remove_a_run, "seed-1 is missing"),
         (remove_the_citation, "CITATION.cff cannot be read"),
         (cite_nobody, "allowed is the Citation File Format 1.2.0 with title"),
@@ -175,7 +175,7 @@ def remove_git(root: Path) -> None:
         (track_with('"\\x24{oc.env:STORE,null}"'), "params.yaml refers to other values"),
         (cite_no_address, "CITATION.cff: repository-code = {.*: allowed is an address"),
         (forget_code, "^Makefile is not in commit [0-9a-f]{40}; commit all code"),
-        (remove_git, "a share needs the commit of its code: .* is no checkout of git"),
+        (remove_git, "a share needs the commit of its code: .* is not a git checkout"),
     ],
 )
 def test_what_is_not_complete_is_not_shared(
@@ -216,7 +216,7 @@ def test_a_share_may_have_any_name(published: Checkout, shared: Path, tmp_path: 
     received.write_bytes(shared.read_bytes()[:-1])
     done = published.run("pipeline.verify", str(received), check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: received is no readable zip file")
+    assert done.stderr.startswith("error: received is not a readable zip file")
 
 
 def test_forged_results_are_named_each_in_a_line(
@@ -237,7 +237,7 @@ def test_forged_results_are_named_each_in_a_line(
     lines = capsys.readouterr().out.splitlines()[1:]
     assert sorted(lines) == sorted(
         [
-            *(f"  {name}: is not what the records give" for name in (*edited, METADATA)),
+            *(f"  {name}: does not follow from the records" for name in (*edited, METADATA)),
             "  results/history.csv: is missing",
             "  results/more.csv: does not follow from the records",
         ]
@@ -352,8 +352,11 @@ REFUSED = {
     "a missing licence": (remove("LICENSE"), "LICENSE is missing"),
     "missing metadata": (remove(METADATA), f"{METADATA} is missing"),
     "metadata of no commit": (no_metadata, "names no valid commit"),
-    "another file": (add("setup.py"), "setup.py is no file of a share"),
-    "another file of a run": (add("runs/seed-0/x.py"), "runs/seed-0/x.py is no file of a share"),
+    "another file": (add("setup.py"), "setup.py does not belong in a share"),
+    "another file of a run": (
+        add("runs/seed-0/x.py"),
+        "runs/seed-0/x.py does not belong in a share",
+    ),
     "a failure of a run that finished": (fail_too, "failure.json is of a run that finished"),
     "no authors": (cite(), "authors = .*: allowed is a list of at least one"),
     "an author who is the share": (
@@ -372,14 +375,14 @@ REFUSED = {
     "a better history, sealed": (better_history, "scores on the validation images differ"),
     "foreign arithmetic": (
         describe_otherwise(lambda each: each["arithmetic"].update(canary="0" * 64)),  # type: ignore[attr-defined]
-        "runs/seed-0 was computed with another arithmetic than the one here",
+        "runs/seed-0 was computed with a different version of the arithmetic than here",
     ),
     "other code": (
         describe_otherwise(lambda each: each.update(code="0" * 64)),
-        "trained by other code than the share holds",
+        "trained by different code than code/ in the share",
     ),
-    "edited code": (other_training_code, "trained by other code than the share holds"),
-    "code that is none": (no_python, "trained by other code than the share holds"),
+    "edited code": (other_training_code, "trained by different code than code/ in the share"),
+    "code that is none": (no_python, "trained by different code than code/ in the share"),
     "another experiment": (of_another_experiment, "runs/seed-0 is of another experiment"),
     "parameters from the environment": (ask_the_environment, "params.yaml refers to other values"),
     "parameters that are none": (no_params, "params.yaml"),
@@ -438,7 +441,7 @@ def test_a_record_of_ones_own_with_other_bytes_is_not_replaced(
     assert isinstance(read_record(folder), Finished)
     done = here.run("pipeline.share.receive", str(shared), check=False)
     assert done.returncode == 2
-    assert "has other bytes; nothing imported" in done.stderr
+    assert "has different bytes; nothing was imported" in done.stderr
     assert [path.parent for path in here.paths.records.glob("*/manifest.json")] == [folder]
 
 
@@ -451,7 +454,7 @@ def test_forged_results_are_not_imported(
     path.write_bytes(pack(files))
     done = here.run("pipeline.share.receive", str(path), check=False)
     assert done.returncode == 2
-    assert "results/metrics.json: is not what the records give" in done.stdout
+    assert "results/metrics.json: does not follow from the records" in done.stdout
     assert done.stderr.count("\n") == 1
     assert not here.paths.records.exists()
 

@@ -149,7 +149,7 @@ def test_a_damaged_object_in_dvcs_cache_is_found_and_made_again(
         shutil.rmtree(checkout.paths.records)
         done = checkout.run("pipeline.stages.track", check=False)
         assert done.returncode != 0
-        assert "seed-2/model.npz is not what was written: SHA-256 expected" in done.stderr
+        assert "seed-2/model.npz was changed after it was written: SHA-256 expected" in done.stderr
         assert "`dvc repro --force train`" in done.stderr
         checkout.run("dvc", "repro", "--force", "train")
     checkout.run("pipeline.stages.track")

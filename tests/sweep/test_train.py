@@ -145,7 +145,9 @@ def test_a_damaged_record_is_trained_again(checkout: Checkout, undisturbed: dict
     content[-100] ^= 1
     victim.write_bytes(content)
     done = checkout.train(*SHORT)
-    assert done.stderr.startswith(f"warning: {victim} is not what was written: SHA-256 expected")
+    assert done.stderr.startswith(
+        f"warning: {victim} was changed after it was written: SHA-256 expected"
+    )
     assert done.stderr.endswith("; this seed is trained again\n")
     assert records(checkout) == undisturbed
     assert (

@@ -116,7 +116,7 @@ def test_training_continues_without_its_server(checkout: Checkout, free_port: in
         # While it trains, not at its end.
         assert sweep.poll() is None
     assert told.startswith(f"warning: nothing is mirrored to {uri} (")
-    assert told.endswith("`pipeline track` mirrors later; training goes on\n")
+    assert told.endswith("`pipeline track` mirrors later; training continues\n")
 
 
 @pytest.mark.slow

@@ -388,7 +388,7 @@ def test_an_invalid_store_is_moved_aside_and_created_again(
     aside = unmirrored.paths.store.with_name("mlflow.db.aside-1")
     assert aside.exists() == (how not in ("removed", "emptied"))
     if aside.exists():
-        assert f"moved to {aside.name}, and made anew" in done.stderr
+        assert f"moved to {aside.name} and created again" in done.stderr
 
 
 def test_a_moved_checkout_keeps_its_artifacts_with_it(
@@ -577,8 +577,8 @@ def test_a_study_of_no_possible_name_is_refused(study: str, checkout: Checkout) 
     ("uri", "code", "words"),
     [
         ("sqlite:////proc/x.db", 1, "nothing is mirrored to sqlite:////proc/x.db"),
-        ("sqlite:////nowhere/x.db", 1, "/nowhere is no folder that can be written to"),
-        ("sqlite:////tmp", 1, "/tmp is no file"),
+        ("sqlite:////nowhere/x.db", 1, "/nowhere is not a folder that can be written to"),
+        ("sqlite:////tmp", 1, "/tmp is not a file"),
         ("sqlite:///params.yaml", 1, "is no store of MLflow's"),
         ("sqlite://", 2, "allowed is sqlite:///FILE"),
         ("mlruns", 2, "allowed is sqlite:///FILE"),
