@@ -23,6 +23,7 @@ from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.files import canonical_json, sha256, write_csv
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
+from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import Part, load
 from pipeline.records.code import code_digest
 from pipeline.records.gather import gather
@@ -86,12 +87,14 @@ def main() -> None:
         folder = paths.comparison / _folder_name(name)
         if options.plan and len(splits) > 1:
             raise UserError(f"--plan: allowed is one split.seed, these are {len(splits)}")
+        described = _described(next(iter(next(iter(settings.values())).values())))
+        noun = dataset_of(from_experiment(described["experiment"], described["seed"]).data).noun
         if len(splits) == 1:
             right = _right(_paired(settings), part, paths)
-            _report(right, part, folder, plan=options.plan)
+            _report(right, part, noun, folder, plan=options.plan)
         elif len(settings) == 1:
             ((name, runs),) = settings.items()
-            _report_splits(name, runs, part, folder)
+            _report_splits(name, runs, part, noun, folder)
         else:
             raise UserError(
                 f"split.seed = {', '.join(map(str, splits))}: several configurations can only be "
@@ -283,7 +286,7 @@ def _images(described: Description, part: str, paths: Paths) -> Part:
 # --- the tables --------------------------------------------------------------------------------
 
 
-def _report(right: dict[str, Right], part: str, folder: Path, *, plan: bool) -> None:
+def _report(right: dict[str, Right], part: str, noun: str, folder: Path, *, plan: bool) -> None:
     """Print means, differences from the first configuration, and the numbers of seeds needed."""
     (first, baseline), *others = right.items()
     pairs = compare_all(dict(others), baseline)
@@ -294,12 +297,13 @@ def _report(right: dict[str, Right], part: str, folder: Path, *, plan: bool) -> 
     write_csv(folder / "comparison.csv", COLUMNS, [map(row.get, COLUMNS) for row in rows])
     if pairs:
         label = f"{part} accuracy minus that of\n{first}, in percentage points"
-        save(figures.forest(pairs, label), folder / "comparison.png")
+        save(figures.forest(pairs, label, noun), folder / "comparison.png")
     _print(
         "results/comparison.txt.j2",
+        noun,
         folder=folder,
         part=part,
-        images=max((each.columns for each in effects.values() if each), default=None),
+        count=max((each.columns for each in effects.values() if each), default=None),
         summaries=summaries,
         first=first,
         pairs=pairs,
@@ -344,8 +348,8 @@ def _row(name: str, known: Summary, pair: Comparison | None) -> dict[str, object
     return row
 
 
-def _print(template: str, **values: object) -> None:
-    """Print a template, which can call `table(header, rows)`."""
+def _print(template: str, noun: str, **values: object) -> None:
+    """Print a template, which can call `table(header, rows)`; `noun` is the word for examples."""
     console = wide_console()
 
     def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -360,9 +364,10 @@ def _print(template: str, **values: object) -> None:
         render(
             template,
             table=table,
-            METHODS=METHODS,
-            NEW_SEEDS=NEW_SEEDS,
-            NEW_IMAGES=NEW_IMAGES,
+            noun=noun,
+            METHODS=METHODS.replace("images", noun),
+            NEW_SEEDS=NEW_SEEDS.replace("images", noun),
+            NEW_IMAGES=NEW_IMAGES.replace("images", noun),
             **values,
         ),
         soft_wrap=True,
@@ -371,7 +376,7 @@ def _print(template: str, **values: object) -> None:
     )
 
 
-def _report_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
+def _report_splits(name: str, runs: Runs, part: str, noun: str, folder: Path) -> None:
     """Print how much splits and seeds contribute to the variance of one configuration.
 
     Raises:
@@ -395,7 +400,7 @@ def _report_splits(name: str, runs: Runs, part: str, folder: Path) -> None:
     )
     finished = {run: value for run, value in accuracies.items() if value is not None}
     save(figures.splits(finished), folder / "comparison.png")
-    _print("results/splits.txt.j2", folder=folder, name=name, part=part, effects=effects)
+    _print("results/splits.txt.j2", noun, folder=folder, name=name, part=part, effects=effects)
 
 
 def _accuracy(record: Finished | Unfinished, part: str) -> float | None:

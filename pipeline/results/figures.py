@@ -75,7 +75,7 @@ def learning_curves(
         return figure
 
 
-def variances(effects: Crossed) -> Figure:
+def variances(effects: Crossed, noun: str) -> Figure:
     """Draw the variance of the mean accuracy and its parts, by number of seeds."""
     numbers = sorted({1, 2, 3, 5, 10, 20, 50, effects.rows})
     with styled():
@@ -84,7 +84,7 @@ def variances(effects: Crossed) -> Figure:
         # In (percentage points)²; negative estimates are drawn as zero.
         parts = 1e4 * np.maximum([effects.parts(n) for n in numbers], 0.0)
         below = np.zeros(len(numbers))
-        names, colours = ("seeds", "images", "rest"), (ORANGE, BLUE, AMBER)
+        names, colours = ("seeds", noun, "rest"), (ORANGE, BLUE, AMBER)
         for values, name, colour in zip(parts.T, names, colours, strict=True):
             label = name if values.any() else f"{name}: none detected"
             axes.bar(
@@ -264,7 +264,7 @@ def preprocessing(before: NDArray[Any], after: NDArray[Any], method: str) -> Fig
         return figure
 
 
-def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
+def forest(comparisons: Mapping[str, Comparison], label: str, noun: str) -> Figure:
     """Draw a forest plot: differences of every seed, their mean, and both intervals."""
     with styled():
         width = 5 + 0.08 * max(map(len, comparisons))
@@ -287,7 +287,10 @@ def forest(comparisons: Mapping[str, Comparison], label: str) -> Figure:
         # Percentage points: a percent sign would suggest relative differences.
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
         figure.supxlabel(label, fontsize=10)
-        handles = {str(each.get_label()): each for each in axes.get_legend_handles_labels()[0]}
+        handles = {
+            str(each.get_label()).replace("images", noun): each
+            for each in axes.get_legend_handles_labels()[0]
+        }
         figure.legend(
             list(handles.values()), list(handles), loc="outside upper center", ncols=2, fontsize=8
         )

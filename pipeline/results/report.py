@@ -140,7 +140,7 @@ def draw(results: Results) -> dict[str, Figure]:
         ),
     }
     if test.effects is not None:
-        drawn["variances"] = figures.variances(test.effects)
+        drawn["variances"] = figures.variances(test.effects, results.dataset.noun)
     if len(names) <= MOST_CLASSES:
         drawn["confusion"] = figures.confusion(results.confusions.mean(axis=0), names)
     shape = results.dataset.image_shape

@@ -315,3 +315,6 @@ def test_features_that_are_no_images_go_through_the_whole_pipeline(
         assert "images" not in text
     for method in ("raw", "whiten"):
         checkout.train(f"preprocess.method={method}", "test=true")
+    compared = checkout.run("pipeline.results.compare", "records").stdout
+    assert "new examples and new seeds" in compared
+    assert "images" not in compared

@@ -338,7 +338,7 @@ def test_records_of_an_earlier_format_are_known_as_such(finished: Finished) -> N
     value = edited(("format", None))
     forge(finished.folder, "description.json", json.dumps(value).encode())
     assert is_older(finished.folder)
-    assert "no description of format" in damage_of(finished.folder)
+    assert "not a description in format" in damage_of(finished.folder)
     assert not is_older(finished.folder.parent)
 
 
