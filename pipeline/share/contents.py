@@ -71,7 +71,9 @@ def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
     """
     for seed, record in declared(compose(paths), paths).items():
         if record is not None and record.description["code"] != code_digest():
-            raise UserError(f"{paths.run(seed)}: other code is here; `dvc repro` trains it again")
+            raise UserError(
+                f"{paths.run(seed)}: the code has changed since it was trained; `dvc repro` trains it again"
+            )
     made_with = provenance(paths.root)
     if made_with["dirty"] and made_with["diff"] is None:
         raise UserError("the uncommitted changes are too large to be shared; commit them first")

@@ -69,7 +69,7 @@ def test_npz_archives_hold_no_python_objects(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="holds Python objects"):
         write_npz(tmp_path / "x.npz", {"a": np.array([{}], dtype=object)})
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(UserError, match="no readable npz archive"):
+    with pytest.raises(UserError, match="not a readable npz archive"):
         read_npz(tmp_path / "x.npz")
 
 

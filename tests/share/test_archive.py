@@ -96,9 +96,9 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "another mode": (lambda: zipped("a.txt", 0o100755), "other bytes than `pipeline share`"),
     "something before": (lambda: b"#!/bin/sh\n" + pack(FILES), "other bytes than"),
     "something after": (lambda: pack(FILES) + b"\0", "x.zip"),
-    "half of it": (lambda: pack(FILES)[:200], "no readable zip file"),
-    "nothing": (lambda: b"", "no readable zip file"),
-    "no zip": (lambda: bytes(range(256)) * 9, "no readable zip file"),
+    "half of it": (lambda: pack(FILES)[:200], "not a readable zip file"),
+    "nothing": (lambda: b"", "not a readable zip file"),
+    "no zip": (lambda: bytes(range(256)) * 9, "not a readable zip file"),
 }
 
 
@@ -124,5 +124,5 @@ def test_every_changed_byte_of_a_zip_is_found() -> None:
 
 
 def test_a_name_that_no_share_can_hold_is_refused_when_it_is_written() -> None:
-    with pytest.raises(UserError, match="'../a' is no name"):
+    with pytest.raises(UserError, match="'../a' is not the name"):
         pack({"../a": b""})

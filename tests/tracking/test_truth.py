@@ -579,7 +579,7 @@ def test_a_study_of_no_possible_name_is_refused(study: str, checkout: Checkout) 
         ("sqlite:////proc/x.db", 1, "nothing is mirrored to sqlite:////proc/x.db"),
         ("sqlite:////nowhere/x.db", 1, "/nowhere is not a folder that can be written to"),
         ("sqlite:////tmp", 1, "/tmp is not a file"),
-        ("sqlite:///params.yaml", 1, "is no store of MLflow's"),
+        ("sqlite:///params.yaml", 1, "is not a store of MLflow's"),
         ("sqlite://", 2, "allowed is sqlite:///FILE"),
         ("mlruns", 2, "allowed is sqlite:///FILE"),
         ("file:///tmp/mlruns", 2, "allowed is sqlite:///FILE"),
