@@ -72,7 +72,8 @@ def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
     for seed, record in declared(compose(paths), paths).items():
         if record is not None and record.description["code"] != code_digest():
             raise UserError(
-                f"{paths.run(seed)}: the code has changed since it was trained; `dvc repro` trains it again"
+                f"{paths.run(seed)}: the code has changed since it was trained; `dvc repro` trains "
+                "it again"
             )
     made_with = provenance(paths.root)
     if made_with["dirty"] and made_with["diff"] is None:
