@@ -1,4 +1,4 @@
-"""Trains the network of exercise 10, and compares it with ours.
+"""Train the network of exercise 10, and compare it with ours.
 
     python -m exercises.train                   params.yaml's network, on MNIST
     python -m exercises.train experiment=demo   on scikit-learn's digits, in seconds

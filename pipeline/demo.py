@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from pipeline.base.command import Words, given
 from pipeline.base.config import compose, experiment
-from pipeline.base.errors import NotToBeHad, one_line_errors
+from pipeline.base.errors import DataUnavailable, one_line_errors
 from pipeline.base.files import write_bytes
 from pipeline.base.masking import printable
 from pipeline.base.paths import Paths, find_root
@@ -58,7 +58,7 @@ def main() -> None:
             config = compose(paths)
             try:
                 download(config, paths)
-            except NotToBeHad as error:
+            except DataUnavailable as error:
                 print(f"{printable(str(error))}\n", file=sys.stderr, flush=True)
             else:
                 python(paths.root, "dvc", "repro")

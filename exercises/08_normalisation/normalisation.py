@@ -9,7 +9,7 @@ same μ and σ: a single new image has no statistics of its own, and nothing abo
 be known before the test. Here each feature, a column, has its own μ
 and σ. The standard deviation is the root of the mean squared distance from μ, np.std's default.
 
-A feature that is the same in all training samples has σ = 0, and 0 / 0 is no number. Such a
+A feature that is the same in all training samples has σ = 0, and 0 / 0 is not a number. Such a
 feature is divided by 1 instead.
 
 Shapes: train (N, n), test (M, n); each result has the shape of its set.

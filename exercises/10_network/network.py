@@ -13,8 +13,8 @@ of samples N, since the cost is a mean:
 
     δH_bar = (σ(H_bar) − Y) / N
 
-Each layer has its δW and δb of (5), from δH_bar and from what went into it. Its δX of (6) is the Δ
-of the layer before, whose δH_bar is ReLU'(H_bar) ⊙ Δ, by (8). So the forward pass has to keep each
+Each layer has its δW and δb of (5), from δH_bar and from its input. Its δX of (6) is the Δ of the
+layer before, whose δH_bar is ReLU'(H_bar) ⊙ Δ, by (8). So the forward pass has to keep each
 layer's input and H_bar.
 
 Worked example, two layers of one neuron each, one sample: h̄ = 1 · 2 + 1 = 3, ReLU gives 3, then
@@ -34,7 +34,7 @@ Fill in both functions, then run `pytest exercises/10_network`. You may use your
 earlier exercises.
 
 Then train it. `python -m exercises.train` takes your gradients and your step of exercise 5, trains
-params.yaml's network on MNIST by them, and shows the result beside ours, in MLflow too.
+params.yaml's network on MNIST with them, and shows the result beside ours, in MLflow too.
 """
 
 import numpy as np

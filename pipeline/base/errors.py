@@ -37,7 +37,7 @@ class UserError(Exception):
         self.key = key
 
 
-class NotToBeHad(UserError):
+class DataUnavailable(UserError):
     """The files of a data set cannot be obtained; its text says what was tried and what to do."""
 
 

@@ -21,7 +21,7 @@ from urllib.request import url2pathname
 
 import pooch
 
-from pipeline.base.errors import NotToBeHad, UserError
+from pipeline.base.errors import DataUnavailable, UserError
 from pipeline.base.files import read_bytes, sha256, write_bytes
 from pipeline.base.masking import MASK, printable
 from pipeline.base.paths import Paths
@@ -83,8 +83,8 @@ def obtain(
         deadline: limit in seconds for all files together.
 
     Raises:
-        UserError: no place has a file; the message lists the places and what to do. `NotToBeHad`
-            for a data set of the catalogue.
+        UserError: no place has a file; the message lists the places and what to do. For a data set
+            of the catalogue, `DataUnavailable`.
     """
     places = list(_places(dataset, paths, folder, mirror, cache))
     ends, raw = time.monotonic() + deadline, paths.raw(dataset.name)
@@ -202,7 +202,7 @@ def _find(
     text = f"{name} of {dataset.title} could not be obtained. Put {', '.join(dataset.files)} into "
     if dataset.name not in DATASETS:
         raise UserError(f"{text}{given}. Tried: {'; '.join(tried)}")
-    raise NotToBeHad(
+    raise DataUnavailable(
         f"{text}{given}, or go without a network: `make demo` runs the pipeline on scikit-learn's "
         f"embedded digits (data=digits). Tried: {'; '.join(tried)}"
     )

@@ -1,7 +1,7 @@
 """Write reports/lecture.html from the figures and results that `make lecture` computes.
 
-This is no DVC stage, since the page names the commit that it was made from and the time that
-preprocessing took. `page.html.j2` holds the page's text.
+This is not a DVC stage, since the page names the commit that it was made from and the time that
+preprocessing took.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ import sys
 class Refusing:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"pipeline", "llvmlite"}:
-            raise ImportError(f"{name} is not to be had")
+            raise ImportError(f"{name} is missing")
 
 sys.meta_path.insert(0, Refusing())
 import json, mlflow, numpy as np
