@@ -6,8 +6,8 @@ Slides: Validation and Test data splits; The effect of normalization.
 
 μ and σ are mean and standard deviation of the training set. The test set is normalised by the
 same μ and σ: a single new image has no statistics of its own, and nothing about the test images may
-be known before the test. Here each feature, a column, has its own μ
-and σ. The standard deviation is the root of the mean squared distance from μ, np.std's default.
+be known before the test. Here each feature, a column, has its own μ and σ. The standard deviation
+is the root of the mean squared distance from μ, np.std's default.
 
 A feature that is the same in all training samples has σ = 0, and 0 / 0 is not a number. Such a
 feature is divided by 1 instead.
