@@ -25,7 +25,6 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -36,8 +35,8 @@ from pipeline.base.files import read_yaml, sha256, write_bytes
 from pipeline.base.git import GitError, apply, clone, git, head, reachable
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
-from pipeline.base.processes import DVC_VARIABLES, copy_code, python
-from pipeline.data.prepared import load
+from pipeline.base.processes import CODE, DVC_VARIABLES, copy_code, python
+from pipeline.data.prepared import Prepared, load
 from pipeline.records.agreement import (
     Level,
     Scores,
@@ -45,9 +44,8 @@ from pipeline.records.agreement import (
     claims,
     first_difference,
     level,
-    statistical_level,
 )
-from pipeline.records.gather import read_tests
+from pipeline.records.model import Model
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import diff_bytes
 from pipeline.records.record import SEALED, Finished, is_older, read_finished, read_record
@@ -152,13 +150,16 @@ def verify_record(
     print(f"{name}, seed {record.seed}: record {record.identity}")
     record.model()  # raises for an invalid model, before any training
     checkout = Paths(folder / "checkout")
-    print(f"  trained in {_check_out(record, paths, checkout.root, options)}")
+    code, description = _code_of(record, paths, folder / "code", options)
+    # Not more of a commit: it may hold records, data or modules that would be used instead.
+    copy_code(code, checkout.root, "params.yaml", "requirements.lock")
+    print(f"  trained in {description}")
     again = _train_again(record, paths, checkout)
-    config = from_experiment(described["experiment"], record.seed)
-    answers, answers_again = _answers((record, again), config, checkout)
+    data = load(from_experiment(described["experiment"], record.seed), checkout)
+    answers, answers_again = (_scores(each.model(), data) for each in (record, again))
     reached = level(record, again, answers, answers_again)
     _print(record, again, answers, answers_again)
-    differing = causes(described, again.description, record.origin, again.origin)
+    differing = causes(record, again)
     if reached is not Level.SAME_BYTES and not differing:
         print("  cause: no known difference; was the record changed?")
     for cause in differing:
@@ -167,13 +168,14 @@ def verify_record(
     return reached
 
 
-def _check_out(record: Finished, paths: Paths, folder: Path, options: argparse.Namespace) -> str:
-    """Make a checkout to train in; return a readable description of it."""
+def _code_of(
+    record: Finished, paths: Paths, folder: Path, options: argparse.Namespace
+) -> tuple[Path, str]:
+    """Return a folder with the code to train with, and a readable description of it."""
     commit, diff = record.origin.get("commit"), diff_bytes(record.origin)
     if commit is None or options.code_here:
-        copy_code(paths.root, folder, "params.yaml")
         why = "" if options.code_here else ", since the record names no commit"
-        return f"a copy of the code in this folder{why}"
+        return paths.root, f"a copy of the code in this folder{why}"
     changed = record.origin.get("changed") or ["files that it does not name"]
     names = one_line(", ".join(changed))
     try:
@@ -184,7 +186,7 @@ def _check_out(record: Finished, paths: Paths, folder: Path, options: argparse.N
             )
         clone(paths.root, folder, commit)
         if not (record.origin.get("dirty") or diff):
-            return f"a fresh checkout of commit {commit}"
+            return folder, f"a fresh checkout of commit {commit}"
         if not options.apply_changes:
             lines = printable(diff.decode(errors="backslashreplace")).splitlines()
             print("\n".join(f"  | {line}" for line in lines[:MOST_LINES]))
@@ -202,7 +204,8 @@ def _check_out(record: Finished, paths: Paths, folder: Path, options: argparse.N
         apply(folder, diff)
     except GitError as error:
         raise UserError(f"the record's code cannot be obtained: {error}; {_CODE_HERE}") from None
-    return f"a fresh checkout of commit {commit}, with the uncommitted changes that were recorded"
+    made = f"a fresh checkout of commit {commit}"
+    return folder, f"{made}, with the uncommitted changes that were recorded"
 
 
 def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
@@ -234,18 +237,11 @@ def _data(config: Config, paths: Paths) -> dict[str, str]:
     return {"MNIST_MIRROR": str(paths.raw(config.data.name).parent)}
 
 
-def _answers(records: Sequence[Finished], config: Config, paths: Paths) -> list[Scores]:
-    """Return the scores of each record's model on the validation and the test images."""
-    data = load(config, paths)
-    parts = {"validation": data.validation, "test": data.test}
-    scored: list[Scores] = []
-    for model in (record.model() for record in records):
-        answers = {
-            name: evaluate(model, part.raw, part.one_hot, config.training.cost)
-            for name, part in parts.items()
-        }
-        scored.append({part: scores(each) for part, each in answers.items()})
-    return scored
+def _scores(model: Model, data: Prepared) -> Scores:
+    """Return a model's scores on every part of the data."""
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    cost = data.config.training.cost
+    return {name: scores(evaluate(model, part, cost)) for name, part in parts.items()}
 
 
 def _print(record: Finished, again: Finished, answers: Scores, answers_again: Scores) -> None:
@@ -284,7 +280,7 @@ def verify_share(path: Path, paths: Paths, folder: Path, options: argparse.Names
 
 # The lecture's results have a pipeline of their own, which takes ten minutes.
 PIPELINE, LECTURE = "dvc.yaml", "studies/dvc.yaml"
-# What is copied of a checkout without git, beside the code.
+# What is copied beside the code: not records, runs and data, since all is computed again.
 COPIED = ("params.yaml", "dvc.lock", ".dvc/config", "requirements.lock", "results", "reports",
           "studies")  # fmt: skip
 # It has no outputs.
@@ -299,15 +295,16 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
     """
     checkout = Paths(folder / "checkout")
     try:
-        commit = head(paths.root)
-        clone(paths.root, checkout.root, commit)
+        commit, code = head(paths.root), folder / "code"
+        clone(paths.root, code, commit)
+        copy_code(code, checkout.root, *COPIED, ".git", ".gitignore")
         print(f"the results of commit {commit}, in a fresh checkout")
     except GitError as error:
         commit = None
         copy_code(paths.root, checkout.root, *COPIED)
         python(checkout.root, "dvc", "config", "--local", "core.no_scm", "true")
         print(f"the results in this folder, in a copy ({error})")
-    runs, accuracies = _runs(checkout), _accuracies(checkout)
+    lock = _lock(checkout)
     data = _data(compose(checkout), paths)
     pipelines = [PIPELINE, LECTURE] if lecture else [PIPELINE]
     for file in pipelines:
@@ -320,26 +317,25 @@ def verify_committed(paths: Paths, folder: Path, *, lecture: bool) -> Level:
         print(f"  {digest}  {path}")
     wrong = []
     if commit is not None:
-        status = git(checkout.root, "status", "--porcelain", "-z", "--untracked-files=all")
+        words = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--")
+        status = git(checkout.root, *words, *CODE, *COPIED)
         changed = [entry[3:].decode(errors="backslashreplace") for entry in status.split(b"\0")]
         wrong += [f"{path} differs from the commit" for path in changed if path]
-    if _runs(paths) == runs:
+    if _lock(paths) == lock:
         here = {path: paths.root / path for path in again if (paths.root / path).is_file()}
         others = [path for path in here if sha256(here[path].read_bytes()) != again[path]]
         wrong += [f"{path} differs in this folder" for path in others]
     else:
-        print("  not compared with this folder: by its dvc.lock, it holds another experiment")
-    print("\n".join(f"  {line}" for line in wrong) or "  all as committed")
+        print("  not compared with this folder, whose dvc.lock is not the committed one")
+    print("\n".join(f"  {one_line(line)}" for line in wrong) or "  all as committed")
     if not lecture:
         print(f"  not made again: the results of {LECTURE}; --lecture does, in ten minutes")
-    if not wrong:
-        return Level.SAME_BYTES
-    accuracies_again = _accuracies(checkout)
-    if runs == _runs(checkout) or accuracies.keys() != accuracies_again.keys():
-        # Equal runs give equal bytes, so somebody has changed the results.
-        return Level.DIFFERENT
-    images = dict.fromkeys(accuracies, compose(checkout).split.test)
-    return statistical_level(accuracies, accuracies_again, images)
+    return Level.DIFFERENT if wrong else Level.SAME_BYTES
+
+
+def _lock(checkout: Paths) -> bytes | None:
+    path = checkout.root / "dvc.lock"
+    return path.read_bytes() if path.exists() else None
 
 
 def _contents(checkout: Paths, pipelines: Sequence[str]) -> dict[str, str]:
@@ -355,19 +351,6 @@ def _contents(checkout: Paths, pipelines: Sequence[str]) -> dict[str, str]:
         for path in files
         if path.is_file()
     }
-
-
-def _runs(checkout: Paths) -> Any:
-    """Return what `dvc.lock` says of the runs; None if it says nothing."""
-    try:
-        return read_yaml(checkout.root / "dvc.lock")["stages"]["train"]["outs"]
-    except (OSError, KeyError, TypeError):
-        return None
-
-
-def _accuracies(checkout: Paths) -> dict[str, float]:
-    """Return the test accuracy of every seed in the results."""
-    return {str(seed): test["accuracy"] for seed, _, test in read_tests(checkout.tests)}
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from pipeline.base.git import environment
 
 # DVC sets these for the commands of a stage.
 DVC_VARIABLES = {"DVC_ROOT", "DVC_STAGE", "DVC_EXP_BASELINE_REV", "DVC_EXP_NAME"}
+# What stages run.
+CODE = ("pipeline", "conf", "dvc.yaml", ".dvcignore")
 # If it is set, Python does not look for the package in the working directory.
 SAFE_PATH = "PYTHONSAFEPATH"
 
@@ -48,12 +50,13 @@ def copy_code(root: Path, folder: Path, *more: str) -> None:
         folder: the copy, without params.yaml and data.
         more: other files and folders to copy, if they exist.
     """
-    for name in ("pipeline", "conf", "dvc.yaml", ".dvcignore", *more):
+    for name in (*CODE, *more):
         source, target = root / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            ignored = shutil.ignore_patterns("__pycache__", ".#*")  # an editor's lock is a bad link
+            shutil.copytree(source, target, ignore=ignored)
         elif source.exists():
             shutil.copyfile(source, target)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.prepared import Part
 from pipeline.engine.descent import mean_cost, outputs
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, Test
@@ -51,36 +52,28 @@ class Answers(NamedTuple):
         return ordered[:, -1] - ordered[:, -2]
 
 
-def evaluate(
-    model: Model, pixels: NDArray[np.uint8], one_hot: NDArray[np.uint8], cost: str
-) -> Answers:
-    """Return a model's answers to raw images.
+def evaluate(model: Model, part: Part, cost: str) -> Answers:
+    """Return a model's answers to the images of a part of the data.
 
     Args:
         model: preprocessor and network.
-        pixels: shape (N, n).
-        one_hot: labels, shape (N, m).
+        part: raw images and labels.
         cost: a name in `pipeline.network.costs.COSTS`.
     """
-    H_bar = model.pre_activations(pixels)
+    H_bar = model.pre_activations(part.raw)
     activation = model.network.activations[-1]
-    loss = mean_cost(H_bar, one_hot, cost, activation)
+    loss = mean_cost(H_bar, part.one_hot, cost, activation)
     # argmax of H_bar, not of the outputs: two outputs that round to 1 would be a tie.
-    return Answers(one_hot.argmax(axis=1), H_bar.argmax(axis=1), outputs(H_bar, activation), loss)
+    predicted = H_bar.argmax(axis=1)
+    return Answers(part.one_hot.argmax(axis=1), predicted, outputs(H_bar, activation), loss)
 
 
 def evaluate_all(
-    records: Mapping[int, Finished | None],
-    pixels: NDArray[np.uint8],
-    one_hot: NDArray[np.uint8],
-    cost: str,
+    records: Mapping[int, Finished | None], part: Part, cost: str
 ) -> dict[int, Answers]:
-    """Return the answers of every finished seed's model to raw images; see `evaluate`."""
-    return {
-        seed: evaluate(record.model(), pixels, one_hot, cost)
-        for seed, record in records.items()
-        if record
-    }
+    """Return the answers of every finished seed's model; see `evaluate`."""
+    finished = ((seed, record) for seed, record in records.items() if record)
+    return {seed: evaluate(record.model(), part, cost) for seed, record in finished}
 
 
 # --- metrics -----------------------------------------------------------------------------------

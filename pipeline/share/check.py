@@ -143,7 +143,7 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
         if seed and seed[2] == "failure.json" and f"runs/seed-{seed[1]}/manifest.json" in given:
             raise UserError(f"{name} is of a run that finished")
     code = None if CHANGES in given else _digest(checkout.root / "code" / "pipeline")
-    raw, _, one_hot = load(config, checkout).validation
+    validation = load(config, checkout).validation
     for record in _finished(checkout):
         run, described = checkout.run(record.seed), record.description
         ours = {"version": VERSION, "canary": canary(config.training.dtype)}
@@ -153,7 +153,7 @@ def _refuse_records(given: Mapping[str, bytes], checkout: Paths) -> None:
             )
         if code is not None and described["code"] != code:
             raise UserError(f"{run} was trained by different code than code/ in the share")
-        answers = scores(evaluate(record.model(), raw, one_hot, config.training.cost))
+        answers = scores(evaluate(record.model(), validation, config.training.cost))
         claims = record.history[-1]["validation"]
         if not all(
             math.isclose(claims[name], answers.get(name, math.nan), rel_tol=1e-6) for name in claims

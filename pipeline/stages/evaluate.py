@@ -22,9 +22,8 @@ Row = tuple[object, ...]
 def evaluate(config: Config, paths: Paths) -> None:
     """Write metrics, every seed's test results, histories, class scores and predictions."""
     data = load(config, paths)
-    pixels, _, one_hot = data.test
     records = declared(config, paths)
-    answers = evaluation.evaluate_all(records, pixels, one_hot, config.training.cost)
+    answers = evaluation.evaluate_all(records, data.test, config.training.cost)
     summaries = evaluation.summaries(records, answers)
     write_json(paths.metrics, evaluation.dvc_metrics(summaries))
     write_json(paths.tests, list(tests(records, answers)))

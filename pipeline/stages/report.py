@@ -41,7 +41,7 @@ def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> R
     """Return the results of the earlier stages."""
     (name,) = configuration_names([experiment(config)])
     data = load(config, paths)
-    answers = evaluate_all(records, data.test.raw, data.test.one_hot, config.training.cost)
+    answers = evaluate_all(records, data.test, config.training.cost)
     return Results(
         config=config,
         name=name,

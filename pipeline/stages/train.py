@@ -90,8 +90,7 @@ def _evaluated(ended: Ended, paths: Paths) -> Ended:
     job, state = ended
     if isinstance(state, Finished) and state.test is None:
         test = load(job.config, paths).test
-        answers = evaluate(state.model(), test.raw, test.one_hot, job.config.training.cost)
-        add_test(state, scores(answers))
+        add_test(state, scores(evaluate(state.model(), test, job.config.training.cost)))
     return Ended(job, read_record(job.record.folder))
 
 

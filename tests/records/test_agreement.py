@@ -1,8 +1,7 @@
 """Two trainings of one run are classified by how much they differ, and why."""
 
-import copy
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from pipeline.records.agreement import (
     Level,
     Scores,
     causes,
+    differ_by_chance,
     first_difference,
     level,
-    statistical_level,
 )
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, Record, add_test, epoch_entry, read_finished
@@ -26,7 +25,11 @@ DESCRIPTION = described()
 VALIDATION, TEST = 100, 360  # images, of the split in `SMALL`
 CLAIMED = {"loss": 0.5, "accuracy": 0.75}
 # What the model answers when it does as its record says.
-HONEST: Scores = {"validation": CLAIMED, "test": {"loss": 0.6, "accuracy": 0.7}}
+HONEST: Scores = {
+    "train": CLAIMED,
+    "validation": CLAIMED,
+    "test": {"loss": 0.6, "accuracy": 0.7},
+}
 Make = Callable[..., Finished]
 
 
@@ -79,8 +82,19 @@ def test_levels(make: Make, moved: dict[str, float], answers: Scores, expected: 
 def test_a_model_that_does_not_do_what_its_record_says_is_different(make: Make) -> None:
     """Weights set to zero, under a manifest that fits: the history still says 75 %."""
     recorded, again = make("recorded", weights=0.5), make("again")
-    zeroed = {**HONEST, "validation": {"loss": 0.69, "accuracy": 0.1}}
-    assert level(recorded, again, zeroed, HONEST) is Level.DIFFERENT
+    for part in ("train", "validation"):
+        zeroed = {**HONEST, part: {"loss": 0.69, "accuracy": 0.1}}
+        assert level(recorded, again, zeroed, HONEST) is Level.DIFFERENT
+
+
+def test_other_scores_of_the_same_weights_are_different(make: Make) -> None:
+    """An epoch in the middle is made better, whose weights nobody has."""
+    recorded, again = make("recorded"), make("again", weights=1e-3)
+    assert level(recorded, again, HONEST, HONEST) is Level.STATISTICALLY_THE_SAME
+    for key, forged in (("train", {"loss": 0.5, "accuracy": 0.99}), ("learning_rate", 0.2)):
+        first, *others = recorded.history
+        changed = replace(recorded, history=[{**first, key: forged}, *others])
+        assert level(changed, again, HONEST, HONEST) is Level.DIFFERENT
 
 
 @pytest.mark.parametrize(
@@ -90,6 +104,8 @@ def test_a_model_that_does_not_do_what_its_record_says_is_different(make: Make) 
         ({"loss": 0.6, "accuracy": 0.7 + 1 / TEST}, Level.WITHIN_TOLERANCE),
         ({"loss": 0.6, "accuracy": 0.7 + 2 / TEST}, Level.DIFFERENT),
         ({"loss": 0.5, "accuracy": 0.7}, Level.DIFFERENT),
+        # A score that nobody computes.
+        ({"loss": 0.6, "accuracy": 0.7, "beauty": 1.0}, Level.DIFFERENT),
     ],
 )
 def test_a_recorded_test_result_is_compared_with_what_the_model_answers(
@@ -109,41 +125,49 @@ def test_the_first_epoch_that_differs_is_named(make: Make) -> None:
 
 def test_three_standard_errors_of_the_difference_of_two_shares() -> None:
     """Worked by hand: p = 0.98, N = 1000, √(2 · 0.98 · 0.02 / 1000) = 0.006261, times 3 0.01878."""
-    sizes = {"validation": 1000}
-    near, far = ({"validation": 0.98 - step / 2} for step in (0.0187, 0.0189))
-    other = [{"validation": 0.98 + step / 2} for step in (0.0187, 0.0189)]
-    assert statistical_level(near, other[0], sizes) is Level.STATISTICALLY_THE_SAME
-    assert statistical_level(far, other[1], sizes) is Level.DIFFERENT
+    assert differ_by_chance(0.98 - 0.0187 / 2, 0.98 + 0.0187 / 2, 1000)
+    assert not differ_by_chance(0.98 - 0.0189 / 2, 0.98 + 0.0189 / 2, 1000)
 
 
 def test_a_perfect_score_has_an_error_too() -> None:
-    sizes = {"validation": 1000}
-    perfect, nearly = {"validation": 1.0}, {"validation": 0.999}
-    assert statistical_level(perfect, nearly, sizes) is Level.STATISTICALLY_THE_SAME
+    assert differ_by_chance(1.0, 0.999, 1000)
     for nonsense in (float("nan"), 1e300, -3.0):
-        assert statistical_level(perfect, {"validation": nonsense}, sizes) is Level.DIFFERENT
+        assert not differ_by_chance(1.0, nonsense, 1000)
 
 
-def test_causes_are_named() -> None:
-    first: dict[str, Any] = {**json.loads(json.dumps(DESCRIPTION)), "code": "0" * 64}
-    other = copy.deepcopy(first)
-    assert causes(first, other, {}, {}) == []
-    other["code"] = "1" * 64
-    other["data"] = {"train": "2"}
-    other["preparation"]["preprocessor"] = "3" * 64
-    other["arithmetic"]["version"] = 9
+def test_causes_are_named(make: Make) -> None:
+    described = {**DESCRIPTION, "code": "0" * 64}
     before, now = (
         {"lock": lock, "cpu": "A", "environment": {"NumPy": numpy, "SciPy": "1.17.1"}}
         for lock, numpy in (("a", "2.4.6"), ("b", "2.5.5"))
     )
-    assert causes(first, other, before, now) == [
-        "code: 000000000000, now 111111111111",
-        "data: files with other hashes",
-        "arithmetic: another version, or the machines compute differently",
-        f"preprocessor: {first['preparation']['preprocessor'][:60]}..., now {'3' * 60}...",
-        "lock file: a, now b",
-        "NumPy: 2.4.6, now 2.5.5",
+    first = replace(make("recorded"), description=described, origin=before)
+    assert causes(first, first) == []
+    preparation = {**described["preparation"], "preprocessor": "3" * 64}
+    other = {
+        **{**described, "code": "1" * 64, "data": {"train": "2"}, "preparation": preparation},
+        "arithmetic": {**described["arithmetic"], "version": 9},
+    }
+    named = causes(first, replace(first, description=other, origin=now))
+    assert [line.partition(": ")[0] for line in named] == [
+        "code",
+        "data files",
+        "preprocessor",
+        "arithmetic, by its version and this machine's results",
+        "lock file",
+        "NumPy",
     ]
-    # Both may be a stranger's.
-    hostile = {**first, "code": "\x1b[2J"}
-    assert causes(hostile, first, {"cpu": {}}, now) == ["code: \\x1b[2J, now 000000000000"]
+    assert named[0] == f"code: {'0' * 60}..., now {'1' * 60}..."
+    assert named[-2:] == ["lock file: a, now b", "NumPy: 2.4.6, now 2.5.5"]
+
+
+def test_a_strangers_names_hide_no_cause_and_move_no_cursor(make: Make) -> None:
+    mine = make("mine")
+    environment = {"code": mine.description["code"]}
+    hostile = replace(
+        mine,
+        description={**DESCRIPTION, "code": "\x1b[2J"},
+        origin={"cpu": {}, "environment": environment},
+    )
+    (cause,) = causes(hostile, mine)
+    assert cause.startswith("code: \\x1b[2J, now ")
