@@ -19,14 +19,12 @@ from pipeline.records.identity import identity
 from pipeline.records.record import (
     SCORES,
     Finished,
-    Record,
     Test,
     Unfinished,
-    add_origin,
     add_test,
+    adopt,
     copy_record,
     is_older,
-    read_finished,
     read_record,
 )
 
@@ -47,7 +45,7 @@ def gather(config: Config, paths: Paths, *, training: bool = False) -> dict[str,
     Raises:
         UserError: a published run is damaged and has no record, or the test results are damaged.
     """
-    tests = {manifest: test for _, manifest, test in read_tests(paths.tests)}
+    tests = read_tests(paths.tests)
     gathered = {}
     for folder in sorted(paths.runs.glob("seed-*")):
         published = read_record(folder)
@@ -87,8 +85,8 @@ def declared(config: Config, paths: Paths) -> dict[int, Finished | None]:
     return records
 
 
-def read_tests(path: Path) -> list[tuple[int, str, Test]]:
-    """Return seed, manifest of the record, and test results of each run that was evaluated.
+def read_tests(path: Path) -> dict[str, Test]:
+    """Return the test results of each run that was evaluated, by its record's manifest.
 
     Raises:
         UserError: the file holds something else.
@@ -96,7 +94,9 @@ def read_tests(path: Path) -> list[tuple[int, str, Test]]:
     entries = read_json(path) if path.exists() else []
     if not fits(entries, [{"seed": int, "manifest": str, **SCORES}]):
         raise UserError(f"{path} holds no test results; `dvc repro` makes it again")
-    return [(entry.pop("seed"), entry.pop("manifest"), entry) for entry in entries]
+    for entry in entries:
+        del entry["seed"]  # for readers
+    return {entry.pop("manifest"): entry for entry in entries}
 
 
 def _take(published: Finished, folder: Path, study: str) -> Finished:
@@ -107,11 +107,7 @@ def _take(published: Finished, folder: Path, study: str) -> Finished:
     folder.mkdir(parents=True, exist_ok=True)
     # No other process may train it meanwhile.
     with FileLock(folder / ".lock"):
-        Record(folder).begin(published.description)
-        add_origin(replace(published, folder=folder), {"studies": [study]})
-        copy_record(published, folder)
-        Record(folder).forget_progress()
-    return read_finished(folder)
+        return adopt(replace(published, test=None), folder, {"studies": [study]})
 
 
 def _put_back(published: Unfinished, records: Path) -> Finished:

@@ -169,7 +169,7 @@ def read_record(folder: Path) -> Finished | Unfinished:
         origin = _origin(folder / "origin.json")
     except UserError:
         origin = {}
-    history = [] if damage else Record(folder).progress()
+    _, history = Record(folder).resume()
     return Unfinished(folder, description, history, origin, failure, damage)
 
 
@@ -310,8 +310,8 @@ class Record:
         # its checksums show damage.
         write_bytes(self.folder / "progress.npz", npz_bytes(arrays))
 
-    def resume(self) -> tuple[Start, History] | None:
-        """Return the last complete epoch and its history, or None to start anew."""
+    def resume(self) -> tuple[Start | None, History]:
+        """Return the last complete epoch and the history up to it; None and [] to start anew."""
         path = self.folder / "progress.npz"
         try:
             arrays = parse_npz(read(path), name=str(path))
@@ -319,18 +319,7 @@ class Record:
             velocity = layers_of(arrays, "velocity_") or None
             return Start(history[-1]["epoch"], network_of(arrays), velocity), history
         except (UserError, LookupError):
-            return None  # missing or not readable: train from the start
-
-    def progress(self) -> History:
-        """Return the epochs done so far, of a record in any state; raises nothing."""
-        path = self.folder / "history.jsonl"
-        if (self.folder / "manifest.json").exists():
-            try:
-                return _history(read(path).splitlines(), path)
-            except UserError:
-                return []
-        resumed = self.resume()
-        return [] if resumed is None else resumed[1]
+            return None, []  # missing or not readable: train from the start
 
     def finish(self, model: Model, history: History, origin: Mapping[str, Any]) -> None:
         """Write the results, then the manifest, which makes the record complete."""
@@ -375,6 +364,25 @@ def copy_record(record: Finished | Unfinished, folder: Path) -> None:
     for name in names:
         if (record.folder / name).exists():
             write_bytes(folder / name, (record.folder / name).read_bytes())
+
+
+def adopt(record: Finished, folder: Path, origin: Mapping[str, Any]) -> Finished:
+    """Copy a finished record to where an unfinished one may lie; return the new record.
+
+    Args:
+        record: with or without test results.
+        folder: of the new record; no other process may train it meanwhile.
+        origin: of the new record.
+    """
+    # The origin first, so that an interrupted copy is known as one; the manifest, which completes
+    # the record, last.
+    adopted = add_origin(replace(record, folder=folder), origin)
+    Record(folder).begin(record.description)
+    if record.test is not None:
+        add_test(adopted, record.test)
+    copy_record(record, folder)
+    Record(folder).forget_progress()
+    return adopted
 
 
 def epoch_entry(epoch: Epoch, history: History) -> dict[str, Any]:

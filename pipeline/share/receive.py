@@ -10,7 +10,6 @@ from __future__ import annotations
 import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -19,15 +18,7 @@ from pipeline.base.command import Words, given
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.paths import Paths, find_root
 from pipeline.records.agreement import Level
-from pipeline.records.record import (
-    Finished,
-    Record,
-    add_origin,
-    add_test,
-    copy_record,
-    read_record,
-    shared_by,
-)
+from pipeline.records.record import Finished, adopt, read_record, shared_by
 from pipeline.share.check import Checked, check
 
 
@@ -74,13 +65,7 @@ def _import(record: Finished, folder: Path, checked: Checked) -> str:
         return "the same bytes are already in"
     if known.description is not None and shared_by(known) is None:
         return "not imported, since your own run is not complete in"
-    # The origin with the authors comes first; the manifest, which completes a record, last.
-    origin = {"studies": [checked.study], "shared": checked.source}
-    marked = add_origin(replace(record, folder=folder), origin)
-    Record(folder).begin(record.description)
-    if record.test is not None:
-        add_test(marked, record.test)
-    copy_record(record, folder)
+    adopt(record, folder, {"studies": [checked.study], "shared": checked.source})
     return "imported into"
 
 

@@ -108,7 +108,7 @@ def fill(
         if isinstance(state, Finished):
             reuse(state, config.study)
             return state
-        start, history = record.resume() or (None, [])
+        start, history = record.resume()
         origin = _origin(config, provenance, state.origin if start else {}, len(history))
         record.begin(described)
         record.save_origin(origin)

@@ -149,11 +149,11 @@ def _tell(jobs: Sequence[Job]) -> None:
     """Print what would be trained."""
     table = plain_table("configuration", "seed", "record", "would")
     for job in jobs:
-        would = "be trained"
-        if isinstance(read_own(job.record.folder), Finished):
+        state, would = read_own(job.record.folder), "be trained"
+        if isinstance(state, Finished):
             would = "be reused: complete"
-        elif job.record.resume() is not None:
-            would = f"go on after epoch {len(job.record.progress())}"
+        elif state.history:
+            would = f"go on after epoch {len(state.history)}"
         table.add_row(job.configuration, str(job.seed), job.record.folder.name, would)
     wide_console().print(table)
 

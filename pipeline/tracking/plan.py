@@ -188,7 +188,7 @@ def _results(paths: Paths) -> Results | None:
     """Return the results; None if they are missing or incomplete."""
     try:
         limits = read_json(paths.metrics)["test"]["new_images"]
-        manifests = frozenset(manifest for _, manifest, _ in read_tests(paths.tests))
+        manifests = frozenset(read_tests(paths.tests))
         return Results(manifests, (float(limits["low"]), float(limits["high"])))
     except (OSError, UserError, LookupError, TypeError, ValueError):
         return None
