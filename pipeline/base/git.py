@@ -63,9 +63,7 @@ def head(folder: Path) -> str:
     Raises:
         GitError: there is none.
     """
-    # `log` has the clearest message for a branch without a commit.
-    output = git(folder, "log", "-1", "--format=%H", "--no-patch", "--no-show-signature")
-    return output.decode().strip()
+    return _of_head(folder, "%H")
 
 
 def commit_date(folder: Path) -> str:
@@ -74,11 +72,13 @@ def commit_date(folder: Path) -> str:
     Raises:
         GitError: there is none.
     """
-    return (
-        git(folder, "log", "-1", "--format=%cI", "--no-patch", "--no-show-signature")
-        .decode()
-        .strip()
-    )
+    return _of_head(folder, "%cI")
+
+
+def _of_head(folder: Path, value: str) -> str:
+    # `log` has the clearest message for a branch without a commit.
+    words = ("log", "-1", f"--format={value}", "--no-patch", "--no-show-signature")
+    return git(folder, *words).decode().strip()
 
 
 def reachable(folder: Path, commit: str) -> bool:
