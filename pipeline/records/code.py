@@ -11,6 +11,7 @@ import ast
 from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
+from typing import Any
 
 import pipeline
 from pipeline.base.files import canonical_json, sha256
@@ -36,14 +37,18 @@ def code_digest(package: Path = PACKAGE) -> str:
 
 def closure(package: Path) -> dict[str, Path]:
     """Return the source file of each of our modules that the job imports, by module name."""
-    # It searches only the folder of the package, so no library's code is read.
-    finder = ModuleFinder(path=[str(package.parent)])
+    finder = _Finder(path=[str(package.parent)])
     finder.import_hook(ROOT_MODULE)
-    return {
-        name: Path(vars(module)["__file__"])
-        for name, module in finder.modules.items()
-        if name.partition(".")[0] == package.name
-    }
+    return {name: Path(vars(module)["__file__"]) for name, module in finder.modules.items()}
+
+
+class _Finder(ModuleFinder):
+    """Finds our modules alone, although libraries may lie beside the package."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        if path is None and name != pipeline.__name__:  # a module that lies in no package
+            raise ImportError(name)
+        return super().find_module(name, path, parent)
 
 
 def syntax(node: object) -> object:

@@ -42,6 +42,14 @@ def test_where_a_run_comes_from_decides_none() -> None:
     assert not {"pipeline.records.provenance", "pipeline.data.sources"} & set(MODULES)
 
 
+def test_libraries_beside_the_package_are_not_read(package: Path) -> None:
+    """As where it is installed; and a folder of the user's may have the name of a library."""
+    (package.parent / "numpy").mkdir()
+    (package.parent / "llvmlite").mkdir()
+    (package.parent / "llvmlite" / "__init__.py").write_text("no Python")
+    assert sorted(closure(package)) == MODULES
+
+
 @pytest.mark.slow
 def test_a_change_of_any_module_changes_the_hash(package: Path) -> None:
     before = code_digest(package)
