@@ -80,6 +80,18 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         return file.read(most)
 
 
+def content_of(path: Path) -> bytes:
+    """Return the content of a file that somebody else may have written; see `read_bytes`.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return read_bytes(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with a final newline; keys keep their order."""
     write_bytes(path, json_bytes(value))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import (
     UNFINISHED,
     arrays_digest,
+    content_of,
     fits,
     json_bytes,
     npz_bytes,
@@ -46,7 +48,7 @@ from pipeline.records.model import (
     network_of,
     parse_model,
 )
-from pipeline.records.seal import read, read_sealed, write_sealed
+from pipeline.records.seal import read_sealed, write_sealed
 
 # The files whose hashes the manifest holds.
 SEALED = ("description.json", "history.jsonl", "model.npz")
@@ -153,7 +155,8 @@ class Unfinished:
 
 def read_record(folder: Path) -> Finished | Unfinished:
     """Return the record in `folder`, in whatever state it is; raises nothing."""
-    damage = description = None
+    damage = description = failure = None
+    origin: dict[str, Any] = {}
     try:
         if (folder / "description.json").exists():
             description = read_description(folder)
@@ -161,14 +164,10 @@ def read_record(folder: Path) -> Finished | Unfinished:
             return _finished(folder)
     except UserError as error:
         damage = str(error)
-    try:
+    with suppress(UserError):
         failure = str(read_sealed(folder / "failure.json").get("reason"))
-    except UserError:
-        failure = None
-    try:
+    with suppress(UserError):
         origin = _origin(folder / "origin.json")
-    except UserError:
-        origin = {}
     _, history = Record(folder).resume()
     return Unfinished(folder, description, history, origin, failure, damage)
 
@@ -207,7 +206,7 @@ def read_description(folder: Path) -> Description:
         UserError: the file is missing or invalid, or the folder has the name of another record.
     """
     path = folder / "description.json"
-    described = check_description(parse_json(read(path), name=str(path)), str(path))
+    described = check_description(parse_json(content_of(path), name=str(path)), str(path))
     if IDENTITY.fullmatch(folder.name) and folder.name != identity(described):
         raise UserError(f"{path} describes record {identity(described)}, not {folder.name}")
     return described
@@ -216,7 +215,7 @@ def read_description(folder: Path) -> Description:
 def is_older(folder: Path) -> bool:
     """Tell whether a record is of an earlier format, which is no longer read."""
     try:
-        described = parse_json(read(folder / "description.json"), name="")
+        described = parse_json(content_of(folder / "description.json"), name="")
     except UserError:
         return False
     return isinstance(described, dict) and described.get("format", 1) != FORMAT
@@ -224,7 +223,7 @@ def is_older(folder: Path) -> bool:
 
 def _finished(folder: Path) -> Finished:
     path, origin, test = (folder / f"{name}.json" for name in ("manifest", "origin", "test"))
-    content = read(path)
+    content = content_of(path)
     manifest = parse_json(content, name=str(path))
     if not fits(manifest, {"sha256": dict.fromkeys(SEALED, str)}):
         raise UserError(f"{path} must hold the hashes of {', '.join(SEALED)}")
@@ -271,7 +270,7 @@ def _test(path: Path, manifest: str) -> Test:
 
 
 def _read_checked(path: Path, expected: str) -> bytes:
-    content = read(path)
+    content = content_of(path)
     if sha256(content) != expected:
         raise UserError(
             f"{path} was changed after it was written: SHA-256 expected {expected}, "
@@ -314,7 +313,7 @@ class Record:
         """Return the last complete epoch and the history up to it; None and [] to start anew."""
         path = self.folder / "progress.npz"
         try:
-            arrays = parse_npz(read(path), name=str(path))
+            arrays = parse_npz(content_of(path), name=str(path))
             history = _history(arrays["history"].tobytes().splitlines(), path)
             velocity = layers_of(arrays, "velocity_") or None
             return Start(history[-1]["epoch"], network_of(arrays), velocity), history

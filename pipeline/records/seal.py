@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import UserError
-from pipeline.base.files import canonical_json, fits, parse_json, read_bytes, sha256, write_json
+from pipeline.base.files import canonical_json, content_of, fits, parse_json, sha256, write_json
 
 
 def write_sealed(path: Path, content: Mapping[str, Any], of: str) -> None:
@@ -35,7 +35,7 @@ def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, was changed, or belongs to something else.
     """
-    sealed = parse_json(read(path), name=str(path))
+    sealed = parse_json(content_of(path), name=str(path))
     if not fits(sealed, {"of": str, "sha256": str, "content": dict}):
         raise UserError(f"{path} is not a sealed file")
     content: dict[str, Any] = sealed["content"]
@@ -46,18 +46,6 @@ def read_sealed(path: Path, of: str | None = None) -> dict[str, Any]:
     if of is not None and sealed["of"] != of:
         raise UserError(f"{path} belongs to {sealed['of']}, not to {of}")
     return content
-
-
-def read(path: Path) -> bytes:
-    """Return the content of a file.
-
-    Raises:
-        UserError: it cannot be read, or is no file.
-    """
-    try:
-        return read_bytes(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def _digest(content: Mapping[str, Any], of: str) -> str:

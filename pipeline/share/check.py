@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pipeline.base.config import compose
 from pipeline.base.errors import UserError
-from pipeline.base.files import parse_json, read_bytes, sha256
+from pipeline.base.files import content_of, parse_json, read_bytes, sha256
 from pipeline.base.git import FULL_HASH
 from pipeline.base.paths import Paths
 from pipeline.data.prepared import load
@@ -74,10 +74,7 @@ def check(path: Path, here: Paths, root: Path) -> Checked:
     Raises:
         UserError: it is no share, or the share contradicts itself.
     """
-    try:
-        content = read_bytes(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    content = content_of(path)
     files = unpack(content, path.name)
     commit = _commit(files, path.name)
     given = {name: files[name] for name in files if not name.startswith(COMPUTED)}

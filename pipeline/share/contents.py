@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pipeline.base.config import compose
 from pipeline.base.errors import UserError
-from pipeline.base.files import json_bytes, read_bytes, write_bytes
+from pipeline.base.files import content_of, json_bytes, read_bytes, write_bytes
 from pipeline.base.git import GitError, clone, commit_date, head
 from pipeline.base.masking import masked
 from pipeline.base.params import read_params
@@ -110,10 +110,7 @@ def files_below(root: Path, *names: str) -> dict[str, bytes]:
     for path in (root / name for name in names):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if not file.is_dir():
-                try:
-                    contents[file.relative_to(root).as_posix()] = read_bytes(file)
-                except OSError as error:
-                    raise UserError(f"{file} cannot be read ({error.strerror})") from None
+                contents[file.relative_to(root).as_posix()] = content_of(file)
     return contents
 
 
