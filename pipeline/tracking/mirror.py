@@ -1,13 +1,15 @@
 """Bring an MLflow store up to date with the plan; it is safe to interrupt at any step.
 
 Each run is compared with the metrics, parameters, tags and data sets that the store lists. Correct
-runs are not touched; any other is written completely, since MLflow ignores what it already has. If
-a run is still wrong, because MLflow never deletes a value, a new run replaces it. The run's digest
-is written last. Runs, tags, metrics and notes of the user are kept.
+runs are not touched; what another one lacks is added. If it is still wrong, because MLflow never
+deletes a value, a new run replaces it. Points are written in ascending steps, and the run's digest
+last, so it is known how far an interrupted pass came. Runs, tags, metrics and notes of the user are
+kept.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +22,7 @@ from pipeline.base.masking import one_line
 from pipeline.records.identity import FORMAT
 from pipeline.tracking.datasets import dataset_input
 from pipeline.tracking.models import TAG, mark, write_model
-from pipeline.tracking.plan import FINAL, LONGEST_TAG, OURS, Run
+from pipeline.tracking.plan import FINAL, LONGEST_TAG, OURS, Point, Run
 from pipeline.tracking.store import RECORD_FORMAT, Store
 
 if TYPE_CHECKING:
@@ -201,26 +203,40 @@ class Mirror:
         def is_right(run: StoredRun) -> bool:
             return not self._differences(run, wanted, tags)
 
-        def write(run: StoredRun) -> StoredRun:
-            return self._write(run, wanted, tags)
-
-        # MLflow refuses to change the value of a parameter.
-        compatible = [
-            run
-            for run in stored
-            if not run.data.params.keys() & _unlike(wanted.params, run.data.params)
-        ]
-        usable = [] if anew else compatible
-        run = next(filter(is_right, usable), None)
-        run = run or next(filter(is_right, map(write, usable)), None)
+        usable = [] if anew else stored
+        completed = (
+            self._write(run, wanted, tags, points)
+            for run in usable
+            if (points := self._missing(run, wanted)) is not None
+        )
+        run = next(filter(is_right, itertools.chain(usable, completed)), None)
         if run is None:
             # Created with its tags, so that no run ever exists without its key.
             first = {name: value for name, value in tags.items() if name != MIRRORED}
-            run = write(self._client.create_run(place[0], wanted.start, first))
+            created = self._client.create_run(place[0], wanted.start, first)
+            run = self._write(created, wanted, tags, wanted.points)
         self._runs[place] = [run]
 
-    def _write(self, run: StoredRun, wanted: Run, tags: Mapping[str, str]) -> StoredRun:
-        """Write everything of a run, and return it as stored."""
+    def _missing(self, run: StoredRun, wanted: Run) -> Sequence[Point] | None:
+        """Return the points that a stored run lacks; None if it cannot be completed."""
+        if run.data.params.keys() & _unlike(wanted.params, run.data.params):
+            return None  # MLflow refuses to change the value of a parameter
+        if not wanted.points:
+            return ()
+        # Every step begins with a point of this key, so it shows how far a run was written.
+        key = wanted.points[0].key
+        history = self._client.get_metric_history(run.info.run_id, key)
+        stored = sorted((metric.step, metric.value) for metric in history)
+        curve = [(point.step, point.value) for point in wanted.points if point.key == key]
+        if stored != curve[: len(stored)]:
+            return None
+        last = stored[-1][0] if stored else 0  # may lack some of its points
+        return [point for point in wanted.points if point.step >= last]
+
+    def _write(
+        self, run: StoredRun, wanted: Run, tags: Mapping[str, str], points: Iterable[Point]
+    ) -> StoredRun:
+        """Write everything of a run, but of its metrics only `points`; return it as stored."""
         from mlflow.entities import Metric, Param, RunTag
 
         run_id, client, scores = run.info.run_id, self._client, set(wanted.scores())
@@ -234,7 +250,7 @@ class Mirror:
             client.log_artifact(run_id, str(wanted.folder / name))
         model = self._model(run, wanted)
         metrics = []
-        for point in wanted.points:
+        for point in points:
             links = {}
             if model and point in scores:
                 part = wanted.data[point.key.partition("/")[0]]

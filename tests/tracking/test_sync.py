@@ -228,6 +228,8 @@ def test_a_seed_that_is_added_joins_its_parent(
     assert [child["name"] for child in children] == ["seed 0", "seed 1", "seed 2", "seed 3"]
     stored = {key: value for key, _, value, _ in parent["points"]}
     assert stored["validation/n"] == 4
+    places = [point[:2] for point in parent["points"]]
+    assert len(places) == len(set(places)), "no mean of three seeds stands beside one of four"
     for key, run in expected.items():
         if run["parent"]:
             assert found[key] == run
