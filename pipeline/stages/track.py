@@ -7,8 +7,6 @@ pipeline track --rebuild  replace every run in the store by a new one
 
 from __future__ import annotations
 
-from argparse import SUPPRESS
-
 from pipeline.base.command import Words, given
 from pipeline.base.config import compose
 from pipeline.base.errors import one_line_errors
@@ -29,7 +27,6 @@ def main() -> None:
             action="store_true",
             help="delete the copies in the store, then write them again",
         )
-        what.add_argument("--follow", action="store_true", help=SUPPRESS)  # beside a sweep
         words.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
         options = words.parse_args(given())
         paths = Paths(find_root())
@@ -37,9 +34,6 @@ def main() -> None:
         # Imported only now: MLflow takes seconds, and a wrong address fails before.
         from pipeline.tracking import sync
 
-        if options.follow:
-            sync.follow(config, paths)
-            return
         # Check what DVC has put into runs/, and copy it to the records.
         gather(config, paths)
         if options.status:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import multiprocessing
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
-from pipeline.base.processes import for_modules
 from pipeline.tracking.store import LATER
 
 # How long the last pass, after the last seed, may take.
@@ -24,26 +24,27 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
     This takes a separate process: importing MLflow takes seconds, and a failing store must not
     disturb the training.
     """
-    # Passed in the environment, since every user of this machine can read command lines, and an
-    # address may contain a password.
-    env = {**for_modules(os.environ), "PIPELINE_STUDY": config.study}
-    if config.tracking.uri is not None:
-        env["PIPELINE_STORE"] = config.tracking.uri
-    overrides = ["study=${oc.env:PIPELINE_STUDY}", "tracking.uri=${oc.env:PIPELINE_STORE,null}"]
-    process = subprocess.Popen(  # noqa: S603 - no shell
-        [sys.executable, "-m", "pipeline.stages.track", "--follow", *overrides],
-        cwd=paths.root,
-        env=env,
-        stdin=subprocess.PIPE,
-    )
+    context = multiprocessing.get_context("spawn")
+    ended, ours = context.Pipe(duplex=False)
+    process = context.Process(target=_follow, args=(config, paths, ended))
+    # The process inherits that Ctrl-C is ignored, which reaches it with the sweep: it has to finish
+    # the last pass.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process.start()
+    signal.signal(signal.SIGINT, before)
+    ended.close()
     try:
         yield
     finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(LAST_SECONDS)
-        except subprocess.TimeoutExpired:
+        ours.close()
+        process.join(LAST_SECONDS)
+        if process.is_alive():
             process.kill()
-            process.wait()
+            process.join()
             print(f"warning: MLflow did not store everything in time; {LATER}", file=sys.stderr)
+
+
+def _follow(config: Config, paths: Paths, ended: Connection) -> None:
+    from pipeline.tracking.sync import follow  # imports what only this process needs
+
+    follow(config, paths, ended)

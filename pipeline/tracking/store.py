@@ -13,9 +13,8 @@ import secrets
 import sqlite3
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +35,6 @@ OWN = "own"  # prefix of the keys in a checkout's own store
 RECORD_FORMAT = "pipeline.format"
 PATIENCE = 8.0  # seconds without an answer until a warning is printed
 TURN = 60.0  # seconds to wait while another process is mirroring
-BUSY = 0.01  # CPU seconds per second from which a process is computing, not waiting
 # Set before MLflow is imported. By default it waits 250 s for an unreachable server.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -47,9 +45,7 @@ SETTINGS = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # the mirror relies on the order of its writes
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-# Tables that a store must have, and sqlite's errors for a file that is damaged or lacks one.
-TABLES = ("experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs",
-          "datasets", "logged_models")  # fmt: skip
+# sqlite's errors for a file that is damaged, or lacks MLflow's tables.
 NO_STORE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")
 LATER = "`pipeline track` mirrors later"
 
@@ -79,12 +75,8 @@ def held(uri: str | None, paths: Paths) -> Iterator[Store]:
     """
     where = printable(address(uri, paths))
     try:
-        with ExitStack() as stack:
-            with _warning_when_slow(where):
-                paths.records.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(FileLock(f"{paths.store}.lock", timeout=TURN))
-                store = connect(uri, paths)
-            yield store
+        with FileLock(f"{paths.store}.lock", timeout=TURN):
+            yield connect(uri, paths)
     except NotMirrored:
         raise
     except Timeout:
@@ -122,7 +114,14 @@ def connect(uri: str | None, paths: Paths) -> Store:
         new.replace(file)
     mlflow.set_tracking_uri(where)
     client = mlflow.MlflowClient(where)
-    client.search_experiments(max_results=1)
+    waiting = f"{printable(where)} does not answer yet; waiting. If you stop this, {LATER}"
+    slow = threading.Timer(PATIENCE, sys.stderr.write, [f"warning: {waiting}\n"])
+    slow.daemon = True
+    slow.start()
+    try:
+        client.search_experiments(max_results=1)
+    finally:
+        slow.cancel()
     return Store(client, OWN if uri is None else _owner(paths), artifacts)
 
 
@@ -133,27 +132,6 @@ def address(uri: str | None, paths: Paths) -> str:
     if uri.startswith(SQLITE):
         return f"{SQLITE}{paths.home / uri.removeprefix(SQLITE)}"
     return uri
-
-
-@contextmanager
-def _warning_when_slow(where: str) -> Iterator[None]:
-    """Print a warning if a store does not answer for some seconds."""
-    answered = threading.Event()
-
-    def watch() -> None:
-        while not answered.wait(PATIENCE - 1):
-            used = time.process_time()
-            # On a busy machine, a process that is computing is no reason to warn.
-            if not answered.wait(1) and time.process_time() - used < BUSY:
-                line = f"warning: {where} does not answer yet; waiting. If you stop this, {LATER}"
-                print(line, file=sys.stderr, flush=True)
-                return
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        answered.set()
 
 
 # --- a sqlite file -----------------------------------------------------------------------------
@@ -192,8 +170,6 @@ def _why_not(file: Path, artifacts: str) -> str | None:
             database.execute("BEGIN IMMEDIATE")
             if database.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
                 return "is damaged"
-            for table in TABLES:
-                database.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - our own names
             # Only experiments that were made here count.
             locations = database.execute(
                 "SELECT artifact_location FROM experiments NATURAL JOIN experiment_tags "

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable
+from multiprocessing.connection import Connection
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,11 +21,8 @@ from pipeline.tracking.plan import Known, Run, plan
 from pipeline.tracking.store import held
 
 POLL_SECONDS = 2.0
-# Pause between passes, in durations of a pass, so that training is not slowed down.
+# Pause between passes, in durations of a pass, so that they take a fifth of a core at most.
 PAUSE = 4
-# A busy core gives a process of this priority a tenth of what it gives the training. At the
-# lowest priority, 19, it would be a seventieth, and the last pass could take minutes.
-NICE = 10
 
 
 def sync(
@@ -83,25 +78,18 @@ def _refuse(wrong: list[str]) -> None:
         raise NotMirrored(f"{'; '.join(wrong)}; delete the folder and train again")
 
 
-def follow(config: Config, paths: Paths) -> None:
-    """Bring the store up to date again and again until standard input is closed, then once more.
+def follow(config: Config, paths: Paths, ended: Connection) -> None:
+    """Bring the store up to date again and again while a sweep trains, then once more.
 
-    Runs as a process of its own beside a sweep, at a low priority. It ignores Ctrl-C, which
-    reaches it with the sweep, so that it can finish the last pass.
+    Args:
+        config: holds the store's address.
+        paths: of the records.
+        ended: can be read once the sweep has closed the other end, or has ended itself.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICE)
-    ended = threading.Event()
-
-    def wait_for_end() -> None:
-        sys.stdin.read()  # returns when the sweep closes the pipe or ends
-        ended.set()
-
-    threading.Thread(target=wait_for_end, daemon=True).start()
     known: Known = {}
     warned = last = False
     while not last:
-        last, began = ended.is_set(), time.monotonic()
+        last, began = ended.poll(), time.monotonic()
         try:
             sync(config, paths, known=known)
         except Exception as error:  # no error here may stop the training
@@ -109,4 +97,4 @@ def follow(config: Config, paths: Paths) -> None:
                 warned = True
                 print(f"warning: {error}; training continues", file=sys.stderr, flush=True)
         if not last:
-            ended.wait(max(POLL_SECONDS, PAUSE * (time.monotonic() - began)))
+            ended.poll(max(POLL_SECONDS, PAUSE * (time.monotonic() - began)))
