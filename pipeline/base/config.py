@@ -199,7 +199,8 @@ def composed(overrides: Sequence[str]) -> DictConfig:
     except Exception as error:  # Hydra crashes on some values, such as `data=0`
         for override in overrides if len(overrides) > 1 else ():
             composed([override])  # raises for the wrong one alone
-        raise UserError(f"{' '.join(overrides)}: {one_line(error)}") from None
+        reason = one_line(error) or "Hydra cannot use it"
+        raise UserError(f"{' '.join(overrides)}: {reason}") from None
 
 
 def checked(given: DictConfig) -> Config:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
 
 from pipeline.base.config import Config, check, checked, composed, experiment
 from pipeline.base.errors import UserError
@@ -57,11 +57,27 @@ def parsed(words: Sequence[str]) -> list[Override]:
     """Return overrides as Hydra reads them.
 
     Raises:
+        UserError: one holds a sweep inside its value.
         hydra.errors.HydraException: one cannot be read.
     """
     hydra = GlobalHydra.instance()
     loader = hydra.config_loader() if hydra.is_initialized() else None
-    return OverridesParser.create(loader).parse_overrides(list(words))
+    overrides = OverridesParser.create(loader).parse_overrides(list(words))
+    for override in overrides:
+        if _holds_sweep(override.value()):
+            raise UserError(
+                f"{override.input_line}: allowed is range(), choice() and the like as the whole "
+                "value, as in seed='range(3)'"
+            )
+    return overrides
+
+
+def _holds_sweep(value: Any) -> bool:
+    """Tell whether a sweep is part of a value, where Hydra takes it for a plain object."""
+    if isinstance(value, (dict, ChoiceSweep)):
+        value = value.list if isinstance(value, ChoiceSweep) else [*value.values()]
+    parts = value if isinstance(value, list) else []
+    return any(isinstance(part, Sweep) or _holds_sweep(part) for part in parts)
 
 
 def expand(overrides: Sequence[Override]) -> list[tuple[Config, tuple[str, ...]]]:

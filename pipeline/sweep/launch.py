@@ -112,7 +112,7 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
             if not is_grid:
                 raise UserError("dry_run = true: allowed is a grid; a search chooses as it goes")
             gather(config, paths, training=True)
-            _tell(jobs)
+            _print_plan(jobs)
             return None
         # Experiments that DVC runs in parallel share the records; the second one waits.
         stack.enter_context(alone(paths.records, wait=paths.home != paths.root))
@@ -122,7 +122,8 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
         if config.tracking.live:
             stack.enter_context(mirror(config, paths))
         stack.enter_context(no_orphans())
-        launch, cause, killed_before = _Launch(given), None, killed_by_kernel()
+        folder = _folder(given)
+        launch, cause = _Launch(given), None
         try:
             if is_grid:
                 launch.train(jobs)
@@ -130,22 +131,34 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
                 texts = [str(override.input_line) for override in settings]
                 search(given, launch.context, texts, paths, launch.train)
         except Exception as error:
-            if is_bad_input(error) or not launch.jobs:
+            if is_bad_input(error):
                 raise
-            cause = _told(error, killed_before)
+            if not launch.jobs:
+                raise UserError(f"hydra/sweeper: {one_line(error)}") from error
+            cause = _cause(error)
         if not is_grid:
             jobs = labelled([(job.config, job.words) for job in launch.jobs], paths)
     ended = [Ended(job, read_record(job.record.folder)) for job in jobs]
     if not is_grid:
         ended.sort(key=_accuracy, reverse=True)
-    return Outcome(Path(str(given.hydra.sweep.dir)), ended, _failure(ended, cause, is_grid))
+    return Outcome(folder, ended, _failure(ended, cause, is_grid))
+
+
+def _folder(given: DictConfig) -> Path:
+    """Make the sweep's folder before any work, which its tables would be lost after."""
+    folder = Path(str(given.hydra.sweep.dir))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"hydra.sweep.dir = {folder}: {error.strerror}") from None
+    return folder
 
 
 def _accuracy(ended: Ended) -> float:
     return ended.state.validation_accuracy if isinstance(ended.state, Finished) else 0.0
 
 
-def _tell(jobs: Sequence[Job]) -> None:
+def _print_plan(jobs: Sequence[Job]) -> None:
     """Print what would be trained."""
     table = plain_table("configuration", "seed", "record", "would")
     for job in jobs:
@@ -234,21 +247,11 @@ def _failure(ended: Sequence[Ended], cause: str | None, is_grid: bool) -> str | 
     return f"{finished} of {len(ended)} seeds finished; {why}"
 
 
-def _told(error: Exception, killed_before: int) -> str:
+def _cause(error: Exception) -> str:
     """Return in one line what ended a launcher."""
     if type(error).__name__ != "TerminatedWorkerError":  # loky's, which only joblib can import
         return one_line(describe(error), 400)
     signals = re.search(r"\{(.*)\}", str(error))
-    text = f"a worker was ended by {signals[1] if signals else 'a signal'}"
-    if killed_by_kernel() > killed_before:
-        text += " (out of memory: the kernel killed a process)"
-    return f"{text}; the same command continues the sweep"
-
-
-def killed_by_kernel() -> int:
-    """Return how many processes the kernel has killed for lack of memory; 0 if it does not say."""
-    try:
-        counts = re.search(r"^oom_kill (\d+)", Path("/proc/vmstat").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(counts[1]) if counts else 0
+    name = signals[1] if signals else "a signal"
+    out_of_memory = ", as the system does when memory runs out" if "SIGKILL" in name else ""
+    return f"a worker was ended by {name}{out_of_memory}; the same command continues the sweep"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pipeline.base.errors import UserError
-from pipeline.base.files import write_json
+from pipeline.base.files import write_bytes
 
 
 @contextmanager
@@ -26,25 +25,21 @@ def alone(folder: Path, *, wait: bool = False) -> Iterator[None]:
         UserError: another process holds it; names its pid.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder / ".lock"), folder / ".holder.json"
+    lock, holder = FileLock(folder / ".lock"), folder / ".holder"
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        use = f"{folder} is in use by {_name(holder)}"
+        process = "another process"
+        with suppress(OSError):  # that process may start or end at this moment
+            process = f"process {holder.read_text()} (a sweep)"
+        use = f"{folder} is in use by {process}"
         if not wait:
             raise UserError(f"{use}; wait for it or end it") from None
         print(f"waiting: {use}", flush=True)
         lock.acquire()
     try:
-        write_json(holder, {"pid": os.getpid()})
+        write_bytes(holder, str(os.getpid()).encode())
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
-
-
-def _name(holder: Path) -> str:
-    try:
-        return f"process {json.loads(holder.read_bytes())['pid']} (a sweep)"
-    except (OSError, ValueError, KeyError):
-        return "another process"

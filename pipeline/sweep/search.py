@@ -44,10 +44,8 @@ def search(
     # Hydra's sweepers for other packages wrap one that does the work.
     sweeper: Any = getattr(plugin, "sweeper", plugin)
     sweeper.launcher = _Trials(paths, train, given.hydra.sweeper.get("n_trials"))
-    folder = Path(str(given.hydra.sweep.dir))
-    folder.mkdir(parents=True, exist_ok=True)
     sweeper.sweep(words)
-    path = folder / "optimization_results.yaml"
+    path = Path(str(given.hydra.sweep.dir)) / "optimization_results.yaml"
     if path.exists():
         results = OmegaConf.load(path)
         best = [f"{key}={value}" for key, value in results.best_params.items()]

@@ -102,6 +102,9 @@ REFUSED = {
     "++seed=5": "++seed=5: allowed is seed=0,1,2",
     "seed=range(1,3,0)": "seed=range(1,3,0): range() arg 3 must not be zero",
     "seed=range(100000000)": "jobs: allowed are 10000 per sweep",
+    "seeds=[range(3)]": "seeds=[range(3)]: allowed is range(), choice() and the like as the whole",
+    "seed=1,range(3)": "seed=1,range(3): allowed is range(), choice() and the like as the whole",
+    "study=[a,choice(b,c)]": "allowed is range(), choice() and the like as the whole value",
     # values
     "seed=1,1": "seed = 1: allowed is each seed once",
     "seed=-1": "seed = -1: allowed is a whole number from 0",
@@ -122,6 +125,7 @@ REFUSED = {
     "training=null": "training=null: Config group override must be a string",
     "data=0": "data=0: Config group override must be a string",
     "training=[1]": "training=[1]: ",
+    "training=${network}": "training=${network}: Hydra cannot use it",
     "''": "\"''\": allowed is KEY=VALUE, such as training.epochs=5",
     "seed": "'seed': allowed is KEY=VALUE, such as training.epochs=5",
     "study=Übung": "quote a value with spaces or special characters twice, as in study=",
@@ -232,6 +236,7 @@ def test_a_worker_that_was_killed_is_named(checkout: Checkout) -> None:
     _, errors = sweep.communicate(timeout=120)
     assert sweep.returncode == 1
     assert "0 of 2 seeds finished; seed 0, seed 1: a worker was ended by SIGKILL" in errors
+    assert "as the system does when memory runs out" in errors
     assert errors.endswith("; the same command continues the sweep\n")
     wait_until_nobody_trains(checkout)
 
@@ -439,6 +444,26 @@ def test_a_value_that_a_search_draws_and_cannot_have_is_one_line(ask: Ask) -> No
     assert code == 2
     assert errors.startswith("error: training.batch_size = 0: allowed is a whole number from 1")
     assert errors.count("\n") == 1
+
+
+def test_a_range_that_a_search_cannot_have_is_one_line(ask: Ask) -> None:
+    pytest.importorskip("optuna")
+    code, _, errors = ask(*TINY, "hydra/sweeper=search", "training.learning_rate=interval(0.2,0.1)")
+    assert code == 2
+    assert errors.startswith("error: hydra/sweeper: The `low` value must be smaller")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("folder", ["params.yaml", "/proc/x", "${seed}"])
+def test_a_folder_that_cannot_be_made_is_told_before_any_training(
+    folder: str, ask: Ask, forked_in: Checkout
+) -> None:
+    before = records(forked_in)
+    code, _, errors = ask(*TINY, "training.learning_rate=0.7", f"hydra.sweep.dir={folder}")
+    assert code == 2
+    assert errors.startswith("error: hydra.sweep.dir")
+    assert errors.count("\n") == 1
+    assert records(forked_in) == before
 
 
 # --- at random ---------------------------------------------------------------------------------
