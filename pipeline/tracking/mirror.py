@@ -122,7 +122,7 @@ class Mirror:
         models = self._models.get(run_id, [])
         places = [run.info.artifact_uri, *(model.artifact_location for model in models)]
         files = {name: digest for place in places for name, digest in _files(place).items()}
-        weights = {} if wanted.model is None else {"model.npz": wanted.model.digest}
+        weights = {"model.npz": wanted.record.hashes["model.npz"]} if wanted.record else {}
         names = [
             *self._differences(run, wanted, self._tags(wanted, stored)),
             *_unlike(wanted_curves, curves, both=True),
@@ -158,12 +158,12 @@ class Mirror:
             *_unlike(wanted.params, data.params),
             *_unlike(wanted.latest(), ours, both=True),
             *(name for name, _ in read ^ {(p.name, p.digest) for p in wanted.data.values()}),
-            *([] if models == [True] * (wanted.model is not None) else ["model"]),
+            *([] if models == [True] * (wanted.record is not None) else ["model"]),
         ]
 
     def _is_usable(self, model: LoggedModel, wanted: Run) -> bool:
         """Tell whether a model is complete and the one that the run should have."""
-        expected = mark(wanted.model, self._store.owner) if wanted.model else None
+        expected = mark(wanted.record, self._store.owner) if wanted.record else None
         return model.status == "READY" and model.tags[TAG] == expected
 
     def _tags(self, wanted: Run, stored: Sequence[StoredRun]) -> dict[str, str]:
@@ -246,8 +246,9 @@ class Mirror:
             tags=[RunTag(name, value) for name, value in tags.items() if name != MIRRORED],
         )
         client.log_inputs(run_id, [dataset_input(part) for part in wanted.data.values()])
-        for name in wanted.files:
-            client.log_artifact(run_id, str(wanted.folder / name))
+        if wanted.record is not None:
+            for name in wanted.files:
+                client.log_artifact(run_id, str(wanted.record.folder / name))
         model = self._model(run, wanted)
         metrics = []
         for point in points:
@@ -274,8 +275,8 @@ class Mirror:
         for model in models:
             if model not in usable:
                 self._client.delete_logged_model(model.model_id)
-        if wanted.model is not None and not usable:
-            return write_model(self._client, run, wanted, self._store.owner)
+        if wanted.record is not None and not usable:
+            return write_model(self._client, run, wanted, wanted.record, self._store.owner)
         return next(iter(usable), None)
 
     def delete_others(self) -> None:

@@ -8,6 +8,7 @@ status READY when it is complete. Models without the tag are the user's own.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import pipeline
 from pipeline.base.files import sha256
-from pipeline.records.record import read_finished
-from pipeline.tracking.plan import NOTES, Model, Run
+from pipeline.data.catalogue import Data, dataset_of
+from pipeline.records.record import Finished
+from pipeline.tracking.plan import NOTES, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,9 +33,9 @@ REQUIRED = ("numpy", "mlflow")
 CODE = ("tracking/served_model.py", "network/activations.py")
 
 
-def mark(model: Model, owner: str) -> str:
+def mark(record: Finished, owner: str) -> str:
     """Return the tag's value, which identifies owner, weights and code."""
-    return f"{owner} {model.digest} {_code()[0]}"
+    return f"{owner} {record.hashes['model.npz']} {_code()[0]}"
 
 
 @cache
@@ -47,28 +49,29 @@ def _code() -> tuple[str, dict[str, bytes]]:
     return f"served_{sha256(b''.join(files.values()))[:12]}", files
 
 
-def write_model(client: MlflowClient, run: StoredRun, wanted: Run, owner: str) -> LoggedModel:
+def write_model(
+    client: MlflowClient, run: StoredRun, wanted: Run, record: Finished, owner: str
+) -> LoggedModel:
     """Write the model of a finished run; it is complete once its status is READY."""
     from mlflow.entities import LoggedModelOutput
 
     from pipeline.results.card import model_card  # imports Matplotlib, which takes half a second
 
-    assert wanted.model is not None
     run_id = run.info.run_id
-    load = NOTES.load(run_id, wanted.model.shape)
-    note = model_card([read_finished(wanted.folder)], load)
-    tags = {TAG: mark(wanted.model, owner), "mlflow.note.content": note}
+    shape = dataset_of(Data(**record.description["experiment"]["data"])).shape
+    note = model_card([record], NOTES.load(run_id, shape))
+    tags = {TAG: mark(record, owner), "mlflow.note.content": note}
     created = client.create_logged_model(
         run.info.experiment_id, NAME, run_id, tags, dict(wanted.params)
     )
     with TemporaryDirectory() as folder:
-        _save(Path(folder), wanted.folder / "model.npz", wanted.model)
+        _save(Path(folder), record.folder / "model.npz", shape)
         client.log_model_artifacts(created.model_id, str(Path(folder) / NAME))
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, wanted.points[-1].step)])
     return client.finalize_logged_model(created.model_id, "READY")
 
 
-def _save(folder: Path, weights: Path, wanted: Model) -> None:
+def _save(folder: Path, weights: Path, shape: Sequence[int]) -> None:
     """Write a model in MLflow's format to `folder`/model."""
     name, files = _code()
     for path, content in files.items():
@@ -85,7 +88,7 @@ def _save(folder: Path, weights: Path, wanted: Model) -> None:
             loader_module=f"{name}.tracking.served_model",
             data_path=str(weights),
             code_paths=[str(folder / name)],
-            model_config={"shape": list(wanted.shape)},
+            model_config={"shape": list(shape)},
             # Otherwise MLflow takes seconds to infer them.
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIRED],
         )

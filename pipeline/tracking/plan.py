@@ -23,7 +23,6 @@ from pipeline.base.files import read_json, sha256
 from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
-from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.gather import read_tests
 from pipeline.records.identity import Description, configuration, grouped, identity
 from pipeline.records.names import configuration_names, marked
@@ -67,13 +66,6 @@ class Point(NamedTuple):
     time: int
 
 
-class Model(NamedTuple):
-    """A trained model: the SHA-256 of its file, and the shape of an example."""
-
-    digest: str
-    shape: tuple[int, ...]
-
-
 @dataclass(frozen=True)
 class Run:
     """A run as the store has to hold it.
@@ -84,9 +76,8 @@ class Run:
         parent: the parent's key; None for a configuration.
         points: values of metrics, in ascending steps.
         data: the data that it used, by part.
-        model: the model, if the run has finished.
-        files: SHA-256 of each artifact, by name.
-        folder: that holds these files and the model.
+        files: SHA-256 of each artifact, by name; that of the manifest implies the model's.
+        record: of a finished seed, which has these files and the model.
     """
 
     study: str
@@ -101,12 +92,11 @@ class Run:
     params: Mapping[str, str]
     points: Sequence[Point]
     data: Mapping[str, DataPart]
-    model: Model | None = None
     files: Mapping[str, str] = field(default_factory=dict)
-    folder: Path = field(default=Path(), repr=False)
+    record: Finished | None = field(default=None, repr=False)
 
     def digest(self) -> str:
-        """Return the hash of all attributes but the folder."""
+        """Return the hash of all attributes but the record."""
         return sha256(repr(self).encode())
 
     def latest(self) -> dict[str, float]:
@@ -251,12 +241,8 @@ def _child(study: str, parent: str, seed: Seed) -> Run:
         **origin.get("environment", {}),
         **{f"shared {name}": value for name, value in origin.get("shared", {}).items()},
     }
-    model, files = None, {}
-    if isinstance(record, Finished):
-        dataset = dataset_of(Data(**described["experiment"]["data"]))
-        model = Model(record.hashes["model.npz"], tuple(dataset.shape))
-        paths = (record.folder / name for name in ARTIFACTS)
-        files = {path.name: sha256(path.read_bytes()) for path in paths if path.exists()}
+    finished = record if isinstance(record, Finished) else None
+    paths = [record.folder / name for name in ARTIFACTS if finished]
     return Run(
         study=study,
         key=identity(described),
@@ -270,9 +256,8 @@ def _child(study: str, parent: str, seed: Seed) -> Run:
         params={**_flat(described["experiment"]), "seed": str(seed.number)},
         points=_curves([seed], end or 0),
         data=data_parts(described, tested=seed.test is not None),
-        model=model,
-        files=files,
-        folder=record.folder,
+        files={path.name: sha256(path.read_bytes()) for path in paths if path.exists()},
+        record=finished,
     )
 
 
