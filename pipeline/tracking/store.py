@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from pipeline.base.errors import NotMirrored
-from pipeline.base.files import sha256, write_bytes
+from pipeline.base.files import write_bytes
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths
 
@@ -188,10 +188,10 @@ def _why_not(file: Path, artifacts: str) -> str | None:
 def _owner(paths: Paths) -> str:
     """Return the prefix of this checkout's keys in a store that several checkouts share.
 
-    It is stored in `records/` under the folder's inode, so that a copy of the folder gets its own.
+    Its file outlives the records, whose runs are still this checkout's when they are deleted. It is
+    named by the folder's inode, so that a copy of the folder gets its own.
     """
-    paths.records.mkdir(parents=True, exist_ok=True)
-    file = paths.records / f"owner-{paths.records.stat().st_ino}"
+    file = paths.home / f".mlflow-owner-{paths.home.stat().st_ino}"
     if not file.exists():
-        write_bytes(file, secrets.token_hex().encode())
-    return sha256(file.read_bytes())[:12]
+        write_bytes(file, secrets.token_hex(6).encode())
+    return file.read_text()

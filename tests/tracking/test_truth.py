@@ -459,6 +459,19 @@ def test_checkouts_that_share_a_store_leave_each_other_alone(
 
 
 @pytest.mark.slow
+def test_runs_in_a_shared_store_are_still_ones_own_when_the_records_are_deleted(
+    unmirrored: Checkout, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    shared = f"sqlite:///{tmp_path / 'shared.db'}"
+    config = compose(unmirrored.paths, [f"tracking.uri={shared}"])
+    sync(config, unmirrored.paths)
+    assert len(runs(connect(shared, unmirrored.paths).client)) == len(expected)
+    shutil.rmtree(unmirrored.paths.records)
+    sync(config, unmirrored.paths)
+    assert runs(connect(shared, unmirrored.paths).client) == []
+
+
+@pytest.mark.slow
 def test_runs_that_another_checkout_writes_into_the_own_store_are_kept(
     unmirrored: Checkout, expected: dict[str, Any], tmp_path: Path
 ) -> None:
