@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from pipeline.records.record import read_record
 from pipeline.sweep.jobs import Job
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0  # each time, the networks that are being trained are read
 # Without a terminal, progress is printed at least this often.
 SILENT_SECONDS = 30.0
 # As many jobs as fit a screen, or a line.
