@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.config import compose
+from pipeline.records.gather import gather
+from pipeline.stages.evaluate import evaluate
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import NOT_LIVE, Checkout, copy_of
@@ -23,7 +25,10 @@ def finished(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Return a checkout with everything done but the mirror: three epochs of three seeds."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("finished"))
     checkout.declare(training={"epochs": EPOCHS}, seeds=list(SEEDS), tracking=NOT_LIVE)
-    checkout.run("dvc", "repro", "report")
+    checkout.train("hydra/launcher=basic", "output=runs")
+    config = compose(checkout.paths)
+    evaluate(config, checkout.paths)
+    gather(config, checkout.paths)
     # Making a store takes seconds: once, and copies of it while it is empty.
     connect(None, checkout.paths)
     shutil.copyfile(checkout.paths.store, empty_store(checkout))

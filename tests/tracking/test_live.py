@@ -79,7 +79,7 @@ def test_curves_grow_while_seeds_train_and_a_killed_seed_is_killed_in_the_store(
         statuses = {run["name"]: run["status"] for run in contents(checkout.paths).values()}
         assert statuses["seed 0"] == "RUNNING"
         sweep.kill()
-        sweep.communicate(timeout=200)  # the mirror's last pass, at a low priority
+        sweep.communicate(timeout=200)  # until the mirror's last pass has ended
         wait_until_nobody_trains(checkout)
     assert records(checkout) == {}
     sync(compose(checkout.paths), checkout.paths)
