@@ -26,7 +26,7 @@ from matplotlib.ticker import NullLocator
 from benchmarks.flops import training_flops
 from benchmarks.peers import Job, limit, load, ours
 from benchmarks.sweeps import on_cores, sweep
-from pipeline.results.style import BLUE, GREY, ORANGE, save, styled
+from pipeline.results.style import BLUE, GREY, ORANGE, save, subplots
 
 HIDDEN = (32, 64, 128, 256, 512, 1024, 2048)
 BATCHES = (25, 50, 100, 200, 400, 800, 1600)
@@ -100,30 +100,28 @@ def print_sweeps(counts: Sequence[int], workers: int, overrides: list[str]) -> S
 
 def draw(hidden: Sequence[Row], batches: Sequence[Row], sweeps: Sweeps) -> Figure:
     """Draw the three tables."""
-    with styled():
-        figure = Figure(figsize=(10, 3.2), layout="constrained")
-        panels = figure.subplots(1, 3)
-        for axes, rows, name in (
-            (panels[0], hidden, "first hidden layer"),
-            (panels[1], batches, "batch size"),
-        ):
-            sizes, took, products = zip(*rows, strict=True)
-            axes.plot(sizes, took, "o-", color=BLUE, label="training and evaluation")
-            axes.plot(sizes, products, "--", color=GREY, label="products alone, all pixels")
-            _doubling(axes, sizes)
-            axes.set(xlabel=name, ylabel="seconds an epoch")
-        panels[0].set_yscale("log")
-        panels[1].set_ylim(bottom=0)
-        for (workers, swept), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
-            counts, seconds_taken = zip(*swept, strict=True)
-            label = f"{workers} core" + ("s" if workers > 1 else "")
-            panels[2].plot(counts, seconds_taken, "o-", color=colour, label=label)
-            _doubling(panels[2], counts)
-        panels[2].set_yscale("log")
-        panels[2].set(xlabel="seeds, an epoch each", ylabel="seconds")
-        for axes in panels:
-            axes.legend(fontsize=8)
-        return figure
+    figure, panels = subplots(3.2, 1, 3, width=10)
+    for axes, rows, name in (
+        (panels[0], hidden, "first hidden layer"),
+        (panels[1], batches, "batch size"),
+    ):
+        sizes, took, products = zip(*rows, strict=True)
+        axes.plot(sizes, took, "o-", color=BLUE, label="training and evaluation")
+        axes.plot(sizes, products, "--", color=GREY, label="products alone, all pixels")
+        _doubling(axes, sizes)
+        axes.set(xlabel=name, ylabel="seconds an epoch")
+    panels[0].set_yscale("log")
+    panels[1].set_ylim(bottom=0)
+    for (workers, swept), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=False):
+        counts, seconds_taken = zip(*swept, strict=True)
+        label = f"{workers} core" + ("s" if workers > 1 else "")
+        panels[2].plot(counts, seconds_taken, "o-", color=colour, label=label)
+        _doubling(panels[2], counts)
+    panels[2].set_yscale("log")
+    panels[2].set(xlabel="seeds, an epoch each", ylabel="seconds")
+    for axes in panels:
+        axes.legend(fontsize=8)
+    return figure
 
 
 def _doubling(axes: Axes, sizes: Sequence[int]) -> None:

@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.results.crossed import as_share
 from pipeline.results.statistics import MOST_PAIRS, deviation_limits, pairs_needed, percents, points
-from pipeline.results.style import DOTS_AN_INCH
 
+DOTS_AN_INCH = 160  # of figures
 INCH = 140  # pixels of a page, so that figures of 5.4 inches are as wide as its text
 STYLE = Path(__file__).with_name("page.css")
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,37 +20,49 @@ from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, f
 from matplotlib.text import Text
 
 from pipeline.base.files import write_bytes
+from pipeline.results.page import DOTS_AN_INCH
 
 # Okabe and Ito, Color Universal Design, 2008.
 BLUE, ORANGE, GREEN, AMBER = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 GREY = "#666666"
 
 WIDTH = 5.4  # inches, as wide as a page's text: on a phone, letters are still readable
-DOTS_AN_INCH = 160
 FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
 
-_RC = {
-    "figure.dpi": DOTS_AN_INCH,
-    "font.family": FONT,
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
+# For the whole process, since Matplotlib makes some parts of a figure only when it is drawn.
+mpl.rcParams.update(
+    {
+        "figure.dpi": DOTS_AN_INCH,
+        "font.family": FONT,
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+    }
+)
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """Draw in the project's style."""
-    with mpl.rc_context(_RC):
-        yield
+def subplots(
+    height: float, rows: int = 1, columns: int = 1, *, width: float = WIDTH, **options: Any
+) -> tuple[Figure, Any]:
+    """Return an empty figure and its axes, as `matplotlib.pyplot.subplots` does.
+
+    Args:
+        height: in inches, as `width` is.
+        rows: of axes.
+        columns: of axes.
+        width: of the figure.
+        options: of `Figure.subplots`.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def percent(share: float, place: float | None = None) -> str:

@@ -19,6 +19,7 @@ import pipeline
 from pipeline.base.files import sha256
 from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.record import Finished
+from pipeline.results.card import model_card
 from pipeline.tracking.plan import NOTES, Run
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ def write_model(
 ) -> LoggedModel:
     """Write the model of a finished run; it is complete once its status is READY."""
     from mlflow.entities import LoggedModelOutput
-
-    from pipeline.results.card import model_card  # imports Matplotlib, which takes half a second
 
     run_id = run.info.run_id
     shape = dataset_of(Data(**record.description["experiment"]["data"])).shape
