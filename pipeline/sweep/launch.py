@@ -116,13 +116,13 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
             return None
         # Experiments that DVC runs in parallel share the records; the second one waits.
         stack.enter_context(alone(paths.records, wait=paths.home != paths.root))
+        folder = _folder(given)
         gather(config, paths, training=True)
         _warn({job.config.training.dtype for job in jobs} or {config.training.dtype}, paths)
         # Before `no_orphans`, which must not end the mirror: it copies the rest and ends by itself.
         if config.tracking.live:
             stack.enter_context(mirror(config, paths))
         stack.enter_context(no_orphans())
-        folder = _folder(given)
         launch, cause = _Launch(given), None
         try:
             if is_grid:

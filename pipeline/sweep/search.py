@@ -9,8 +9,7 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
+from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.base.config import checked, composed
@@ -56,16 +55,11 @@ def _never(_: DictConfig) -> None:
     raise AssertionError("jobs are launched by `train`")
 
 
-class _Trials(Launcher):
-    """Checks and trains the jobs that a sweeper chooses."""
+class _Trials:
+    """Takes the place of a sweeper's launcher: checks and trains the jobs that it chooses."""
 
     def __init__(self, paths: Paths, train: Train, trials: int | None) -> None:
         self._paths, self._train, self._trials = paths, train, trials
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        """Hydra asks for this; there is nothing to set up."""
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

@@ -446,6 +446,7 @@ def test_a_value_that_a_search_draws_and_cannot_have_is_one_line(ask: Ask) -> No
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_range_that_a_search_cannot_have_is_one_line(ask: Ask) -> None:
     pytest.importorskip("optuna")
     code, _, errors = ask(*TINY, "hydra/sweeper=search", "training.learning_rate=interval(0.2,0.1)")
