@@ -222,7 +222,7 @@ def test_failed_seeds_are_failed_with_their_reason(checkout: Checkout, finished:
 def test_a_seed_that_is_added_joins_its_parent(
     mirrored: Checkout, expected: dict[str, Any]
 ) -> None:
-    mirrored.run("pipeline.stages.train", "tracking.live=false", "seed=3")
+    mirrored.train("hydra/launcher=basic", "seed=3")
     bring_up_to_date(mirrored)
     found = contents(mirrored.paths)
     (parent,), children = split_up(found)

@@ -378,28 +378,29 @@ FILES: dict[str, Callable[[Path], object]] = {
     [how if how == "nonsense" else pytest.param(how, marks=pytest.mark.slow) for how in FILES],
 )
 def test_an_invalid_store_is_moved_aside_and_created_again(
-    how: str, unmirrored: Checkout, expected: dict[str, Any]
+    how: str,
+    unmirrored: Checkout,
+    expected: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As the command, since this process would go on reading the old file."""
-    unmirrored.run("pipeline.stages.track")
     FILES[how](unmirrored.paths.store)
-    done = unmirrored.run("pipeline.stages.track")
+    bring_up_to_date(unmirrored)
     assert contents(unmirrored.paths) == expected
     aside = unmirrored.paths.store.with_name("mlflow.db.aside-1")
     assert aside.exists() == (how not in ("removed", "emptied"))
     if aside.exists():
-        assert f"moved to {aside.name} and created again" in done.stderr
+        assert f"moved to {aside.name} and created again" in capsys.readouterr().err
 
 
 def test_a_moved_checkout_keeps_its_artifacts_with_it(
-    mirrored: Checkout, expected: dict[str, Any]
+    mirrored: Checkout, expected: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = mirrored.paths.root
     moved = Checkout(Paths(home.with_name("moved")))
     home.rename(moved.paths.root)
-    done = moved.run("pipeline.stages.track")
+    bring_up_to_date(moved)
     assert not home.exists()
-    assert "keeps its artifacts elsewhere" in done.stderr
+    assert "keeps its artifacts elsewhere" in capsys.readouterr().err
     assert contents(moved.paths) == expected
     for run in runs(connect(None, moved.paths).client):
         assert run.info.artifact_uri.startswith(moved.paths.artifacts.as_uri())
