@@ -7,36 +7,39 @@ subnormal numbers into zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
+from pipeline.data.preprocessing import AffineMap
 from pipeline.engine import VERSION
 from pipeline.engine.descent import COMPILED, Examples, mean_cost, outputs
-from pipeline.engine.inputs import RARE, PixelInputs
-from pipeline.engine.program import Program, laid_out, matrix
+from pipeline.engine.inputs import RARE, inputs_of
+from pipeline.engine.program import laid_out, times
+from pipeline.network.activations import ACTIVATIONS
 from pipeline.network.dense import initialise
 from pipeline.network.randomness import generator
 from pipeline.network.settings import Architecture, Training
 
 # By dtype: the canary of every machine that reproduces the results exactly.
 EXPECTED = {
-    "float32": "ccd21d9ac2b9312eae0a8f7d6e3d691a89de82c875470fd0a7ca5a35887e4323",
-    "float64": "ce491653e312aa5a1bbbde86761d332133a9291787e97930ba84cbad4d9e6485",
+    "float32": "dac4cc03ca1f596faaa9f30bb66b07102abe1042422944f97dd5ba1d580e6f26",
+    "float64": "eaad908314425c233af4a9cb7cc1f6d0908a57e5ec036436a6ab1e0a1ac57f51",
 }
 # m, k, n: one row and column more than tiles and vectors hold, and fewer.
 SHAPES = ((1, 1, 1), (5, 0, 3), (13, 40, 33), (25, 7, 17))
 NETWORK = Architecture(
     hidden=[17, 5],
     activation="relu",
-    output="sigmoid",
+    output="softmax",
     weights="he_normal",
     weight_limit=0.1,
     biases="normal",
 )
 TRAINING = Training(
-    cost="cross_entropy",
+    cost="categorical_cross_entropy",
     epochs=2,
     batch_size=8,
     learning_rate=0.3,
@@ -52,46 +55,47 @@ def canary(dtype: str) -> str:
         dtype: of the training.
     """
     digest = sha256(f"{VERSION} {dtype}".encode())
-    for shape in SHAPES:
-        digest.update(_product(shape, np.dtype(dtype)))
-    for result in (*_training(np.dtype(dtype)), *_of_numpy()):
+    number = np.dtype(dtype)
+    for result in (*_products(number), *_training(number), *_functions(number), *_of_numpy()):
         digest.update(np.ascontiguousarray(result).tobytes())
     return digest.hexdigest()
 
 
-def _product(shape: tuple[int, int, int], dtype: Any) -> bytes:
-    """Return a product whose elements have many magnitudes, some of them subnormal."""
-    m, k, n = shape
-    rng = generator(m + k + n, "noise")
-    A, B = (rng.standard_normal(size).astype(dtype) for size in ((m, k), (k, n)))
-    A[::3] *= np.finfo(dtype).tiny
-    C, program = matrix((m, n), dtype), Program(dtype)
-    start = laid_out(np.full((1, n), np.finfo(dtype).smallest_subnormal))
-    program.product(A, laid_out(B), C, "store", start=start)
-    program.run()
-    return np.ascontiguousarray(C).tobytes()
+def _products(dtype: np.dtype[Any]) -> Iterator[Any]:
+    """Yield products whose elements have many magnitudes, some of them subnormal."""
+    for m, k, n in SHAPES:
+        rng = generator(m + k + n, "noise")
+        A, B = (rng.standard_normal(size).astype(dtype) for size in ((m, k), (k, n)))
+        A[::3] *= np.finfo(dtype).tiny
+        start = np.full((1, n), np.finfo(dtype).smallest_subnormal)
+        yield times(A, laid_out(B), laid_out(start))
 
 
-def _training(dtype: Any) -> list[Any]:
+def _training(dtype: np.dtype[Any]) -> list[Any]:
     """Return results of two epochs on 40 images of 20 pixels; half of the pixels are rare."""
     rng = generator(0, "noise")
     lit = rng.random((40, 20)) < np.repeat([0.05, 0.6], 10)
     pixels = (lit * rng.integers(1, 256, lit.shape)).astype(np.uint8)
     labels = rng.integers(3, size=40)
-    inputs = PixelInputs(pixels, np.array(33.3), np.array(0.0127), dtype, rare=RARE)
+    inputs = inputs_of(AffineMap(np.array(33.3), np.array(0.0127)), pixels, dtype, rare=RARE)
     examples = Examples(inputs, np.eye(3, dtype=np.uint8)[labels], labels)
     network = initialise(NETWORK, 20, 3, rng, dtype)
     batches = rng.permutation(40).reshape(-1, 8)
     moved, velocity = COMPILED.epoch(network, None, examples, batches, TRAINING, 0.3)
     moved, velocity = COMPILED.epoch(moved, velocity, examples, batches, TRAINING, 0.3)
-    numbers = laid_out(rng.uniform(-100, 0, (1, 4000)), dtype)
-    none = np.zeros(numbers.shape, np.uint8)
-    return [
-        *(array for layer in (*moved.layers, *velocity) for array in layer),
-        np.array(COMPILED.score(moved, examples, "cross_entropy")),
-        outputs(numbers, "sigmoid"),
-        np.array(mean_cost(numbers, none, "cross_entropy", "sigmoid")),
-    ]
+    parameters = [array for layer in (*moved.layers, *velocity) for array in layer]
+    return [*parameters, np.array(COMPILED.score(moved, examples, TRAINING.cost))]
+
+
+def _functions(dtype: np.dtype[Any]) -> Iterator[Any]:
+    """Yield values of all activations and of the costs with logarithms, of many magnitudes."""
+    rng = generator(1, "noise")
+    numbers = rng.standard_normal((400, 10)) * 10.0 ** rng.integers(-3, 3, (400, 1))
+    H_bar, Y = numbers.astype(dtype), np.eye(10, dtype=np.uint8)[rng.integers(10, size=400)]
+    for name in ACTIVATIONS:
+        yield outputs(H_bar, name)
+    for cost, name in (("cross_entropy", "sigmoid"), ("categorical_cross_entropy", "softmax")):
+        yield np.array(mean_cost(H_bar, Y, cost, name))
 
 
 def _of_numpy() -> list[Any]:

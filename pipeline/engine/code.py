@@ -7,9 +7,8 @@ addresses. It is compiled on its first use in a process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -109,10 +108,11 @@ class Code:
         dtype: of the numbers that it computes with.
     """
 
-    def __init__(self, function: ir.Function, dtype: DTypeLike) -> None:
-        self.dtype = np.dtype(dtype)
-        self.number = {4: ir.FloatType(), 8: ir.DoubleType()}[self.dtype.itemsize]
-        self.width = machine().vector_bytes // self.dtype.itemsize
+    def __init__(self, function: ir.Function, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.number = {4: ir.FloatType(), 8: ir.DoubleType()}[dtype.itemsize]
+        self.vector_bytes = machine().vector_bytes
+        self.width = self.vector_bytes // dtype.itemsize
         self.vector = ir.VectorType(self.number, self.width)
         self.function = function
         self.builder = ir.IRBuilder(function.append_basic_block())
@@ -126,11 +126,11 @@ class Code:
         return ir.Constant(self.vector, [float(np.asarray(value, self.dtype))] * self.width)
 
     def spread(self, value: ir.Value) -> ir.Value:
-        """Return a vector with the same value in all lanes."""
-        kind = ir.VectorType(value.type, self.width)
-        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, self.whole(0))
+        """Return a vector with the same number in all lanes."""
+        unset = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(unset, value, self.whole(0))
         places = ir.Constant(ir.VectorType(ir.IntType(32), self.width), [0] * self.width)
-        return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
+        return self.builder.shuffle_vector(first, unset, places)
 
     def at(self, address: ir.Value, *steps: ir.Value | int) -> ir.Value:
         """Return an address plus steps, in bytes."""
@@ -145,15 +145,16 @@ class Code:
 
     def load(self, address: ir.Value, kind: ir.Type | None = None) -> ir.Value:
         """Return the value at an address: a vector of numbers unless `kind` says otherwise."""
-        return self.builder.load(address, typ=kind or self.vector, align=1 if kind else self._align)
+        align = 1 if kind else self.dtype.itemsize
+        return self.builder.load(address, typ=kind or self.vector, align=align)
+
+    def entry(self, array: ir.Value, i: ir.Value) -> ir.Value:
+        """Return element i of an array of 64-bit integers."""
+        return self.load(self.at(array, self.scale(i, 8)), INT)
 
     def store(self, value: ir.Value, address: ir.Value) -> None:
         """Write a value to an address."""
-        self.builder.store(value, address, align=self._align)
-
-    @property
-    def _align(self) -> int:
-        return self.dtype.itemsize
+        self.builder.store(value, address, align=self.dtype.itemsize)
 
     def arguments(self, record: ir.Value, kinds: str) -> list[Any]:
         """Return a kernel's arguments: "i" is a whole number, "p" an address, "m" a matrix."""
@@ -174,33 +175,27 @@ class Code:
         rounded = self.builder.add(columns, self.whole(self.width - 1))
         return self.builder.sdiv(rounded, self.whole(self.width))
 
-    def room(self, count: int) -> ir.Value:
-        """Return the address of memory for some vectors, kept until the function returns."""
-        with self.builder.goto_entry_block():  # once, even if a loop calls this
-            typed = self.builder.alloca(ir.ArrayType(self.vector, count))
-        return self.builder.inttoptr(self.builder.ptrtoint(typed, INT), POINTER)
-
-    def prefetch(self, address: ir.Value) -> None:
-        """Fetch a cache line that will be read soon."""
-        number, name = ir.IntType(32), "llvm.prefetch.p0"
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
-        declared = self.function.module.globals.get(name)
-        function = declared or ir.Function(self.function.module, kind, name)
-        hints = [ir.Constant(number, hint) for hint in (0, 3, 1)]  # to read, to keep, data
-        self.builder.call(function, [address, *hints])
-
-    def intrinsic(self, name: str, *values: ir.Value) -> ir.Value:
-        """Return LLVM's function `name` of vectors."""
-        word = {4: "f32", 8: "f64"}[self.dtype.itemsize]
-        kind = ir.FunctionType(self.vector, [self.vector] * len(values))
-        name = f"llvm.{name}.v{self.width}{word}"
-        declared = self.function.module.globals.get(name)
-        function = declared or ir.Function(self.function.module, kind, name)
-        return self.builder.call(function, values)
+    def intrinsic(self, name: str, result: ir.Type, *values: ir.Value) -> ir.Value:
+        """Return what LLVM's function `name` makes of values."""
+        module, kind = self.function.module, ir.FunctionType(result, [v.type for v in values])
+        declared = module.globals.get(name) or ir.Function(module, kind, name)
+        return self.builder.call(declared, values)
 
     def fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
         """Return x y + z, rounded once."""
-        return self.intrinsic("fma", x, y, z)
+        name = f"llvm.fma.v{self.width}f{8 * self.dtype.itemsize}"
+        return self.intrinsic(name, self.vector, x, y, z)
+
+    def prefetch(self, address: ir.Value, size: ir.Value) -> None:
+        """Fetch the cache lines of a piece of memory that will be read soon."""
+        hints = [ir.Constant(ir.IntType(32), hint) for hint in (0, 3, 1)]  # to read, to keep, data
+
+        def line(j: ir.Value) -> None:
+            place = self.at(address, self.scale(j, LINE))
+            self.intrinsic("llvm.prefetch.p0", ir.VoidType(), place, *hints)
+
+        # One more than it fills: it need not begin at a line.
+        self.loop(self.builder.add(self.builder.sdiv(size, self.whole(LINE)), self.whole(1)), line)
 
     def loop(
         self,
@@ -239,16 +234,6 @@ class Code:
         builder.position_at_end(after)
         return values
 
-    def loops(
-        self, rows: ir.Value, columns: ir.Value, body: Callable[[ir.Value, ir.Value], None]
-    ) -> None:
-        """Run `body(i, j)` for all i below `rows`, and for each of them all j below `columns`."""
-
-        def row(i: ir.Value) -> None:
-            self.loop(columns, lambda j: body(i, j))
-
-        self.loop(rows, row)
-
     def strips(
         self, count: ir.Value, widths: Sequence[int], body: Callable[[ir.Value, int], None]
     ) -> None:
@@ -266,38 +251,37 @@ class Code:
             start = self.builder.add(start, self.builder.mul(number, size))
 
 
-Writer = Callable[..., None]
 _compiled: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
 _lock = Lock()
 
 
-@contextmanager
-def writing(
-    module: ir.Module, name: str, kinds: Sequence[ir.Type], dtype: DTypeLike
-) -> Iterator[Code]:
-    """Write a void function into a module."""
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
-    code = Code(function, dtype)
-    yield code
-    code.builder.ret_void()
+def kernel(kinds: str) -> Callable[[Callable[..., None]], Callable[..., int]]:
+    """Turn a function that writes a kernel into one that compiles it and returns its address.
 
-
-def kernel(writer: Writer, dtype: np.dtype[Any], *options: Any) -> int:
-    """Return the address of a kernel, compiled on first use.
+    The first is called with `Code`, the kernel's arguments and options, the second with the dtype
+    and the options, which must be hashable.
 
     Args:
-        writer: writes function "kernel" into a module: `writer(module, dtype, *options)`.
-        dtype: of the numbers that it computes with.
-        options: further arguments of `writer`, hashable.
+        kinds: of the kernel's arguments, see `Code.arguments`.
     """
-    with _lock:  # an epoch is evaluated in one thread while another takes the next one's steps
-        return _compile(writer, dtype, *options)
+
+    def decorate(write: Callable[..., None]) -> Callable[..., int]:
+        @wraps(write)
+        def address(dtype: DTypeLike, *options: Any) -> int:
+            with _lock:  # an epoch is evaluated in one thread while another takes the next steps
+                return _compile(write, kinds, np.dtype(dtype), *options)
+
+        return address
+
+    return decorate
 
 
 @cache
-def _compile(writer: Writer, dtype: np.dtype[Any], *options: Any) -> int:
+def _compile(write: Callable[..., None], kinds: str, dtype: np.dtype[Any], *options: Any) -> int:
     module = ir.Module()
-    writer(module, dtype, *options)
+    code = Code(ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), "kernel"), dtype)
+    write(code, *code.arguments(code.function.args[0], kinds), *options)
+    code.builder.ret_void()
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
     engine = llvm.create_mcjit_compiler(parsed, machine().target)

@@ -1,8 +1,8 @@
 """Compiles the formulas of `network`, and defines exp, tanh and logarithms.
 
-A formula such as `sigmoid` is called with `Numbers` in place of an array. Each NumPy operation that
-it uses then writes the same operation on vectors. So every activation and cost is defined
-once, in `network`. A formula that uses an operation which is not in `_OPERATIONS` raises
+A formula such as `sigmoid` is called with `Row`s in place of arrays. Each NumPy operation that it
+uses then writes the same operation on vectors. So every activation and cost is defined once, in
+`network`. A formula that uses an operation which is not in `_OPERATIONS` raises
 NotImplementedError.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from math import factorial
 from typing import Any, NamedTuple
 
@@ -18,134 +19,103 @@ from llvmlite import ir
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from pipeline.engine.code import Code
+from pipeline.network.activations import ACTIVATIONS
+from pipeline.network.costs import COSTS
+
+where: Any = np.where  # of rows, too
 
 
 class Row(NDArrayOperatorsMixin):
-    """A row of numbers, which `at` reads or computes vector by vector.
+    """A row of numbers, or of truth values, in a kernel that is being written.
 
     Its maximum and its sum write their loops immediately; all else is written by `at`.
 
     Args:
-        code: the function that is being written.
+        code: the kernel.
         columns: length of the row.
-        at: returns the j-th vector of the row.
+        at: reads or computes the j-th vector of the row; called once for each j.
     """
 
-    def __init__(self, code: Code, columns: ir.Value, at: Callable[[ir.Value], Numbers]) -> None:
-        self.code, self.columns, self.at, self.dtype = code, columns, at, code.dtype
+    def __init__(self, code: Code, columns: ir.Value, at: Callable[[ir.Value], ir.Value]) -> None:
+        self.code, self.columns, self.at, self.dtype = code, columns, cache(at), code.dtype
+
+    def each(self, write: Callable[..., ir.Value], *others: Any) -> Row:
+        """Return the row that `write` makes of the vectors of this row, and of other operands."""
+        rows = [self, *(self.row(other) for other in others)]
+        return Row(self.code, self.columns, lambda j: write(*(row.at(j) for row in rows)))
+
+    def fma(self, y: Any, z: Any) -> Row:
+        """Return x y + z, rounded once."""
+        return self.each(self.code.fma, y, z)
 
     def astype(self, dtype: np.dtype[Any]) -> Row:
-        """See `Numbers`."""
-        return self._each(lambda numbers: numbers.astype(dtype), self)
+        """Return 1 where true, else 0; a formula converts to its own dtype only."""
+        return _OPERATIONS[np.where](self, self.row(1), self.row(0))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Row:
-        return self._each(ufunc, *inputs)
+        return self.__array_function__(ufunc, (), inputs, {})
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Row:
-        if function is np.max:
-            return self._along(np.maximum, -np.inf)
-        if function is np.sum:
-            return self._along(np.add, 0.0)
-        return self._each(function, *inputs)
+        if function not in _OPERATIONS:
+            raise NotImplementedError(f"the engine has no np.{function.__name__}")
+        return _OPERATIONS[function](*map(self.row, inputs))
 
-    def _each(self, function: Callable[..., Any], *inputs: Any) -> Row:
-        def at(j: ir.Value) -> Numbers:
-            numbers = function(*(each.at(j) if isinstance(each, Row) else each for each in inputs))
-            assert isinstance(numbers, Numbers)
-            return numbers
+    def row(self, operand: Any) -> Row:
+        """Return the row whose vectors are all one vector, or a number in all lanes."""
+        if isinstance(operand, Row):
+            return operand
+        vector = operand if isinstance(operand, ir.Value) else self.code.all(operand)
+        return Row(self.code, self.columns, lambda _: vector)
 
-        return Row(self.code, self.columns, at)
 
-    def _along(self, operation: np.ufunc, start: float) -> Row:
-        """Return `operation(... operation(operation(start, x_0), x_1) ...)` in all lanes."""
-        code, size = self.code, self.code.dtype.itemsize
-        place = code.room(1)
+def _along(operation: np.ufunc, start: float) -> Callable[[Row], Row]:
+    """Return a function: `operation(... operation(operation(start, x_0), x_1) ...)`."""
+
+    def write(x: Row) -> Row:
+        code, builder = x.code, x.code.builder
 
         def vector(j: ir.Value, total: ir.Value) -> list[ir.Value]:
-            code.store(self.at(j).value, place)
-            left = code.builder.sub(self.columns, code.scale(j, code.width))
-            full = code.builder.icmp_signed(">", left, code.whole(code.width))
-            count = code.builder.select(full, code.whole(code.width), left)
+            numbers = x.at(j)
+            left = builder.sub(x.columns, code.scale(j, code.width))
+            full = builder.icmp_signed(">", left, code.whole(code.width))
 
             def number(k: ir.Value, total: ir.Value) -> list[ir.Value]:
-                x = code.spread(code.load(code.at(place, code.scale(k, size)), code.number))
-                return [operation(Numbers(code, total), Numbers(code, x)).value]
+                x_k = code.spread(builder.extract_element(numbers, k))
+                return [operation(x.row(total), x.row(x_k)).at(k)]
 
+            count = builder.select(full, code.whole(code.width), left)
             return code.loop(count, number, [total])
 
-        (total,) = code.loop(code.vectors(self.columns), vector, [code.all(start)])
-        return Row(code, self.columns, lambda j: Numbers(code, total))
-
-
-class Numbers(NDArrayOperatorsMixin):
-    """A vector of numbers or of truth values in a function that is being written."""
-
-    def __init__(self, code: Code, value: ir.Value) -> None:
-        self.code, self.value, self.dtype = code, value, code.dtype
-
-    def astype(self, dtype: np.dtype[Any]) -> Numbers:
-        """Return 1 where true, else 0; a formula converts to its own dtype only."""
-        return where(self, 1, 0)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Numbers:
-        if method != "__call__" or ufunc.__name__ not in _OPERATIONS:
-            raise NotImplementedError(f"the engine has no np.{ufunc.__name__}")
-        return _OPERATIONS[ufunc.__name__](*_numbers(self.code, *inputs))
-
-    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Numbers:
-        if function is np.where:
-            return where(*inputs)
-        if function is np.ones_like:
-            return Numbers(self.code, self.code.all(1))
-        raise NotImplementedError(f"the engine has no np.{function.__name__}")
-
-
-def _numbers(code: Code, *inputs: Any) -> list[Numbers]:
-    return [each if isinstance(each, Numbers) else Numbers(code, code.all(each)) for each in inputs]
-
-
-def where(condition: Numbers, yes: Any, no: Any) -> Numbers:
-    """Return `yes` where true, else `no`."""
-    code = condition.code
-    values = [each.value for each in _numbers(code, yes, no)]
-    return Numbers(code, code.builder.select(condition.value, *values))
-
-
-def _instruction(name: str) -> Callable[..., Numbers]:
-    def write(*inputs: Numbers) -> Numbers:
-        code = inputs[0].code
-        return Numbers(code, getattr(code.builder, name)(*(each.value for each in inputs)))
+        (total,) = code.loop(code.vectors(x.columns), vector, [code.all(start)])
+        return x.row(total)
 
     return write
 
 
-def _comparison(word: str) -> Callable[[Numbers, Numbers], Numbers]:
-    def write(x: Numbers, y: Numbers) -> Numbers:
-        return Numbers(x.code, x.code.builder.fcmp_ordered(word, x.value, y.value))
+def _instruction(name: str, *words: str) -> Callable[..., Row]:
+    def write(x: Row, *others: Row) -> Row:
+        instruction = getattr(x.code.builder, name)
+        return x.each(lambda *vectors: instruction(*words, *vectors), *others)
 
     return write
 
 
-def _absolute(x: Numbers) -> Numbers:
-    return Numbers(x.code, x.code.intrinsic("fabs", x.value))
+def _absolute(x: Row) -> Row:
+    name = f"llvm.fabs.v{x.code.width}f{8 * x.dtype.itemsize}"
+    return x.each(lambda vector: x.code.intrinsic(name, x.code.vector, vector))
 
 
-def _maximum(x: Numbers, y: Numbers) -> Numbers:
+def _maximum(x: Row, y: Row) -> Row:
     # Unordered: also true if x or y is NaN, which a ReLU must not hide. −0 > +0 is false.
-    greater = x.code.builder.fcmp_unordered(">", x.value, y.value)
-    return where(Numbers(x.code, greater), x, y)
+    return where(_instruction("fcmp_unordered", ">")(x, y), x, y)
 
 
-def fma(x: Numbers, y: Numbers, z: Numbers) -> Numbers:
-    """Return x y + z, rounded once."""
-    return Numbers(x.code, x.code.fma(x.value, y.value, z.value))
-
-
-def _polynomial(x: Numbers, coefficients: list[float]) -> Numbers:
+def _polynomial(x: Row, coefficients: list[float]) -> Row:
     """Return Σ c_k x^k by Horner's rule, one fused multiply-add per coefficient."""
-    *rest, total = _numbers(x.code, *coefficients)
+    total: Any
+    *rest, total = coefficients
     for coefficient in reversed(rest):
-        total = fma(total, x, coefficient)
+        total = x.fma(total, coefficient)
     return total
 
 
@@ -193,51 +163,54 @@ _FORMATS = {
 }
 
 
-def _reduced(x: Numbers) -> tuple[ir.Value, Numbers]:
-    """Return integers n, and r with x = n ln 2 + r, |r| ≤ ½ ln 2."""
-    code, form = x.code, _FORMATS[x.dtype.itemsize]
-    # Adding 1.5 · 2^fraction rounds x / ln 2 to an integer, which the last bits then hold.
-    (shifter,) = _numbers(code, 1.5 * 2.0**form.fraction)
-    shifted = x * (1 / math.log(2)) + shifter
-    n = shifted - shifter
-    r = x
-    for part in form.ln2:
-        (ln2,) = _numbers(code, part)
-        r = fma(-n, ln2, r)
-    integer = ir.VectorType(form.integer, code.width)
-    bits = [code.builder.bitcast(each.value, integer) for each in (shifted, shifter)]
-    return code.builder.sub(*bits), r
-
-
-def _integers(x: Numbers, value: int) -> ir.Constant:
+def _integers(x: Row, value: int) -> ir.Constant:
     kind = ir.VectorType(_FORMATS[x.dtype.itemsize].integer, x.code.width)
     return ir.Constant(kind, [value] * x.code.width)
 
 
-def _power_of_two(x: Numbers, n: ir.Value) -> Numbers:
-    """Return 2^n in the format of x, for integers n for which 2^n is a normal number."""
-    code, form = x.code, _FORMATS[x.dtype.itemsize]
-    biased = code.builder.add(n, _integers(x, form.bias))
-    bits = code.builder.shl(biased, _integers(x, form.fraction))
-    return Numbers(code, code.builder.bitcast(bits, code.vector))
+def _bits(x: Row) -> Row:
+    """Return the numbers' bits as integers."""
+    return x.each(lambda vector: x.code.builder.bitcast(vector, _integers(x, 0).type))
 
 
-def _between(low: float, x: Numbers, high: float) -> Numbers:
-    lowest, highest = _numbers(x.code, low, high)
-    return where(x < lowest, lowest, where(x > highest, highest, x))  # NaN stays
-
-
-def exp(x: Numbers) -> Numbers:
-    """Return e^x = 2^n e^r, where n is a whole number and r = x − n ln 2, |r| ≤ ½ ln 2."""
+def _reduced(x: Row) -> tuple[Row, Row]:
+    """Return integers n, and r with x = n ln 2 + r, |r| ≤ ½ ln 2."""
     form = _FORMATS[x.dtype.itemsize]
+    # Adding 1.5 · 2^fraction rounds x / ln 2 to an integer, which the last bits then hold.
+    shifter = 1.5 * 2.0**form.fraction
+    shifted = x * (1 / math.log(2)) + shifter
+    n, r = shifted - shifter, x
+    for part in form.ln2:
+        r = (-n).fma(part, r)
+    return _bits(shifted).each(x.code.builder.sub, _bits(x.row(shifter))), r
+
+
+def _power_of_two(n: Row) -> Row:
+    """Return 2^n for integers n for which 2^n is a normal number."""
+    builder, form = n.code.builder, _FORMATS[n.dtype.itemsize]
+
+    def power(vector: ir.Value) -> ir.Value:
+        biased = builder.add(vector, _integers(n, form.bias))
+        return builder.bitcast(builder.shl(biased, _integers(n, form.fraction)), n.code.vector)
+
+    return n.each(power)
+
+
+def _between(low: float, x: Row, high: float) -> Any:
+    return where(x < low, low, where(x > high, high, x))  # NaN stays
+
+
+def exp(x: Row) -> Row:
+    """Return e^x = 2^n e^r, where n is a whole number and r = x − n ln 2, |r| ≤ ½ ln 2."""
+    builder, form = x.code.builder, _FORMATS[x.dtype.itemsize]
     n, r = _reduced(_between(form.smallest, x, form.largest))
     power = _polynomial(r, [1 / factorial(k) for k in range(form.exp_degree + 1)])
     # 2^n in two factors: a single one would overflow, or underflow, before the result does.
-    half = x.code.builder.ashr(n, _integers(x, 1))
-    return power * _power_of_two(x, half) * _power_of_two(x, x.code.builder.sub(n, half))
+    half = n.each(lambda vector: builder.ashr(vector, _integers(x, 1)))
+    return power * _power_of_two(half) * _power_of_two(n.each(builder.sub, half))
 
 
-def tanh(x: Numbers) -> Numbers:
+def tanh(x: Row) -> Row:
     """Return the hyperbolic tangent, t / (t + 2) with the sign of x, where t = e^(2 |x|) − 1.
 
     With 2 |x| = n ln 2 + r, t = 2^n (e^r − 1) + (2^n − 1), in which no digits are lost. From
@@ -246,27 +219,28 @@ def tanh(x: Numbers) -> Numbers:
     n, r = _reduced(2 * _between(0.0, np.abs(x), 20.0))
     degree = _FORMATS[x.dtype.itemsize].exp_degree
     series = r * _polynomial(r, [1 / factorial(k) for k in range(1, degree + 1)])
-    scale = _power_of_two(x, n)
-    t = fma(scale, series, scale - 1)
+    scale = _power_of_two(n)
+    t = scale.fma(series, scale - 1)
     return where(x < 0, -t, t) / (t + 2)
 
 
-def log(x: Numbers) -> Numbers:
+def log(x: Row) -> Row:
     """Return ln(x) = n ln 2 + ln(1 + f) for x = 2^n (1 + f) ≥ 1, and NaN for smaller numbers."""
-    code, form = x.code, _FORMATS[x.dtype.itemsize]
-    bits = code.builder.bitcast(x.value, ir.VectorType(form.integer, code.width))
-    n = code.builder.sub(
-        code.builder.lshr(bits, _integers(x, form.fraction)), _integers(x, form.bias)
-    )
-    whole = Numbers(code, code.builder.sitofp(n, code.vector))
-    total = log1p(x / _power_of_two(x, n) - 1)
+    builder, form = x.code.builder, _FORMATS[x.dtype.itemsize]
+
+    def exponent(bits: ir.Value) -> ir.Value:
+        shifted = builder.lshr(bits, _integers(x, form.fraction))
+        return builder.sub(shifted, _integers(x, form.bias))
+
+    n = _bits(x).each(exponent)
+    whole = n.each(lambda vector: builder.sitofp(vector, x.code.vector))
+    total = log1p(x / _power_of_two(n) - 1)
     for part in reversed(form.ln2):
-        total = fma(whole, _numbers(code, part)[0], total)
-    infinity, nan = _numbers(code, np.inf, np.nan)
-    return where(x < infinity, where(x >= 1, total, nan), x)  # NaN and infinity stay
+        total = whole.fma(part, total)
+    return where(x < np.inf, where(x >= 1, total, np.nan), x)  # NaN and infinity stay
 
 
-def log1p(x: Numbers) -> Numbers:
+def log1p(x: Row) -> Row:
     """Return ln(1 + x) for 0 ≤ x ≤ 1.
 
     With s = x / (2 + x), ln(1 + x) = 2 (s + s³/3 + s⁵/5 + ...) = x − s (x − R), where 2 s is
@@ -276,22 +250,55 @@ def log1p(x: Numbers) -> Numbers:
     square = s * s
     degree = _FORMATS[x.dtype.itemsize].log_degree
     series = _polynomial(square, [2 / (2 * k + 3) for k in range(degree + 1)])
-    return fma(-s, fma(-square, series, x), x)
+    return (-s).fma((-square).fma(series, x), x)
 
 
-_OPERATIONS: dict[str, Callable[..., Numbers]] = {
-    "add": _instruction("fadd"),
-    "subtract": _instruction("fsub"),
-    "multiply": _instruction("fmul"),
-    "divide": _instruction("fdiv"),
-    "negative": _instruction("fneg"),
-    "absolute": _absolute,
-    "maximum": _maximum,
-    "greater": _comparison(">"),
-    "greater_equal": _comparison(">="),
-    "less": _comparison("<"),
-    "exp": exp,
-    "tanh": tanh,
-    "log": log,
-    "log1p": log1p,
+_OPERATIONS: dict[Any, Callable[..., Row]] = {
+    np.add: _instruction("fadd"),
+    np.subtract: _instruction("fsub"),
+    np.multiply: _instruction("fmul"),
+    np.divide: _instruction("fdiv"),
+    np.negative: _instruction("fneg"),
+    np.positive: lambda x: x,
+    np.absolute: _absolute,
+    np.maximum: _maximum,
+    np.greater: _instruction("fcmp_ordered", ">"),
+    np.greater_equal: _instruction("fcmp_ordered", ">="),
+    np.less: _instruction("fcmp_ordered", "<"),
+    np.where: _instruction("select"),
+    np.ones_like: lambda x: x.row(1),
+    np.max: _along(np.maximum, -np.inf),
+    np.sum: _along(np.add, 0.0),
+    np.exp: exp,
+    np.tanh: tanh,
+    np.log: log,
+    np.log1p: log1p,
 }
+
+
+# --- what training and evaluation compute, element by element ---
+
+
+def affine(X: Any, shift: Any, scale: Any) -> Any:
+    """Return (X − shift) · scale, a preprocessor's map."""
+    return (X - shift) * scale
+
+
+def activate(H_bar: Any, activation: str) -> Any:
+    """Return f(H_bar)."""
+    return ACTIVATIONS[activation].function(H_bar)
+
+
+def derive(delta: Any, H: Any, activation: str) -> Any:
+    """Return f' · Δ, equation (8); f' is computed from H = f(H_bar)."""
+    return ACTIVATIONS[activation].derivative(H) * delta
+
+
+def error(H_bar: Any, Y: Any, s: Any, cost: str, activation: str) -> Any:
+    """Return s times the cost's gradient at the last pre-activation."""
+    return COSTS[cost].gradient(H_bar, Y, ACTIVATIONS[activation]) * s
+
+
+def value(H_bar: Any, Y: Any, cost: str, activation: str) -> Any:
+    """Return the cost of every output."""
+    return COSTS[cost].value(H_bar, Y, ACTIVATIONS[activation])

@@ -136,9 +136,12 @@ def train(
                     on_train = descent.score(network, train_examples, cost)
                     on_validation = descent.score(network, validation_examples, cost)
                 if not math.isfinite(on_train.loss + on_validation.loss):
+                    smaller = "training.learning_rate"
+                    if training.weight_decay:
+                        smaller += " or training.weight_decay"
                     raise Diverged(
                         f"the loss is {on_train.loss} after epoch {number} with step size "
-                        f"{step_size:g}; try a smaller training.learning_rate"
+                        f"{step_size:g}; try a smaller {smaller}"
                     )
                 yield Epoch(number, step_size, on_train, on_validation, network, velocity)
         finally:

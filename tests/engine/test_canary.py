@@ -13,7 +13,7 @@ from llvmlite import ir
 from pipeline.base.files import arrays_digest
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.canary import EXPECTED, canary
-from pipeline.engine.code import POINTER, kernel, writing
+from pipeline.engine.code import Code, kernel
 
 # Bits of x86's control register: no exceptions; and results and inputs that are subnormal are zero.
 DEFAULT, FLUSH = 0x1F80, 0x1F80 | 0x8040
@@ -24,10 +24,9 @@ def test_this_machine_computes_what_others_do(dtype: str) -> None:
     assert canary(dtype) == canary(dtype) == EXPECTED[dtype]
 
 
-def set_control_register(module: ir.Module, dtype: "np.dtype[np.float32]") -> None:
-    load = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), "llvm.x86.sse.ldmxcsr")
-    with writing(module, "kernel", [POINTER], dtype) as code:
-        code.builder.call(load, code.function.args)
+@kernel("")
+def set_control_register(code: Code) -> None:
+    code.intrinsic("llvm.x86.sse.ldmxcsr", ir.VoidType(), *code.function.args)
 
 
 def in_a_thread(task: Callable[[], str]) -> str:
@@ -40,8 +39,7 @@ def in_a_thread(task: Callable[[], str]) -> str:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86's flags")
 def test_a_thread_that_turns_subnormal_numbers_into_zero_is_seen() -> None:
-    address = kernel(set_control_register, np.dtype(np.float32))
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(set_control_register(np.float32))
 
     def flushed() -> str:
         call(np.array([FLUSH], np.uint32).ctypes.data)

@@ -17,8 +17,7 @@ from pipeline.engine.descent import (
     pre_activations,
     score,
 )
-from pipeline.engine.inputs import RARE, ArrayInputs, Inputs, inputs_of
-from pipeline.engine.program import laid_out
+from pipeline.engine.inputs import RARE, Inputs, inputs_of
 from pipeline.network import descent as readable
 from pipeline.network import evaluation
 from pipeline.network.activations import SINGLE
@@ -68,9 +67,9 @@ def arrays(count: int, dtype: Any = np.float64) -> tuple[Examples, evaluation.Ex
     X = np.random.default_rng(5).normal(size=(count, 5)).astype(dtype)
     labels = np.random.default_rng(4).integers(2, size=count)
     Y = np.eye(2, dtype=np.uint8)[labels]
-    E = laid_out(np.column_stack([X, np.zeros(count), np.ones(count)]), dtype)
+    plain = AffineMap(np.zeros(()), np.ones(()))
     return (
-        Examples(ArrayInputs(E), Y, labels),
+        Examples(inputs_of(plain, X, dtype), Y, labels),
         evaluation.Examples(X, Y.astype(dtype), labels),
     )
 
@@ -261,7 +260,8 @@ def test_pixels_that_nearly_always_have_one_value_are_rare() -> None:
             fit(digits(50), method="raw").map, IMAGES[images](500), np.float32, rare=RARE
         )
         assert inputs.rare.tolist() == [4, 5, 6, 7]
-        rows = np.diff(inputs.sparse.starts)
+        starts, _ = inputs.sparse
+        rows = np.diff(starts)
         lit = IMAGES[images](500)[:, 4:8] != (255 if images == "inverted" else 0)
         np.testing.assert_array_equal(rows, lit.sum(axis=1))
 

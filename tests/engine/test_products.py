@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.engine.descent import transpose
-from pipeline.engine.program import Program, laid_out, matrix
+from pipeline.engine import formulas
+from pipeline.engine.program import Program, applied, laid_out, matrix, times
 
 FLOATS = [np.float32, np.float64]
 # m, k, n: one of each; tiles and vectors that are filled, nearly filled, and just not.
@@ -69,18 +69,8 @@ def numbers(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> np.
     return X.astype(dtype)
 
 
-def product(
-    A: np.ndarray, B: np.ndarray, *epilogue: str, C: np.ndarray | None = None, **given: Any
-) -> np.ndarray:
-    dtype = A.dtype
-    laid = {name: laid_out(X) if X.ndim == 2 else X for name, X in given.items()}
-    found = matrix((len(A), B.shape[1]), dtype)
-    if C is not None:
-        found[:] = C
-    program = Program(dtype)
-    program.product(A, laid_out(B), found, *(epilogue or ("store",)), **laid)
-    program.run()
-    return np.array(found)
+def product(A: np.ndarray, B: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    return np.array(times(A, laid_out(B), None if start is None else laid_out(start)))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -108,19 +98,17 @@ def test_every_element_is_a_chain_of_fused_multiply_adds(
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_steps_are_added_after_the_chain_not_along_it(dtype: Any) -> None:
     rng = np.random.default_rng(0)
-    A, B, W, V = (numbers(rng, size, dtype) for size in ((13, 9), (9, 17), (13, 17), (13, 17)))
-    S, momentum = chains(A, B, np.zeros((1, 17), dtype)), np.full(1, 0.9, dtype)
-    assert product(A, B, "add", C=W).tobytes() == (W + S).tobytes()
-    velocity = momentum * V + S
-    found = product(A, B, "add with momentum", C=W, D=V, scalar=momentum)
-    assert found.tobytes() == (W + velocity).tobytes()
+    A, B, W, start = (numbers(rng, size, dtype) for size in ((13, 9), (9, 17), (13, 17), (1, 17)))
+    moved, program = laid_out(W), Program(dtype)
+    program.product(A, laid_out(B), moved, laid_out(start), added=True)
+    program.run()
+    assert moved.tobytes() == (W + chains(A, B, start)).tobytes()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_relu_keeps_nan_and_makes_every_zero_positive(dtype: Any) -> None:
     special = np.array([[np.nan, -0.0, 0.0, -1.0, 2.0, np.inf, -np.inf]], dtype)
-    none = np.zeros((1, 0), dtype), np.zeros((0, 7), dtype)
-    found = product(*none, "activate", "relu", start=special)
+    found = applied((formulas.activate, "relu"), laid_out(special))
     np.testing.assert_array_equal(found, [[np.nan, 0, 0, 0, 2, np.inf, 0]])
     assert not np.signbit(found[0, 1:]).any()
 
@@ -140,7 +128,7 @@ def test_a_product_writes_no_row_that_is_not_its_own(dtype: Any) -> None:
     C = matrix((30, 5), dtype)
     C[:] = 7
     program = Program(dtype)
-    program.product(np.ones((13, 2), dtype), laid_out(np.ones((2, 5), dtype)), C[:13], "store")
+    program.product(np.ones((13, 2), dtype), laid_out(np.ones((2, 5), dtype)), C[:13])
     program.run()
     np.testing.assert_array_equal(C, np.where(np.arange(30)[:, None] < 13, 2, 7) + np.zeros((1, 5)))
 
@@ -150,6 +138,6 @@ def test_a_product_writes_no_row_that_is_not_its_own(dtype: Any) -> None:
 def test_a_transposition_moves_every_element(shape: tuple[int, int], dtype: Any) -> None:
     W = laid_out(np.random.default_rng(1).normal(size=shape).astype(dtype))
     Wt, program = matrix(W.T.shape, dtype), Program(dtype)
-    transpose(program, W, Wt)
+    program.transpose(W, Wt)
     program.run()
     np.testing.assert_array_equal(Wt, W.T)
