@@ -61,7 +61,7 @@ def peak() -> float:
 
 def kernels_of_a_step(step: _Step, batches: list[np.ndarray]) -> None:
     """Print the median microseconds of each kernel of a step, run one by one."""
-    calls, words = [], step.words
+    calls, words = [], step.words[1:]
     while words:
         end = 2 + words[1]
         calls.append(np.array([1, *words[:end]], np.int64))

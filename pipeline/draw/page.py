@@ -144,7 +144,7 @@ def page(drawn: Drawn) -> str:
         # f is curved, not piecewise linear with a bend at 0, if its slopes at 1 and 2 differ.
         bends=slopes[1] != slopes[2],
         signed=hidden.function(x)[0, 0] < 0,
-        probabilities=np.isclose(output.function(x).sum(), 1),
+        probabilities=output.probabilities,
         dataset=dataset_of(drawn.config.data),
         networks=networks,
         accuracy=summarise_right(right).percent(),

@@ -153,10 +153,10 @@ class _Step(Program):
             self.transpose(W[1:], Wt)  # before this layer's weights change
             self.product(G, Wt, before)
             self.apply((formulas.derive, activations[number]), before, before, X[:, 1:])
-            start = matrix(W.shape, self.dtype)  # 0 for the biases
+            decayed = matrix(W.shape, self.dtype)  # 0 for the biases
             if self._decay:
-                self._scale(self._decay, start[1:], W[1:])
-            self._move(X.T, G, W, velocity and velocity.others[number], start)
+                self._scale(self._decay, decayed[1:], W[1:])
+            self._move(X.T, G, W, velocity and velocity.others[number], decayed)
             G = before
         self._first_layer(inputs, E, G, now, velocity)
 
@@ -164,23 +164,23 @@ class _Step(Program):
         self, inputs: Inputs, E: Matrix, G: Matrix, now: _Parameters, velocity: _Parameters | None
     ) -> None:
         f, z, near, V = len(inputs.frequent), inputs.z, now.near, velocity and velocity.near
-        start, start_U = matrix(near.shape, self.dtype), matrix(now.U.shape, self.dtype)
+        decayed, decayed_U = matrix(near.shape, self.dtype), matrix(now.U.shape, self.dtype)
         if self._decay:  # before b changes: κ W, κ (c − b), and κ (U + z b) for the rare weights
-            self._scale(self._decay, start[:f], near[:f])
+            self._scale(self._decay, decayed[:f], near[:f])
             factor = self._constant(self._decay, near)
-            self.apply((formulas.affine,), start[-1:], near[-1:], near[-2:-1], factor)
-            self.product(z, near[-2:-1], start_U, now.U)
-            self._scale(self._decay, start_U, start_U)
-        self._move(E[:, :f].T, G, near[:f], None if V is None else V[:f], start[:f])
+            self.apply((formulas.affine,), decayed[-1:], near[-1:], near[-2:-1], factor)
+            self.product(z, near[-2:-1], decayed_U, now.U)
+            self._scale(self._decay, decayed_U, decayed_U)
+        self._move(E[:, :f].T, G, near[:f], None if V is None else V[:f], decayed[:f])
         sums = matrix((2, G.shape[1]), self.dtype)
         self.product(E[:, f:].T, G, sums)  # Σ g (e·z) and Σ g
         mix = np.array([[0, 1], [1, times(z.T, z, np.ones((1, 1), z.dtype))[0, 0]]], z.dtype)
-        self._move(mix, sums, near[f:], None if V is None else V[f:], start[f:])
+        self._move(mix, sums, near[f:], None if V is None else V[f:], decayed[f:])
         moved = velocity.U if velocity else now.U
         if velocity:
             self._scale(self._momentum, moved, moved)
         if self._decay:
-            self.apply((np.add,), moved, moved, start_U)
+            self.apply((np.add,), moved, moved, decayed_U)
         self.add_sparse_product(inputs.sparse, G, moved)
         if velocity:
             self.apply((np.add,), now.U, now.U, moved)
@@ -193,8 +193,9 @@ class _Step(Program):
         """Add C = a number times X."""
         self.apply((np.multiply,), C, self._constant(number, X), X)
 
-    def _move(self, A: Matrix, G: Matrix, W: Matrix, V: Matrix | None, start: Matrix) -> None:
-        """Add the step A G from a start to W, or with momentum to V, which is then added to W."""
+    def _move(self, A: Matrix, G: Matrix, W: Matrix, V: Matrix | None, decayed: Matrix) -> None:
+        """Add the step A G from κ W to W, or with momentum to V, which is then added to W."""
+        start = decayed if self._decay else None
         if V is None:
             self.product(A, G, W, start, added=True)
         else:

@@ -119,52 +119,36 @@ def _polynomial(x: Row, coefficients: list[float]) -> Row:
     return total
 
 
-def _parts(*hexadecimal: str) -> tuple[float, float]:
-    first, second = map(float.fromhex, hexadecimal)
-    return first, second
-
-
 class _Format(NamedTuple):
-    """The properties of a floating-point format that exp and log1p use.
+    """What exp, tanh and logarithms need to know of a floating-point format.
 
     Attributes:
-        integer: the integer type of the same size.
-        fraction: number of bits of its fraction.
-        bias: of its exponent.
         ln2: ln 2 in two parts; the first has so few digits that its multiples by n are exact.
         smallest: exp of a smaller number is 0.
         largest: exp of a larger number is infinite.
         exp_degree: of exp's polynomial.
         log_degree: of log1p's.
+        fraction: number of bits of its fraction.
+        bias: of its exponent.
     """
 
-    integer: ir.IntType
-    fraction: int
-    bias: int
-    ln2: tuple[float, float]
+    ln2: tuple[str, str]
     smallest: float
     largest: float
     exp_degree: int
     log_degree: int
+    fraction: int
+    bias: int
 
 
 _FORMATS = {
-    4: _Format(ir.IntType(32), 23, 127, _parts("0x1.62e4p-1", "0x1.7f7d1dp-20"), -104, 89, 7, 7),
-    8: _Format(
-        ir.IntType(64),
-        52,
-        1023,
-        _parts("0x1.62e42fefap-1", "0x1.cf79abc9e3b3ap-40"),
-        -746,
-        710,
-        13,
-        16,
-    ),
+    4: _Format(("0x1.62e4p-1", "0x1.7f7d1dp-20"), -104, 89, 7, 7, 23, 127),
+    8: _Format(("0x1.62e42fefap-1", "0x1.cf79abc9e3b3ap-40"), -746, 710, 13, 16, 52, 1023),
 }
 
 
 def _integers(x: Row, value: int) -> ir.Constant:
-    kind = ir.VectorType(_FORMATS[x.dtype.itemsize].integer, x.code.width)
+    kind = ir.VectorType(ir.IntType(8 * x.dtype.itemsize), x.code.width)
     return ir.Constant(kind, [value] * x.code.width)
 
 
@@ -181,7 +165,7 @@ def _reduced(x: Row) -> tuple[Row, Row]:
     shifted = x * (1 / math.log(2)) + shifter
     n, r = shifted - shifter, x
     for part in form.ln2:
-        r = (-n).fma(part, r)
+        r = (-n).fma(float.fromhex(part), r)
     return _bits(shifted).each(x.code.builder.sub, _bits(x.row(shifter))), r
 
 
@@ -236,7 +220,7 @@ def log(x: Row) -> Row:
     whole = n.each(lambda vector: builder.sitofp(vector, x.code.vector))
     total = log1p(x / _power_of_two(n) - 1)
     for part in reversed(form.ln2):
-        total = whole.fma(part, total)
+        total = whole.fma(float.fromhex(part), total)
     return where(x < np.inf, where(x >= 1, total, np.nan), x)  # NaN and infinity stay
 
 

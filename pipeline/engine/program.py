@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from functools import cache
 from typing import Any
 
@@ -53,14 +54,14 @@ class Program:
     Attributes:
         index: indices of the rows, shape (rows,), which `run` sets.
         names: of the kernels that it calls, with sizes of products, for profiling.
-        words: the calls, as `kernels.run` reads them.
+        words: the number of calls, then the calls, as `kernels.run` reads them.
     """
 
     def __init__(self, dtype: DTypeLike, rows: int = 0) -> None:
         self.dtype = np.dtype(dtype)
         self.index: Indices = np.zeros(rows, np.int64)
         self.names: list[str] = []
-        self.words: list[int] = []
+        self.words = array("q", [0])
         self._kept: list[Any] = []
 
     def _call(self, name: str, kernel: int, *arguments: Any) -> None:
@@ -71,7 +72,8 @@ class Program:
                 words.append(each)
             else:
                 words += [each.ctypes.data, *each.strides[: each.ndim - 1]]
-        self.words += [kernel, len(words), *words]
+        self.words.extend([kernel, len(words), *words])
+        self.words[0] += 1
         self.names.append(name)
         self._kept += arguments
 
@@ -163,8 +165,8 @@ class Program:
         """Run all calls, without the GIL, on the rows at `index`."""
         if index is not None:
             self.index[:] = index
-        words = np.array([len(self.names), *self.words], np.int64)
-        _run()(words.ctypes.data)
+        address, _ = self.words.buffer_info()
+        _run()(address)
 
 
 @cache

@@ -75,12 +75,14 @@ class Activation(NamedTuple):
         derivative: f', of the output; `none` if only the last layer can have f.
         javascript: f in JavaScript, of a pre-activation `x` or of its whole layer's, `row`.
         javascript_derivative: f' in JavaScript, of an output `h`.
+        probabilities: whether a layer's outputs are positive and add up to 1.
     """
 
     function: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
     javascript: str
     javascript_derivative: str = ""
+    probabilities: bool = False
 
 
 ACTIVATIONS = {
@@ -88,7 +90,12 @@ ACTIVATIONS = {
     "sigmoid": Activation(sigmoid, sigmoid_derivative, "1 / (1 + Math.exp(-x))", "h * (1 - h)"),
     "tanh": Activation(tanh, tanh_derivative, "Math.tanh(x)", "1 - h * h"),
     "identity": Activation(identity, identity_derivative, "x", "1"),
-    "softmax": Activation(softmax, none, "1 / row.reduce((sum, y) => sum + Math.exp(y - x), 0)"),
+    "softmax": Activation(
+        softmax,
+        none,
+        "1 / row.reduce((sum, y) => sum + Math.exp(y - x), 0)",
+        probabilities=True,
+    ),
 }
 
 # Elementwise functions, which hidden layers and the squared error need.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import Config, experiment
 from pipeline.data.catalogue import Dataset
+from pipeline.network.activations import ACTIVATIONS
 from pipeline.records.model import Model
 from pipeline.records.record import Finished
 from pipeline.results import figures
@@ -186,6 +187,7 @@ def page(results: Results, pictures: Mapping[str, bytes]) -> str:
         wrong_by_any=int(np.sum(wrong > 0)),
         hardest=len(results.hardest),
         calibration_error=float(np.mean([each.error for each in results.calibrations])),
+        probabilities=ACTIVATIONS[results.config.network.output].probabilities,
         neurons=min(NEURONS, len(results.model.network.layers[0].b)),
         widest=test.effects.half_widths(10**6)[1] if test.effects else 0.0,
         plan=[[results.fitting(cell) for cell in row] for row in _plan(test)],

@@ -49,3 +49,10 @@ def test_heaviside_is_zero_at_zero() -> None:
 def test_activations_rise_so_that_accuracy_may_be_read_off_pre_activations(name: str) -> None:
     values = ACTIVATIONS[name].function(np.linspace(-8, 8, 101)[np.newaxis])
     assert np.all(np.diff(values) >= 0)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_outputs_add_up_to_one_where_the_registry_says_so(name: str) -> None:
+    H = ACTIVATIONS[name].function(np.random.default_rng(0).normal(size=(5, 4)))
+    adds_up = np.allclose(H.sum(axis=1), 1) and (H > 0).all()
+    assert adds_up == ACTIVATIONS[name].probabilities
