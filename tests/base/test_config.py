@@ -204,7 +204,7 @@ def test_params_yaml_means_to_us_what_it_means_to_dvc(tmp_path: Path) -> None:
     key=st.sampled_from(["training.learning_rate", "training.momentum", "preprocess.epsilon"]),
     value=st.floats() | st.integers() | st.text("ab.-+1e,[]{}", max_size=6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_is_accepted_is_in_range(key: str, value: object) -> None:
     section, _, name = key.partition(".")
     try:

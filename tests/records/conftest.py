@@ -1,13 +1,14 @@
 """Records as training leaves them, without training."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.base.config import compose
+from pipeline.base.config import Config, compose
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.prepared import Preparation
 from pipeline.data.preprocessing import AffineMap
@@ -27,8 +28,13 @@ PREPARATION = Preparation(SPLIT, PREPROCESSOR)
 ORIGIN = {"host": "mine", "studies": ["test"]}
 
 
+@cache
+def composed(*overrides: str) -> Config:
+    return compose(Paths(find_root()), [*SMALL, *overrides])
+
+
 def described(*overrides: str) -> Description:
-    return description(compose(Paths(find_root()), [*SMALL, *overrides]), PREPARATION)
+    return description(composed(*overrides), PREPARATION)
 
 
 def network(seed: int = 0) -> Network:
