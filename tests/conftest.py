@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +24,13 @@ from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
-from pipeline.data.sources import obtain
+from pipeline.data.sources import obtain, user_cache
 from pipeline.demo import prepare
 from pipeline.stages.download import download
 from pipeline.stages.encode import encode
+from pipeline.stages.evaluate import evaluate
 from pipeline.stages.preprocess import preprocess
+from pipeline.stages.report import report
 from pipeline.stages.split import split
 
 # Stages say `python`, which has to be this one, also where nobody activated anything.
@@ -134,14 +136,15 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def mnist_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of the four MNIST files, unpacked; for tests marked `mnist`."""
+    """Return a folder of the four MNIST files, unpacked; skip where they would be downloaded."""
     here, scratch = Paths(find_root()), Paths(tmp_path_factory.mktemp("mnist") / "checkout")
-    folders = [here.given("mnist"), here.beside("mnist"), here.raw("mnist")]
-    for place in [os.environ.get("MNIST_MIRROR"), *map(str, folders)]:
+    local = replace(DATASETS["mnist"], mirrors=[])
+    mirror, cache = os.environ.get("MNIST_MIRROR"), user_cache("mnist")
+    for folder in (here.raw("mnist"), here.given("mnist"), here.beside("mnist")):
         with contextlib.suppress(UserError):
-            obtain(DATASETS["mnist"], scratch, mirror=place)
+            obtain(local, scratch, folder=str(folder), mirror=mirror, cache=cache)
             return scratch.raw("mnist")
-    pytest.skip("the MNIST files are not here")
+    pytest.skip("the MNIST files are not here; `make repro` gets them")
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +162,23 @@ def prepared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stage(config, paths)
     compileall.compile_dir(root / "pipeline", quiet=1)
     return root
+
+
+def reproduce(checkout: Checkout) -> None:
+    """Leave what `dvc repro report` leaves, without a process for each stage and each worker.
+
+    For experiments that differ from the prepared checkout's in training and seeds alone.
+    """
+    checkout.train("hydra/launcher=basic", "output=runs")
+    evaluate_and_report(checkout)
+    checkout.run("dvc", "commit", "--quiet", "--force", "--with-deps", "report")
+
+
+def evaluate_and_report(checkout: Checkout) -> None:
+    """Run both stages in this process, which has imported what they need."""
+    config = compose(checkout.paths)
+    for stage in (evaluate, report):
+        stage(config, checkout.paths)
 
 
 def forget_prepared_data(checkout: Checkout) -> None:

@@ -1,6 +1,7 @@
 """The page in a real browser: it answers as the recorded networks do, and sends nothing."""
 
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
-from pipeline.base.paths import find_root
+from pipeline.base.paths import Paths, find_root
 from pipeline.draw.packing import packed
 from pipeline.draw.page import page
 from pipeline.network.dense import Network, backward, forward
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
-from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers
+from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers, reproduce
 from tests.draw.pages import (
     BACK,
     DIGITS,
@@ -40,7 +41,7 @@ def trained(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Return a checkout with the demo's five seeds and their page."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("draw"))
     checkout.declare(tracking=NOT_LIVE)
-    checkout.run("dvc", "repro", "evaluate")
+    reproduce(checkout)
     checkout.run("pipeline.draw.draw")
     return checkout
 
@@ -318,6 +319,8 @@ def test_all_mnist_test_images_get_the_recorded_answers(
     checkout.declare(tracking=NOT_LIVE)
     paths.given("mnist").parent.mkdir()
     paths.given("mnist").symlink_to(mnist_files)
+    if (trained := Paths(find_root()).records).exists():
+        shutil.copytree(trained, paths.records)
     checkout.run("dvc", "repro", "evaluate", timeout=900)
     checkout.run("pipeline.draw.draw")
     assert paths.draw_page.stat().st_size < 4_000_000

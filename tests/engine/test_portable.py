@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.paths import find_root
-from pipeline.data.catalogue import MNIST_FILES
 from pipeline.engine.canary import EXPECTED
 from pipeline.engine.code import CPU_VARIABLE, CPUS
 
@@ -56,23 +55,15 @@ def test_a_training_ends_in_the_same_bytes(cpu: str | None) -> None:
     assert done.stdout.split() == [*TRAININGS, EXPECTED["float32"], EXPECTED["float64"]]
 
 
-def mnist() -> Path:
-    """Return the folder of MNIST's files, or skip."""
-    root = find_root()
-    places = [root.parent / "shared" / "mnist", root / "data" / "raw" / "mnist"]
-    for folder in (Path(os.environ.get("MNIST_MIRROR", root)), *places):
-        if (folder / MNIST_FILES[0]).exists():
-            return folder
-    pytest.skip("the MNIST files are in none of the places where they are looked for")
-
-
 @pytest.mark.mnist
 @pytest.mark.slow
 @pytest.mark.parametrize("cpu", [None, *CPUS])
-def test_the_first_epoch_on_mnist_ends_in_the_same_bytes(cpu: str | None, tmp_path: Path) -> None:
+def test_the_first_epoch_on_mnist_ends_in_the_same_bytes(
+    cpu: str | None, mnist_files: Path, tmp_path: Path
+) -> None:
     if cpu == "x86-64":
         pytest.skip("without fused multiply-adds in hardware it takes minutes")
-    done = run(cpu, "-m", "tests.engine.mnist_epoch", str(mnist()), str(tmp_path))
+    done = run(cpu, "-m", "tests.engine.mnist_epoch", str(mnist_files), str(tmp_path))
     skip_foreign(cpu, done)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == FIRST_EPOCH

@@ -24,7 +24,14 @@ from pipeline.results.evaluation import (
 from pipeline.results.figures import learning_curves
 from pipeline.results.statistics import summarise, summarise_right
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
-from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers
+from tests.conftest import (
+    NOT_LIVE,
+    Checkout,
+    copy_of,
+    evaluate_and_report,
+    recorded_answers,
+    reproduce,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def reported(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Return a checkout with a report on five seeds of three epochs."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("report"))
     checkout.declare(training={"epochs": 3}, tracking=NOT_LIVE)
-    checkout.run("dvc", "repro", "report")
+    reproduce(checkout)
     return checkout
 
 
@@ -45,8 +52,7 @@ def failed(reported: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Chec
         if path.name != "description.json":
             path.unlink()
     Record(folder).fail("the loss is nan")
-    for stage in ("evaluate", "report"):
-        checkout.run(f"pipeline.stages.{stage}")
+    evaluate_and_report(checkout)
     return checkout
 
 
@@ -96,8 +102,7 @@ def test_a_page_without_any_result_is_refused(failed: Checkout, tmp_path: Path) 
 def test_one_seed_has_no_interval_and_says_so(reported: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(reported.paths.root, tmp_path)
     checkout.declare(seeds=[2])
-    for stage in ("evaluate", "report"):
-        checkout.run(f"pipeline.stages.{stage}")
+    evaluate_and_report(checkout)
     text = checkout.paths.summary.read_text()
     assert "n = 1 seed, so no interval" in text
     assert "One seed says nothing about other seeds, so there is no interval." in text
@@ -109,8 +114,7 @@ def test_two_seeds_say_how_wide_their_interval_is(reported: Checkout, tmp_path: 
     """t(1) / √2 = 8.98 standard deviations, where five seeds have t(4) / √5 = 1.24."""
     checkout = copy_of(reported.paths.root, tmp_path)
     checkout.declare(seeds=[2, 4])
-    for stage in ("evaluate", "report"):
-        checkout.run(f"pipeline.stages.{stage}")
+    evaluate_and_report(checkout)
     text = checkout.paths.summary.read_text()
     assert "2 seeds are few: the interval over seeds is about 7.2 times as wide as 5" in text
 
