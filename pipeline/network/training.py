@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -114,22 +114,22 @@ def train(
                 return
             yield order[begin : begin + training.batch_size]
 
-    def descend(number: int, network: Network, velocity: tuple[Layer, ...] | None) -> _Descended:
+    def descend(
+        number: int, network: Network, velocity: tuple[Layer, ...] | None
+    ) -> tuple[float, tuple[Network, tuple[Layer, ...]]]:
+        """Return the step size, and the network and velocity after an epoch's steps."""
         step_size = training.learning_rate * SCHEDULES[training.schedule](number, epochs)
         with _overflowing():
-            moved = descent.epoch(
+            return step_size, descent.epoch(
                 network, velocity, train_examples, batches(number), training, step_size
             )
-        return _Descended(number, step_size, *moved)
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         network, velocity = start.network, start.velocity
-        following: Future[_Descended] | None = None
+        following = thread.submit(descend, start.epoch + 1, network, velocity)
         try:
             for number in range(start.epoch + 1, epochs + 1):
-                if following is None:
-                    following = thread.submit(descend, number, network, velocity)
-                _, step_size, network, velocity = following.result()
+                step_size, (network, velocity) = following.result()
                 if number < epochs:
                     following = thread.submit(descend, number + 1, network, velocity)
                 with _overflowing():
@@ -146,15 +146,6 @@ def train(
                 yield Epoch(number, step_size, on_train, on_validation, network, velocity)
         finally:
             closed.set()  # ends the epoch that the thread computes; it is not needed
-
-
-class _Descended(NamedTuple):
-    """The state after an epoch's steps."""
-
-    number: int
-    learning_rate: float
-    network: Network
-    velocity: tuple[Layer, ...]
 
 
 def _overflowing() -> np.errstate:

@@ -311,6 +311,14 @@ def test_divergence_is_found(dtype: Any, learning_rate: float, hidden: str) -> N
         list(epochs)
 
 
+def test_who_set_a_weight_decay_is_advised_to_reduce_it() -> None:
+    fast, _ = arrays(60)
+    settings = training(weight_decay=1e6, epochs=50)
+    begin = Start(0, small_network("relu", "sigmoid"), None)
+    with pytest.raises(Diverged, match=r"smaller training.learning_rate or training.weight_decay$"):
+        list(train(begin, fast, fast, settings, seed=3, descent=COMPILED))
+
+
 def test_not_a_number_in_one_weight_is_found() -> None:
     fast, _ = arrays(9)
     network = small_network("relu", "sigmoid")
