@@ -5,30 +5,25 @@ Convention: a signal is a batch of one, shape (1, n), as `pipeline.network` expe
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.lecture import published
 from pipeline.network.activations import Array
 from pipeline.network.dense import Network, cost_and_gradients, forward, initialise
 from pipeline.network.descent import descend
 from pipeline.network.randomness import generator
 from pipeline.network.settings import Architecture
-from pipeline.results.statistics import summarise
 
 # From the slide.
 N = 200
 NOISE = 0.1
 WEIGHT_LIMIT = 0.1
 STEPS = 500
-# Not on the slide. Chosen from `HIDDEN` and `LEARNING_RATES` with `TRIAL_SEEDS`: a small network,
-# and a step size in the middle of the range that works.
+# Not on the slide. Chosen from the settings in `pipeline.lecture.studies`: a small network, and a
+# step size in the middle of the range that works.
 CHOSEN_HIDDEN = 10
 CHOSEN_LEARNING_RATE = 0.01
-HIDDEN = (5, 10, 50, 100)
-LEARNING_RATES = (0.001, 0.01, 0.1)
-TRIAL_SEEDS = (100, 101, 102)
 SEEDS = tuple(range(10))
 FRESH = 100  # noisy signals that a network was not trained on
 
@@ -114,39 +109,3 @@ def denoise(
         nothing=error(np.zeros_like(x)),
         noise=float(np.mean((noisy - y) ** 2)),
     )
-
-
-def measure() -> dict[str, Any]:
-    """Denoise with every seed of `SEEDS`, and try all settings.
-
-    Returns:
-        The errors over all seeds, the slide's, and those of all settings, for JSON.
-    """
-    denoised = {seed: denoise(seed) for seed in SEEDS}
-    errors = {
-        name: summarise({seed: getattr(each, name) for seed, each in denoised.items()}).as_dict()
-        for name in ("own", "fresh", "nothing", "noise")
-    }
-    return {
-        "slide": {"output": published.COSINE_OUTPUT, "noise": published.COSINE_NOISE},
-        "chosen": {"hidden": CHOSEN_HIDDEN, "learning_rate": CHOSEN_LEARNING_RATE},
-        "mean_squared_error": errors,
-        "tried": {
-            "seeds": list(TRIAL_SEEDS),
-            "settings": [
-                _trial(hidden, learning_rate)
-                for hidden in HIDDEN
-                for learning_rate in LEARNING_RATES
-            ],
-        },
-    }
-
-
-def _trial(hidden: int, learning_rate: float) -> dict[str, float]:
-    trials = [denoise(seed, hidden=hidden, learning_rate=learning_rate) for seed in TRIAL_SEEDS]
-    return {
-        "hidden": hidden,
-        "learning_rate": learning_rate,
-        "own": float(np.mean([trial.own for trial in trials])),
-        "fresh": float(np.mean([trial.fresh for trial in trials])),
-    }

@@ -235,13 +235,13 @@ def five_runs(
 
 
 def study(
-    accuracies: Mapping[str, NDArray[np.float64]], largest: Mapping[str, tuple[float, float]]
+    accuracies: Mapping[str, NDArray[np.float64]], largest: Sequence[Mapping[str, float]]
 ) -> Figure:
     """Draw test accuracies of configurations, and the largest input of each.
 
     Args:
         accuracies: by configuration, shape (seeds,).
-        largest: by configuration, the largest absolute input in training and in test images.
+        largest: of each, the largest absolute input by part of the data.
     """
     names = list(accuracies)
     rows = np.arange(len(names))
@@ -253,7 +253,7 @@ def study(
     left.set_ylim(len(names) - 0.5, -0.5)
     left.xaxis.set_major_formatter(percent)
     left.set(xlabel="test accuracy")
-    train, test = (np.array([largest[name][i] for name in names]) for i in (0, 1))
+    train, test = ([each[part] for each in largest] for part in ("train", "test"))
     right.hlines(rows, train, test, color=GREY, linewidth=1)
     right.plot(train, rows, "o", color=BLUE, markersize=5, label="training")
     right.plot(test, rows, "D", color=ORANGE, markersize=5, label="test")

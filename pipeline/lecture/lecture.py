@@ -16,14 +16,14 @@ from pipeline.base.files import read_json, write_bytes
 from pipeline.base.numerics import one_blas_thread
 from pipeline.base.paths import Paths
 from pipeline.data.prepared import load
-from pipeline.data.preprocessing import fit
+from pipeline.data.preprocessing import fit, label
 from pipeline.lecture import cosine
 from pipeline.lecture.published import RUNS
-from pipeline.lecture.studies import BASELINE, label
+from pipeline.lecture.studies import BASELINE
 from pipeline.records.provenance import made_by
 from pipeline.results.crossed import Crossed
 from pipeline.results.page import render
-from pipeline.results.statistics import METHODS, NEW_IMAGES, NEW_SEEDS, Summary, fewest_pairs
+from pipeline.results.statistics import Summary, fewest_pairs
 
 # Ways of preprocessing whose time is measured; ε does not affect it.
 TIMED: tuple[dict[str, Any], ...] = (
@@ -63,6 +63,7 @@ def lecture_page(
         "lecture/page.html.j2",
         pictures=pictures,
         results=results,
+        ways=[{**row, "name": label(row["preprocess"])} for row in results["preprocessing"]],
         seconds=timed,
         provenance=provenance,
         five_runs_test=Summary.of_shares(results["five_runs"]["test"]),
@@ -72,9 +73,6 @@ def lecture_page(
         fewest=fewest_pairs(len(results["preprocessing"]) - 1),
         fresh=cosine.FRESH,
         runs=RUNS,
-        METHODS=METHODS,
-        NEW_SEEDS=NEW_SEEDS,
-        NEW_IMAGES=NEW_IMAGES,
     )
 
 

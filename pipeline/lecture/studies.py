@@ -13,9 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.lecture.published import AUTHOR_TEST, RUNS, Point
+from pipeline.data.preprocessing import label
+from pipeline.lecture import cosine
+from pipeline.lecture.published import (
+    AUTHOR_TEST,
+    COSINE_NOISE,
+    COSINE_OUTPUT,
+    FIVE_RUNS,
+    RUNS,
+    Point,
+)
 from pipeline.results.statistics import (
-    Agreement,
     Summary,
     agreement,
     compare_all,
@@ -38,6 +46,11 @@ class Setting:
     experiment: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Mapping[int, Sequence[float]]]
     right: Mapping[int, NDArray[np.bool_]]
+
+    @property
+    def name(self) -> str:
+        """How its inputs are preprocessed."""
+        return label(self.experiment["preprocess"])
 
     @property
     def test(self) -> dict[int, float]:
@@ -67,126 +80,128 @@ class Setting:
             yield seed, epochs, "test", value
 
 
-def against_five_runs(ours: Setting, published: Sequence[Point]) -> list[tuple[Point, Agreement]]:
-    """Compare each of the lecture's points with our seeds; see `statistics.agreement`."""
+def against_five_runs(ours: Setting, published: Sequence[Point] = FIVE_RUNS) -> dict[str, Any]:
+    """Compare each of the lecture's points with our seeds, for JSON; see `statistics.agreement`."""
     values = ours.values()
-    pairs = []
+    points = []
     for point in published:
         after = values[point.part][:, 0 if point.part == "test" else point.epoch - 1]
-        pairs.append((point, agreement(after.tolist(), point.mean, point.sd, RUNS)))
-    return pairs
-
-
-def five_runs_as_dict(ours: Setting, pairs: Sequence[tuple[Point, Agreement]]) -> dict[str, Any]:
-    """Return the comparison for JSON."""
-    return {
-        "experiment": ours.experiment,
-        "seeds": list(ours.right),
-        "test": ours.summary("test").as_dict(),
-        "agree": sum(each.agrees for _, each in pairs),
-        "of": len(pairs),
-        "points": [
+        compared = agreement(after.tolist(), point.mean, point.sd, RUNS)
+        points.append(
             {
                 "part": point.part,
                 "epoch": point.epoch,
                 "published_sd": point.sd,
-                **each.as_dict(),
+                **compared._asdict(),
             }
-            for point, each in pairs
-        ],
+        )
+    return {
+        "experiment": ours.experiment,
+        "seeds": list(ours.right),
+        "test": ours.summary("test").as_dict(),
+        "agree": sum(point["agrees"] for point in points),
+        "of": len(points),
+        "points": points,
     }
 
 
-def against_author(ours: Setting) -> Agreement:
-    """Compare the author's single published number, whose spread is unknown, with our seeds."""
-    return agreement(list(ours.test.values()), AUTHOR_TEST, published_sd=0.0, published_n=1)
-
-
-def author_as_dict(ours: Setting) -> dict[str, Any]:
-    """Return that comparison for JSON."""
+def against_author(ours: Setting) -> dict[str, Any]:
+    """Compare the author's single number, whose spread is unknown, with our seeds, for JSON."""
+    compared = agreement(list(ours.test.values()), AUTHOR_TEST, published_sd=0.0, published_n=1)
     return {
         "experiment": ours.experiment,
-        **against_author(ours).as_dict(),
+        **compared._asdict(),
         "test": ours.summary("test").as_dict(),
         "validation": ours.summary("validation").as_dict(),
     }
 
 
-def splits_as_dict(settings: Sequence[Setting]) -> dict[str, Any]:
-    """Return the variances due to splits (rows) and seeds (columns), for JSON.
+def by_split(settings: Sequence[Setting], part: str) -> dict[tuple[int, int], float | None]:
+    """Return accuracy after the last epoch by split and seed.
 
     Args:
         settings: that differ in `split.seed` only, all with the same seeds.
+        part: of the data.
     """
     return {
-        part: asdict(
-            cross(
-                {
-                    (setting.experiment["split"]["seed"], seed): accuracy
-                    for setting in settings
-                    for seed, accuracy in setting.summary(part).per_seed.items()
-                }
-            )
-        )
-        for part in ("validation", "test")
+        (setting.experiment["split"]["seed"], seed): accuracy
+        for setting in settings
+        for seed, accuracy in setting.summary(part).per_seed.items()
     }
 
 
-# --- preprocessing -----------------------------------------------------------------------------
+def variances(settings: Sequence[Setting]) -> dict[str, Any]:
+    """Return the variances due to splits (rows) and seeds (columns), for JSON; see `by_split`."""
+    return {part: asdict(cross(by_split(settings, part))) for part in ("validation", "test")}
 
 
-def label(preprocess: Mapping[str, Any]) -> str:
-    """Return a name for a preprocessor's settings."""
-    if preprocess["method"] == "raw":
-        return "raw"
-    if preprocess["method"] == "standardise":
-        kinds = {"scalar": "standardised by scalars", "per_feature": "standardised per feature"}
-        return kinds[preprocess["statistics"]]
-    return f"{preprocess['rotation'].upper()}, ε = {preprocess['epsilon']:g}"
-
-
-BASELINE = "standardised by scalars"  # as in params.yaml
-
-
-@dataclass(frozen=True)
-class Preprocessed:
-    """A way of preprocessing: its effect on the inputs, and its results.
-
-    Attributes:
-        name: see `label`.
-        setting: the results of its seeds.
-        effect: see `pipeline.data.effect`.
-    """
-
-    name: str
-    setting: Setting
-    effect: Mapping[str, Any]
-
-    def largest(self, part: str) -> float:
-        """Return the largest absolute input of a part's images."""
-        return float(self.effect["parts"][part]["largest"])
-
-
+BASELINE = "standardise"  # as in params.yaml
+PARTS = ("train", "validation", "test")
 EFFECTS = (
     *("inputs", "constant_pixels", "null_directions", "weakest_deviation"),
     "covariance_distance_from_identity",
 )
 
 
-def preprocessing_as_dict(ways: Sequence[Preprocessed]) -> list[dict[str, Any]]:
-    """Return every way of preprocessing, and compare its test accuracy with `BASELINE`'s."""
-    right = {way.name: way.setting.right for way in ways}
+def preprocessing(
+    ways: Sequence[Setting], effects: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return every way of preprocessing, its test accuracy compared with `BASELINE`'s, for JSON.
+
+    Args:
+        ways: the results of each.
+        effects: of each on the inputs; see `pipeline.data.effect`.
+    """
+    right = {way.name: way.right for way in ways}
     baseline = right.pop(BASELINE)
     pairs = compare_all(right, baseline)
-    parts = ("train", "validation", "test")
     return [
         {
-            "name": way.name,
-            "preprocess": way.setting.experiment["preprocess"],
-            **{name: way.effect[name] for name in EFFECTS},
-            "largest_input": {part: way.largest(part) for part in parts},
-            **{part: way.setting.summary(part).as_dict() for part in parts},
+            "preprocess": way.experiment["preprocess"],
+            **{name: effect[name] for name in EFFECTS},
+            "largest_input": {part: effect["parts"][part]["largest"] for part in PARTS},
+            **{part: way.summary(part).as_dict() for part in PARTS},
             **({"against_baseline": pairs[way.name].as_dict()} if way.name in pairs else {}),
         }
-        for way in ways
+        for way, effect in zip(ways, effects, strict=True)
     ]
+
+
+# --- denoising a cosine ------------------------------------------------------------------------
+
+HIDDEN = (5, 10, 50, 100)
+LEARNING_RATES = (0.001, 0.01, 0.1)
+TRIAL_SEEDS = (100, 101, 102)
+
+
+def cosines() -> dict[str, Any]:
+    """Denoise with every seed and try all settings; return the errors and the slide's, for JSON."""
+    denoised = {seed: cosine.denoise(seed) for seed in cosine.SEEDS}
+    return {
+        "slide": {"output": COSINE_OUTPUT, "noise": COSINE_NOISE},
+        "chosen": {"hidden": cosine.CHOSEN_HIDDEN, "learning_rate": cosine.CHOSEN_LEARNING_RATE},
+        "mean_squared_error": {
+            name: summarise({s: getattr(each, name) for s, each in denoised.items()}).as_dict()
+            for name in ("own", "fresh", "nothing", "noise")
+        },
+        "tried": {
+            "seeds": list(TRIAL_SEEDS),
+            "settings": [
+                _trial(hidden, learning_rate)
+                for hidden in HIDDEN
+                for learning_rate in LEARNING_RATES
+            ],
+        },
+    }
+
+
+def _trial(hidden: int, learning_rate: float) -> dict[str, float]:
+    trials = [
+        cosine.denoise(seed, hidden=hidden, learning_rate=learning_rate) for seed in TRIAL_SEEDS
+    ]
+    return {
+        "hidden": hidden,
+        "learning_rate": learning_rate,
+        "own": float(np.mean([trial.own for trial in trials])),
+        "fresh": float(np.mean([trial.fresh for trial in trials])),
+    }

@@ -278,7 +278,7 @@ def forest(comparisons: Mapping[str, Comparison], label: str, noun: str) -> Figu
     return figure
 
 
-def splits(accuracies: Mapping[tuple[int, int], float]) -> Figure:
+def splits(accuracies: Mapping[tuple[int, int], float | None]) -> Figure:
     """Draw the accuracy of every seed with every split, and the standard deviation by source.
 
     Args:

@@ -14,15 +14,31 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.results.crossed import as_share
-from pipeline.results.statistics import MOST_PAIRS, deviation_limits, pairs_needed, percents, points
+from pipeline.results.statistics import (
+    METHOD,
+    METHODS,
+    MOST_PAIRS,
+    NEW_IMAGES,
+    NEW_SEEDS,
+    deviation_limits,
+    pairs_needed,
+    percents,
+    points,
+)
 
 DOTS_AN_INCH = 160  # of figures
 INCH = 140  # pixels of a page, so that figures of 5.4 inches are as wide as its text
 STYLE = Path(__file__).with_name("page.css")
 
 
-def render(template: str, **values: object) -> str:
-    """Render a template; in HTML, values are escaped."""
+def render(template: str, *, noun: str = "images", **values: object) -> str:
+    """Render a template; in HTML, values are escaped.
+
+    Args:
+        template: its path below `pipeline/`.
+        noun: the data set's word for its examples.
+        values: that the template uses, beside the names of the statistical methods.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
         autoescape=template.endswith(".html.j2"),  # the others are plain text
@@ -40,8 +56,13 @@ def render(template: str, **values: object) -> str:
         "base64": lambda content: base64.b64encode(content).decode(),
         "size": size_on_page,
     }
-    values = {"style": STYLE.read_text(), **values}
-    return environment.get_template(template).render(**values)
+    methods = {
+        "METHOD": METHOD, "METHODS": METHODS, "NEW_SEEDS": NEW_SEEDS, "NEW_IMAGES": NEW_IMAGES
+    }  # fmt: skip
+    environment.globals |= {name: text.replace("images", noun) for name, text in methods.items()}
+    return environment.get_template(template).render(
+        {"style": STYLE.read_text(), "noun": noun, **values}
+    )
 
 
 def percent(share: float | None, digits: int = 2) -> str:

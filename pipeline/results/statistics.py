@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -437,28 +437,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """A published mean beside ours.
 
     Attributes:
         published: the published mean.
         ours: our mean.
         ci95: contains our mean in 95 % of cases if both come from one distribution.
+        agrees: whether it does.
     """
 
     published: float
     ours: float
     ci95: Interval
-
-    @property
-    def agrees(self) -> bool:
-        """Tell whether our mean lies in the interval."""
-        return self.ci95[0] <= self.ours <= self.ci95[1]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the comparison for JSON."""
-        return {**asdict(self), "agrees": self.agrees}
+    agrees: bool
 
 
 def agreement(
@@ -471,8 +463,8 @@ def agreement(
     deviation, and s is ours.
     """
     values = np.asarray(ours, np.float64)
-    n, m = len(values), published_n
+    n, m, mean = len(values), published_n, float(values.mean())
     squares = (n - 1) * float(values.var(ddof=1)) + (m - 1) * published_sd**2
     s = math.sqrt(squares / (n + m - 2))
-    interval = _interval(published, s * math.sqrt(1 / n + 1 / m), n + m - 2)
-    return Agreement(published, float(values.mean()), interval)
+    low, high = _interval(published, s * math.sqrt(1 / n + 1 / m), n + m - 2)
+    return Agreement(published, mean, (low, high), low <= mean <= high)

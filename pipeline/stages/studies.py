@@ -7,6 +7,7 @@ Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits
 from __future__ import annotations
 
 import csv
+from typing import Any
 
 from pipeline.base.command import run
 from pipeline.base.config import Config, from_experiment
@@ -16,17 +17,17 @@ from pipeline.base.paths import Paths
 from pipeline.data.effect import effect
 from pipeline.data.prepared import load
 from pipeline.data.preprocessing import fit
-from pipeline.lecture import cosine, figures
+from pipeline.lecture import figures
 from pipeline.lecture.published import FIVE_RUNS, RUNS
 from pipeline.lecture.studies import (
-    Preprocessed,
+    PARTS,
     Setting,
+    against_author,
     against_five_runs,
-    author_as_dict,
-    five_runs_as_dict,
-    label,
-    preprocessing_as_dict,
-    splits_as_dict,
+    by_split,
+    cosines,
+    preprocessing,
+    variances,
 )
 from pipeline.records.identity import grouped
 from pipeline.records.record import Finished, read_finished
@@ -37,45 +38,38 @@ from pipeline.results.style import save
 def studies(config: Config, paths: Paths) -> None:
     """Write the comparisons and the cosine's errors, the runs behind them, and three figures."""
     (ours,), (author,) = settings(paths, "five_runs"), settings(paths, "author")
-    ways = preprocessed(
-        config, paths, [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
-    )
-    splits = {way.experiment["split"]["seed"]: way for way in settings(paths, "splits")}
-    points = against_five_runs(ours, FIVE_RUNS)
+    ways = [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
+    splits = settings(paths, "splits")
+    rows = preprocessing(ways, effects(config, paths, ways))
     write_json(
         paths.studies,
         {
-            "cosine": cosine.measure(),
-            "five_runs": five_runs_as_dict(ours, points),
-            "author": author_as_dict(author),
-            "preprocessing": preprocessing_as_dict(ways),
-            "splits": splits_as_dict(list(splits.values())),
+            "cosine": cosines(),
+            "five_runs": against_five_runs(ours),
+            "author": against_author(author),
+            "preprocessing": rows,
+            "splits": variances(splits),
         },
     )
     runs = [
         ("five runs", "lecture", ours.rows(last=False)),
         ("author", "author", author.rows(last=False)),
-        *(("preprocessing", way.name, way.setting.rows(last=True)) for way in ways),
-        *(("splits", f"split {seed}", way.rows(last=True)) for seed, way in splits.items()),
-    ]
+        *(("preprocessing", way.name, way.rows(last=True)) for way in ways),
+        *(("splits", f"split {way.experiment['split']['seed']}", way.rows(last=True))
+          for way in splits),
+    ]  # fmt: skip
     write_csv(
         paths.studies_runs,
         ["study", "configuration", "seed", "epoch", "split", "accuracy"],
         ((study, name, *row) for study, name, rows in runs for row in rows),
     )
     drawn = {
-        "five_runs": figures.five_runs([point for point, _ in points], ours.values(), RUNS),
+        "five_runs": figures.five_runs(FIVE_RUNS, ours.values(), RUNS),
         "preprocessing": figures.study(
-            {way.name: way.setting.values()["test"][:, 0] for way in ways},
-            {way.name: (way.largest("train"), way.largest("test")) for way in ways},
+            {way.name: way.values()["test"][:, 0] for way in ways},
+            [row["largest_input"] for row in rows],
         ),
-        "splits": splits_figure(
-            {
-                (split, seed): accuracy
-                for split, way in splits.items()
-                for seed, accuracy in way.test.items()
-            }
-        ),
+        "splits": splits_figure(by_split(splits, "test")),
     }
     for name, figure in drawn.items():
         save(figure, paths.studies_figures / f"{name}.png")
@@ -112,15 +106,11 @@ def _setting(records: list[Finished], paths: Paths) -> Setting:
     )
 
 
-def preprocessed(config: Config, paths: Paths, ways: list[Setting]) -> list[Preprocessed]:
+def effects(config: Config, paths: Paths, ways: list[Setting]) -> list[dict[str, Any]]:
     """Return what each way of preprocessing does to the data."""
     data = load(config, paths)
-    parts = {"train": data.train.raw, "validation": data.validation.raw, "test": data.test.raw}
-    return [
-        Preprocessed(label(chosen), way, effect(fit(data.train.raw, **chosen), parts))
-        for way in ways
-        for chosen in (way.experiment["preprocess"],)
-    ]
+    parts = {part: getattr(data, part).raw for part in PARTS}
+    return [effect(fit(parts["train"], **way.experiment["preprocess"]), parts) for way in ways]
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
+from pipeline.data.preprocessing import label
 from pipeline.lecture.lecture import TIMED, lecture_page
-from pipeline.lecture.studies import label
 from tests.browser import chromium, log, needs_chromium, problems, show
 
 PATHS = Paths(find_root())

@@ -10,16 +10,14 @@ from scipy import stats
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
+from pipeline.data.preprocessing import label
 from pipeline.lecture.published import AUTHOR_TEST, FIVE_RUNS, Point
 from pipeline.lecture.studies import (
-    BASELINE,
-    Preprocessed,
     Setting,
     against_author,
     against_five_runs,
-    label,
-    preprocessing_as_dict,
-    splits_as_dict,
+    preprocessing,
+    variances,
 )
 from tests.conftest import Checkout
 
@@ -47,17 +45,17 @@ def test_the_interval_is_the_two_sample_t_interval() -> None:
     for mean in (0.90, 0.915, 0.95):
         for sd in (0.004, 0.02):
             points = [Point("test", 2, mean, mean - sd, mean + sd)]
-            ((_, found),) = against_five_runs(setting(ours), points)
+            (found,) = against_five_runs(setting(ours), points)["points"]
             p = stats.ttest_ind_from_stats(np.mean(ours), np.std(ours, ddof=1), 4, mean, sd, 5)
-            assert found.agrees == (p.pvalue > 0.05)
+            assert found["agrees"] == (p.pvalue > 0.05)
 
 
 def test_epochs_count_from_one() -> None:
     ours = setting([0.9, 0.92])
     points = [Point("train", 1, 0.81, 0.8, 0.82), Point("train", 2, 0.91, 0.9, 0.92)]
-    (_, first), (_, second) = against_five_runs(ours, points)
-    assert first.ours == pytest.approx(0.81)
-    assert second.ours == pytest.approx(0.91)
+    first, second = against_five_runs(ours, points)["points"]
+    assert first["ours"] == pytest.approx(0.81)
+    assert second["ours"] == pytest.approx(0.91)
 
 
 def test_a_single_published_number_is_one_more_run_of_ours() -> None:
@@ -65,7 +63,7 @@ def test_a_single_published_number_is_one_more_run_of_ours() -> None:
     ours = [0.97, 0.972, 0.974, 0.976, 0.978]
     half = stats.t.ppf(0.975, 4) * np.std(ours, ddof=1) * np.sqrt(1.2)
     found = against_author(setting(ours))
-    np.testing.assert_allclose(found.ci95, (AUTHOR_TEST - half, AUTHOR_TEST + half), rtol=1e-6)
+    np.testing.assert_allclose(found["ci95"], (AUTHOR_TEST - half, AUTHOR_TEST + half), rtol=1e-6)
 
 
 def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> None:
@@ -76,11 +74,17 @@ def test_ways_of_preprocessing_are_paired_with_the_baseline_and_adjusted() -> No
     }  # fmt: skip
     rng = np.random.default_rng(0)
     base = (0.98 + 0.001 * rng.normal(size=10)).tolist()
+    epsilon = {"method": "whiten", "rotation": "zca"}
     ways = [
-        Preprocessed(name, setting([value + shift for value in base]), effect)
-        for name, shift in ((BASELINE, 0.0), ("worse", -0.01), ("much worse", -0.1))
+        replace(way, experiment={**way.experiment, "preprocess": preprocess})
+        for preprocess, shift in (
+            ({"method": "standardise", "statistics": "scalar"}, 0.0),
+            ({**epsilon, "epsilon": 0.1}, -0.01),
+            ({**epsilon, "epsilon": 0.01}, -0.1),
+        )
+        for way in (setting([value + shift for value in base]),)
     ]
-    rows = preprocessing_as_dict(ways)
+    rows = preprocessing(ways, [effect] * 3)
     assert "against_baseline" not in rows[0]
     for row, shift in zip(rows[1:], (-0.01, -0.1), strict=True):
         found = row["against_baseline"]
@@ -97,17 +101,10 @@ def test_splits_and_seeds_have_separate_variances() -> None:
     for split in range(3):
         each = setting([0.9 + split / 100] * 2)
         settings.append(replace(each, experiment={**each.experiment, "split": {"seed": split}}))
-    for found in splits_as_dict(settings).values():
+    for found in variances(settings).values():
         assert (found["rows"], found["columns"]) == (3, 2)
         assert found["row"] == pytest.approx(0.01**2)
         assert (found["column"], found["rest"]) == pytest.approx((0, 0), abs=1e-12)
-
-
-def test_names_of_preprocessors() -> None:
-    assert label({"method": "raw"}) == "raw"
-    assert label({"method": "standardise", "statistics": "scalar"}) == BASELINE
-    whiten = {"method": "whiten", "rotation": "zca", "epsilon": 0.01}
-    assert label(whiten) == "ZCA, ε = 0.01"
 
 
 def test_a_study_without_its_sweeps_says_what_to_do(checkout: Checkout) -> None:
@@ -147,7 +144,7 @@ def test_the_committed_means_are_those_of_the_committed_runs() -> None:
     assert len(COMMITTED["preprocessing"]) == 11
     for row in COMMITTED["preprocessing"]:
         assert row["test"]["n"] == 10
-        found = mean("preprocessing", row["name"], "test", 10)
+        found = mean("preprocessing", label(row["preprocess"]), "test", 10)
         assert found == pytest.approx(row["test"]["mean"])
 
 

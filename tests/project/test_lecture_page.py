@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
+from pipeline.data.preprocessing import label
 from pipeline.results.crossed import Crossed
 from pipeline.results.page import deviation, percent
 from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Summary, percents, points
@@ -157,7 +158,7 @@ def preprocessing() -> list[list[str]]:
     for row in RESULTS["preprocessing"]:
         rows.append(
             [
-                row["name"],
+                label(row["preprocess"]),
                 percent(row["validation"]["mean"]),
                 f"{percent(row['test']['mean'])} ± {100 * row['test']['sd']:.2f}",
                 *difference(row.get("against_baseline")),
