@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished
+from pipeline.results.evaluation import recorded_accuracy
 from pipeline.results.page import render
 from pipeline.results.statistics import Summary, summarise
 
@@ -60,7 +61,7 @@ def model_card(
         frequent: the most frequent mistakes, if they are known.
     """
     if test is None:
-        known = {each.seed: each.test["accuracy"] if each.test else None for each in records}
+        known = {each.seed: recorded_accuracy(each, "test") for each in records}
         test = summarise(known, share=True)
     experiment = records[0].description["experiment"]
     (name,) = configuration_names([experiment])

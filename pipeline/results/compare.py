@@ -31,11 +31,9 @@ from pipeline.records.identity import Description, grouped, identity
 from pipeline.records.names import Experiment, configuration_names, marked
 from pipeline.records.record import Finished, Unfinished, is_older, read_record, shared_by
 from pipeline.results import figures
+from pipeline.results.evaluation import recorded_accuracy
 from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import (
-    METHODS,
-    NEW_IMAGES,
-    NEW_SEEDS,
     Comparison,
     Right,
     Summary,
@@ -360,20 +358,8 @@ def _print(template: str, noun: str, **values: object) -> None:
             console.print(text)
         return captured.get()
 
-    console.print(
-        render(
-            template,
-            table=table,
-            noun=noun,
-            METHODS=METHODS.replace("images", noun),
-            NEW_SEEDS=NEW_SEEDS.replace("images", noun),
-            NEW_IMAGES=NEW_IMAGES.replace("images", noun),
-            **values,
-        ),
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
+    text = render(template, noun=noun, table=table, **values)
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _report_splits(name: str, runs: Runs, part: str, noun: str, folder: Path) -> None:
@@ -387,7 +373,7 @@ def _report_splits(name: str, runs: Runs, part: str, noun: str, folder: Path) ->
         raise UserError(
             f"{name}: split.seed varies, the split does not; use `split.method=stratified`"
         )
-    accuracies = {run: _accuracy(record, part) for run, record in runs.items()}
+    accuracies = {run: recorded_accuracy(record, part) for run, record in runs.items()}
     effects = cross(accuracies)
     write_csv(
         folder / "comparison.csv",
@@ -398,18 +384,8 @@ def _report_splits(name: str, runs: Runs, part: str, noun: str, folder: Path) ->
             ("both", len(runs), effects.rest),
         ],
     )
-    finished = {run: value for run, value in accuracies.items() if value is not None}
-    save(figures.splits(finished), folder / "comparison.png")
+    save(figures.splits(accuracies), folder / "comparison.png")
     _print("results/splits.txt.j2", noun, folder=folder, name=name, part=part, effects=effects)
-
-
-def _accuracy(record: Finished | Unfinished, part: str) -> float | None:
-    if isinstance(record, Unfinished):
-        return None
-    if part == "validation":
-        return record.validation_accuracy
-    assert record.test is not None, "`_settings` refuses such a record"
-    return record.test["accuracy"]
 
 
 if __name__ == "__main__":

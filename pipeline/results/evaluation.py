@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.prepared import Part
 from pipeline.engine.descent import mean_cost, outputs
 from pipeline.records.model import Model
-from pipeline.records.record import Finished, Test
+from pipeline.records.record import Finished, Test, Unfinished
 from pipeline.results.statistics import Summary, effects_of, summarise
 
 Labels = NDArray[np.integer[Any]]
@@ -109,6 +109,15 @@ METRICS = {
 def scores(answers: Answers) -> dict[str, float]:
     """Return every metric of a model's answers."""
     return {name: metric.of(answers) for name, metric in METRICS.items()}
+
+
+def recorded_accuracy(record: Finished | Unfinished, part: str) -> float | None:
+    """Return the accuracy on validation or test images that a record states, if it states one."""
+    if isinstance(record, Unfinished):
+        return None
+    if part == "validation":
+        return record.validation_accuracy
+    return record.test["accuracy"] if record.test else None
 
 
 Summaries = dict[str, dict[str, Summary]]

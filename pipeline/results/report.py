@@ -21,6 +21,7 @@ from pipeline.network.activations import ACTIVATIONS
 from pipeline.records.model import Model
 from pipeline.records.record import Finished
 from pipeline.results import figures
+from pipeline.results.card import mistakes
 from pipeline.results.crossed import student
 from pipeline.results.evaluation import (
     Answers,
@@ -31,7 +32,7 @@ from pipeline.results.evaluation import (
     confusion,
 )
 from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
-from pipeline.results.statistics import METHOD, METHODS, NEW_IMAGES, NEW_SEEDS, Summary
+from pipeline.results.statistics import Summary
 
 FEW = 5  # fewer seeds than this get a warning
 HARDEST = 16  # most images in a figure
@@ -39,7 +40,7 @@ NEURONS = 30
 CAPTION = 17  # characters that fit above an image
 MOST_CLASSES = 30  # with more, a confusion matrix is unreadable
 Table = list[list[str]]
-"""A header and rows."""
+"""Rows of cells."""
 
 
 @dataclass
@@ -75,9 +76,10 @@ class Results:
         """The first finished seed's."""
         return self.records[0].model()
 
-    def fitting(self, text: str) -> str:
-        """Replace "images" by the data set's word for its examples."""
-        return text.replace("images", self.dataset.noun)
+    @property
+    def headline(self) -> str:
+        """Test accuracy as text, in percent, with the data set's word for its examples."""
+        return self.accuracies["test"].percent().replace("images", self.dataset.noun)
 
     @property
     def accuracies(self) -> dict[str, Summary]:
@@ -171,17 +173,14 @@ def _captions(results: Results) -> list[str]:
 def page(results: Results, pictures: Mapping[str, bytes]) -> str:
     """Return the page; `pictures` are `draw`'s figures as PNG files."""
     test, wrong = results.accuracies["test"], results.wrong_by
-    f1 = results.f1.mean(axis=0)
-    mistakes = results.confusions.mean(axis=0) * (1 - np.eye(len(f1)))
-    actual, answer = divmod(int(mistakes.argmax()), len(f1))
-    names = results.dataset.class_names
+    f1, names = results.f1.mean(axis=0), results.dataset.class_names
     return render(
         "results/report.html.j2",
         **_shared(results),
         pictures=pictures,
         without=[names[each] for each in np.flatnonzero(np.isnan(f1))],
         worst=(names[int(np.nanargmin(f1))], float(np.nanmin(f1))),
-        mistake=(names[actual], names[answer], float(mistakes.max())),
+        mistakes=mistakes(results.confusions, names),
         images=len(wrong),
         wrong_by_all=int(np.sum(wrong == test.n)),
         wrong_by_any=int(np.sum(wrong > 0)),
@@ -190,7 +189,7 @@ def page(results: Results, pictures: Mapping[str, bytes]) -> str:
         probabilities=ACTIVATIONS[results.config.network.output].probabilities,
         neurons=min(NEURONS, len(results.model.network.layers[0].b)),
         widest=test.effects.half_widths(10**6)[1] if test.effects else 0.0,
-        plan=[[results.fitting(cell) for cell in row] for row in _plan(test)],
+        plan=_plan(test),
         needed=_needed(test),
         settings=experiment(results.config),
         provenance=_provenance(results),
@@ -212,24 +211,20 @@ def _shared(results: Results) -> dict[str, Any]:
         "failed": [seed for seed, value in test.per_seed.items() if value is None],
         "few": FEW,
         "times_as_wide": student(test.n - 1) / test.n**0.5 / narrower if test.n > 1 else None,
-        "metrics": [[results.fitting(cell) for cell in row] for row in _metrics(results.summaries)],
+        "noun": results.dataset.noun,
+        "headline": results.headline,
+        "metrics": _metrics(results.summaries),
         "seeds": _seeds(results.accuracies),
-        "METHOD": METHOD,
-        "METHODS": results.fitting(METHODS),
-        "NEW_SEEDS": results.fitting(NEW_SEEDS),
-        "NEW_IMAGES": results.fitting(NEW_IMAGES),
-        "headline": results.fitting(test.percent()),
     }
 
 
 def _metrics(summaries: Summaries) -> Table:
     """Return mean, deviation, intervals and range of every metric of every part."""
-    rows = [
+    return [
         [f"{part} {name.replace('_', ' ')}", *_metric(known)]
         for part, metrics in summaries.items()
         for name, known in metrics.items()
     ]
-    return [["metric", "n", "mean", "sd", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"], *rows]
 
 
 def _metric(known: Summary) -> list[str]:
@@ -248,7 +243,7 @@ def _metric(known: Summary) -> list[str]:
 
 def _seeds(accuracies: dict[str, Summary]) -> Table:
     """Return every declared seed's accuracies; a failed seed has a row, too."""
-    table = [["seed", *accuracies]]
+    table = []
     for seed in accuracies["test"].per_seed:
         values = [summary.per_seed[seed] for summary in accuracies.values()]
         cells = ["failed" if value is None else f"{100 * value:.2f} %" for value in values]
@@ -261,8 +256,7 @@ def _plan(test: Summary) -> Table:
     if test.effects is None:
         return []
     halves = ((n, test.effects.half_widths(n)) for n in PLANNED)
-    rows = [[str(n), *(f"± {100 * half:.2f}" for half in both)] for n, both in halves]
-    return [["seeds", NEW_SEEDS, NEW_IMAGES], *rows]
+    return [[str(n), *(f"± {100 * half:.2f}" for half in both)] for n, both in halves]
 
 
 def _needed(test: Summary) -> Table:
@@ -271,8 +265,7 @@ def _needed(test: Summary) -> Table:
         return []
     # Standard deviation of the difference of two independent settings.
     sd = 2**0.5 * test.sd
-    rows = [[f"{100 * each:.2f}", seeds_needed(each, sd, test.n)] for each in DIFFERENCES]
-    return [["difference, in percentage points", "seeds"], *rows]
+    return [[f"{100 * each:.2f}", seeds_needed(each, sd, test.n)] for each in DIFFERENCES]
 
 
 def _provenance(results: Results) -> list[tuple[str, str]]:

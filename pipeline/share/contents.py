@@ -181,7 +181,7 @@ def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dic
     }
     subject = Subject(
         name=f"{results.name} on {dataset.title}",
-        headline=results.fitting(f"Test accuracy: {test.percent()}"),
+        headline=f"Test accuracy: {results.headline}",
         seeds=config.seeds,
         dataset=dataset,
         citation=citation,

@@ -24,7 +24,7 @@ from pipeline.data.prepared import load
 from pipeline.records.identity import grouped
 from pipeline.records.record import Finished, add_test, copy_record, read_record
 from pipeline.results.evaluation import evaluate, scores
-from pipeline.results.sweep_tables import Run, write_tables
+from pipeline.results.sweep_tables import write_tables
 from pipeline.sweep.launch import Ended, sweep
 from pipeline.tracking.live import mirrored
 
@@ -72,7 +72,7 @@ def main() -> None:
         if test:
             ended = [_evaluated(one, paths) for one in ended]
         configurations = [
-            [Run(job.configuration, job.seed, state) for job, state in members]
+            (members[0].job.configuration, {job.seed: state for job, state in members})
             for members in grouped(ended, lambda one: experiment(one.job.config)).values()
         ]
         wide_console().print(write_tables(configurations, outcome.folder, test=test))
