@@ -23,15 +23,14 @@ def effect(fitted: Fitted, parts: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         fitted: the preprocessor.
         parts: raw examples of shape (N, n), by name; "train" is one of them.
     """
-    inputs, distance = _whiteness(fitted.map, parts["train"])
+    matrix = fitted.map.matrix
     described = {name: _moments(fitted.map, raw) for name, raw in parts.items()}
     return {
-        "inputs": inputs,
+        "inputs": (parts["train"] if matrix is None else matrix).shape[1],
         "constant_pixels": fitted.constant,
         "null_directions": fitted.null,
         "null_floor": fitted.floor,
         "weakest_deviation": fitted.weakest,
-        "covariance_distance_from_identity": distance,
         "parts": described,
         "warnings": _warnings(fitted, described),
     }
@@ -49,8 +48,8 @@ def _moments(fitted: AffineMap, raw: NDArray[Any]) -> dict[str, float]:
     return {"mean": mean, "variance": squares / count - mean**2, "largest": largest}
 
 
-def _whiteness(fitted: AffineMap, raw: NDArray[Any]) -> tuple[int, float]:
-    """Return the number k of inputs, and ‖C − I‖ / √k of their training covariance C.
+def distance_from_white(fitted: AffineMap, raw: NDArray[Any]) -> float:
+    """Return ‖C − I‖ / √k of the covariance C of the k inputs that raw examples, (N, n), become.
 
     The norm is Frobenius'; 0 is perfectly white. A map with matrix A turns C into Aᵀ C A exactly.
     """
@@ -60,7 +59,7 @@ def _whiteness(fitted: AffineMap, raw: NDArray[Any]) -> tuple[int, float]:
     if fitted.matrix is not None:
         C = fitted.matrix.T @ C @ fitted.matrix
     k = len(C)
-    return k, float(np.linalg.norm(C - np.eye(k)) / np.sqrt(k))
+    return float(np.linalg.norm(C - np.eye(k)) / np.sqrt(k))
 
 
 def _warnings(fitted: Fitted, parts: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -14,7 +14,7 @@ from pipeline.base.config import Config, from_experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import write_csv, write_json
 from pipeline.base.paths import Paths
-from pipeline.data.effect import effect
+from pipeline.data.effect import distance_from_white, effect
 from pipeline.data.prepared import load
 from pipeline.data.preprocessing import fit
 from pipeline.lecture import figures
@@ -110,7 +110,14 @@ def effects(config: Config, paths: Paths, ways: list[Setting]) -> list[dict[str,
     """Return what each way of preprocessing does to the data."""
     data = load(config, paths)
     parts = {part: getattr(data, part).raw for part in PARTS}
-    return [effect(fit(parts["train"], **way.experiment["preprocess"]), parts) for way in ways]
+    fitted = [fit(parts["train"], **way.experiment["preprocess"]) for way in ways]
+    return [
+        {
+            **effect(each, parts),
+            "covariance_distance_from_identity": distance_from_white(each.map, parts["train"]),
+        }
+        for each in fitted
+    ]
 
 
 if __name__ == "__main__":
