@@ -338,8 +338,9 @@ def _row(name: str, known: Summary, pair: Comparison | None) -> dict[str, object
     row |= zip(ENDS, [*(known.ci95 or ()), *(known.ci95_new_images or ())], strict=False)
     if pair:
         row |= {"pairs": len(pair.seeds), "difference": pair.mean_difference, "p": pair.p_value}
-        row |= {"p_holm": pair.p_holm, "p_larger": pair.superiority.share, "verdict": pair.verdict}
-        row |= zip(("p_larger_low", "p_larger_high"), pair.superiority.ci95, strict=True)
+        larger, limits = pair.superiority
+        row |= {"p_holm": pair.p_holm, "p_larger": larger, "verdict": pair.verdict}
+        row |= zip(("p_larger_low", "p_larger_high"), limits, strict=True)
         if pair.effects:
             same, new = pair.effects.intervals()
             row |= zip((f"difference_{end}" for end in ENDS), (*same, *new), strict=True)

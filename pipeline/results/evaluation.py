@@ -136,7 +136,7 @@ def summaries(records: Mapping[int, Finished | None], answers: Mapping[int, Answ
         for part in ("train", "validation")
     }
     parts["test"] = {seed: scores(answers[seed]) if seed in answers else None for seed in records}
-    right = {seed: each.right for seed, each in answers.items()}
+    right = [each.right for each in answers.values()]
     return {
         part: {
             name: summarise(

@@ -55,7 +55,6 @@ class Results:
         summaries: statistics by part and metric.
         answers: to the test images, by seed.
         preprocess: the preprocess stage's summary.
-        split: the split stage's summary.
         test_pixels: raw, shape (N, n).
         sample: raw training pixels, shape (k, n), for the figure of preprocessing.
     """
@@ -67,7 +66,6 @@ class Results:
     summaries: Summaries
     answers: Mapping[int, Answers]
     preprocess: Mapping[str, Any]
-    split: Mapping[str, Any]
     test_pixels: NDArray[np.uint8]
     sample: NDArray[np.uint8]
 
@@ -272,7 +270,7 @@ def _provenance(results: Results) -> list[tuple[str, str]]:
     described = results.records[0].description
     return [
         ("code that decides results", described["code"]),
-        ("split", str(results.split["sha256"])),
+        ("split", described["preparation"]["split"]),
         ("fitted preprocessor", described["preparation"]["preprocessor"]),
         ("arithmetic", f"version {described['arithmetic']['version']}"),
         ("canary of the arithmetic", described["arithmetic"]["canary"]),

@@ -10,7 +10,7 @@ second.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -196,16 +196,16 @@ Right = Mapping[int, NDArray[np.bool_] | None]
 def summarise_right(right: Right) -> Summary:
     """Return the statistics of accuracy, with the effects of seeds and images on it."""
     shares = {seed: None if each is None else float(each.mean()) for seed, each in right.items()}
-    return summarise(shares, share=True, effects=effects_of(right))
+    return summarise(shares, share=True, effects=effects_of(right.values()))
 
 
-def effects_of(right: Right) -> Crossed | None:
-    """Return the effects of seeds and images; None if there are fewer than two of either."""
-    return _effects([each for each in right.values() if each is not None])
+def effects_of(values: Iterable[NDArray[Any] | None]) -> Crossed | None:
+    """Return the effects of seeds and images; None if there are fewer than two of either.
 
-
-def _effects(values: Sequence[NDArray[Any]]) -> Crossed | None:
-    table = np.array(values)
+    Args:
+        values: of all images, shape (N,), by each seed; None for a seed that failed.
+    """
+    table = np.array([each for each in values if each is not None])
     return crossed(table) if min(table.shape) > 1 else None
 
 
@@ -214,27 +214,23 @@ def _interval(centre: float, standard_error: float, degrees: float) -> Interval:
     return centre - half, centre + half
 
 
-class Superiority(NamedTuple):
-    """P(A > B): how often the first setting beats the second with the same seed.
+def superiority(differences: Sequence[float]) -> tuple[float, Interval]:
+    """Return P(A > B): how often the first setting beats the second with the same seed.
 
-    Attributes:
-        share: of the pairs; a tie counts half.
-        ci95: exact interval (Clopper and Pearson, Biometrika 26, 1934) over pairs without ties.
+    Args:
+        differences: of pairs, at least one.
+
+    Returns:
+        The share of pairs, where a tie counts half; and its exact 95 % interval over pairs without
+        ties (Clopper and Pearson, Biometrika 26, 1934).
     """
-
-    share: float
-    ci95: Interval
-
-
-def superiority(differences: Sequence[float]) -> Superiority:
-    """Return P(A > B) of paired differences, at least one."""
     better = sum(difference > 0 for difference in differences)
     worse = sum(difference < 0 for difference in differences)
     tail, m = (1 - CONFIDENCE) / 2, better + worse
     low = float(betaincinv(better, worse + 1, tail)) if better else 0.0
     high = float(betaincinv(better + 1, worse, 1 - tail)) if worse else 1.0
     ties = len(differences) - m
-    return Superiority((better + ties / 2) / len(differences), (low, high))
+    return (better + ties / 2) / len(differences), (low, high)
 
 
 @dataclass(frozen=True)
@@ -263,21 +259,22 @@ class Comparison:
         return float(np.mean(self.differences))
 
     @property
-    def superiority(self) -> Superiority:
-        """How often the first is better; see `superiority`."""
+    def superiority(self) -> tuple[float, Interval]:
+        """How often the first is better, and the interval; see `superiority`."""
         return superiority(self.differences)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison for JSON."""
         same, new = self.effects.intervals() if self.effects else (None, None)
+        larger, limits = self.superiority
         return {
             "pairs": len(self.seeds),
             "mean_difference": self.mean_difference,
             "ci95_new_seeds": same,
             "ci95_new_images": new,
             "p": self.p_value,
-            "p_larger": self.superiority.share,
-            "p_larger_ci95": self.superiority.ci95,
+            "p_larger": larger,
+            "p_larger_ci95": limits,
             "p_holm": self.p_holm,
             "verdict": self.verdict,
         }
@@ -311,7 +308,7 @@ def compare(first: Right, second: Right) -> Comparison:
     pairs = [np.subtract(*pair, dtype=np.float64) for pair in pairs_by_seed.values()]
     differences = tuple(float(pair.mean()) for pair in pairs)
     p = sign_flip(differences)
-    return Comparison(seeds, differences, _effects(pairs), p, 1, p)
+    return Comparison(seeds, differences, effects_of(pairs), p, 1, p)
 
 
 def compare_all(settings: Mapping[str, Right], baseline: Right) -> dict[str, Comparison]:

@@ -50,7 +50,6 @@ def read(config: Config, paths: Paths, records: dict[int, Finished | None]) -> R
         summaries=summaries(records, answers),
         answers=answers,
         preprocess=read_json(paths.preprocess_summary),
-        split=read_json(paths.split_summary),
         test_pixels=data.test.raw,
         sample=data.train.raw[:SAMPLE],
     )
