@@ -50,7 +50,7 @@ Runs = dict[tuple[int, int], Finished | Unfinished]
 
 def main() -> None:
     """Compare what the command line names."""
-    with one_line_errors(), tempfile.TemporaryDirectory() as scratch:
+    with one_line_errors():
         words = Words()
         words.add_argument(
             "places",
@@ -68,28 +68,57 @@ def main() -> None:
             "--plan", action="store_true", help="add the intervals that more seeds would give"
         )
         options = words.parse_args(given())
-        paths = Paths(find_root())
+        compare(
+            options.places,
+            Paths(find_root()),
+            test=options.test,
+            baseline=options.baseline,
+            plan=options.plan,
+        )
+
+
+def compare(
+    places: Sequence[str],
+    paths: Paths,
+    *,
+    test: bool = False,
+    baseline: str | None = None,
+    plan: bool = False,
+) -> None:
+    """Print the tables, and save them with a figure.
+
+    Args:
+        places: folders of sweeps or of records, and revisions.
+        paths: of the checkout.
+        test: compare test instead of validation accuracies.
+        baseline: the configuration to compare with, or a part of its name.
+        plan: add the intervals that more seeds would give.
+
+    Raises:
+        UserError: there is nothing to compare, or it cannot be paired.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
         gather(compose(paths), paths)
         records = [
             record
-            for number, place in enumerate(options.places)
+            for number, place in enumerate(places)
             for record in _records(place, paths, Path(scratch) / str(number))
         ]
         for record in records:
             if isinstance(record, Unfinished) and record.damage is not None:
                 print(f"warning: {printable(record.damage)}; left out", file=sys.stderr)
-        settings = _with_baseline_first(_settings(records, test=options.test), options.baseline)
+        settings = _with_baseline_first(_settings(records, test=test), baseline)
         splits = sorted({split for runs in settings.values() for split, _ in runs})
-        part = "test" if options.test else "validation"
-        name = "-".join([*(Path(place).name for place in options.places), part])
+        part = "test" if test else "validation"
+        name = "-".join([*(Path(place).name for place in places), part])
         folder = paths.comparison / _folder_name(name)
-        if options.plan and len(splits) > 1:
+        if plan and len(splits) > 1:
             raise UserError(f"--plan: allowed is one split.seed, these are {len(splits)}")
         described = _described(next(iter(next(iter(settings.values())).values())))
         noun = dataset_of(from_experiment(described["experiment"], described["seed"]).data).noun
         if len(splits) == 1:
             right = _right(_paired(settings), part, paths)
-            _report(right, part, noun, folder, plan=options.plan)
+            _report(right, part, noun, folder, plan=plan)
         elif len(settings) == 1:
             ((name, runs),) = settings.items()
             _report_splits(name, runs, part, noun, folder)

@@ -1,19 +1,23 @@
 """Comparisons of configurations, paired by seed, with a verdict only if there are enough seeds."""
 
+import contextlib
 import csv
+import io
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from matplotlib.pyplot import imread
 
 from pipeline.base.config import compose
+from pipeline.base.errors import UserError
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.raw import read_examples
 from pipeline.records.record import add_origin, read_finished
+from pipeline.results.compare import compare
 from pipeline.results.crossed import crossed as analysis
 from tests.conftest import Checkout, copy_of
 
@@ -38,6 +42,26 @@ def crossed(swept: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checko
     return checkout
 
 
+class Printed(NamedTuple):
+    stdout: str
+    stderr: str
+
+
+def compared(checkout: Checkout, *places: str, **options: Any) -> Printed:
+    """Compare in this process, as `pipeline compare` does; return what it prints."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        compare(places, checkout.paths, **options)
+    return Printed(out.getvalue(), err.getvalue())
+
+
+def refusal(checkout: Checkout, *places: str, **options: Any) -> str:
+    """Return the error of a comparison that is refused."""
+    with pytest.raises(UserError) as error:
+        compared(checkout, *places, **options)
+    return str(error.value)
+
+
 def sweep_of(checkout: Checkout) -> str:
     (folder,) = (path.parent for path in checkout.paths.sweeps.glob("*/runs.csv"))
     return str(folder)
@@ -56,8 +80,7 @@ def latest(checkout: Checkout) -> Path:
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_six_pairs_that_all_agree_give_a_verdict(part: str, swept: Checkout) -> None:
     """All six differences have one sign, so p is 2 / 2⁶."""
-    words = ["--test"] if part == "test" else []
-    done = swept.run("pipeline.results.compare", sweep_of(swept), *words)
+    done = compared(swept, sweep_of(swept), test=part == "test")
     first, second = table(swept)
     assert first["verdict"] == ""
     assert second["verdict"] == "smaller"
@@ -76,7 +99,7 @@ def test_six_pairs_that_all_agree_give_a_verdict(part: str, swept: Checkout) -> 
 
 
 def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) -> None:
-    swept.run("pipeline.results.compare", sweep_of(swept), "--test")
+    compared(swept, sweep_of(swept), test=True)
     records = map(read_finished, (p.parent for p in swept.paths.records.glob("*/manifest.json")))
     images = read_examples(DATASETS["digits"], swept.paths, "test")
     by_rate: dict[float, list[Any]] = {}
@@ -91,7 +114,7 @@ def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) ->
 
 
 def test_any_configuration_can_be_the_baseline(swept: Checkout) -> None:
-    done = swept.run("pipeline.results.compare", sweep_of(swept), "--baseline", "lr 0.001")
+    done = compared(swept, sweep_of(swept), baseline="lr 0.001")
     first, second = table(swept)
     assert first["configuration"] == "lr 0.001"
     assert second["verdict"] == "larger"
@@ -104,7 +127,7 @@ def test_imported_records_are_compared_with_own_records(swept: Checkout, tmp_pat
         record = read_finished(path.parent)
         if record.description["experiment"]["training"]["learning_rate"] == 0.001:
             add_origin(record, {**record.origin, "shared": {"by": "A. Author"}})
-    checkout.run("pipeline.results.compare", sweep_of(checkout))
+    compared(checkout, sweep_of(checkout))
     assert [row["configuration"] for row in table(checkout)] == [
         "lr 0.1",
         "lr 0.001 · shared by A. Author",
@@ -112,7 +135,7 @@ def test_imported_records_are_compared_with_own_records(swept: Checkout, tmp_pat
 
 
 def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
-    printed = swept.run("pipeline.results.compare", sweep_of(swept), "--plan").stdout
+    printed = compared(swept, sweep_of(swept), plan=True).stdout
     assert re.search(r"seeds needed for +0\.05 +0\.10 +0\.20", printed)
     (line,) = re.findall(r"lr 0\.001, difference +(.+)", printed)
     widths = [
@@ -125,7 +148,7 @@ def test_a_plan_tells_what_more_seeds_would_give(swept: Checkout) -> None:
 
 def test_a_single_configuration_has_intervals(swept: Checkout) -> None:
     one = next(swept.paths.records.glob("*/manifest.json")).parent
-    done = swept.run("pipeline.results.compare", str(one))
+    done = compared(swept, str(one))
     assert "1 of 1" in done.stdout
     (row,) = table(swept)
     assert row["ci95_new_seeds_low"] == row["verdict"] == ""
@@ -133,8 +156,8 @@ def test_a_single_configuration_has_intervals(swept: Checkout) -> None:
 
 @pytest.mark.slow
 def test_crossed_splits_and_seeds_have_separate_variances(crossed: Checkout) -> None:
-    for part, words in (("validation", []), ("test", ["--test"])):
-        done = crossed.run("pipeline.results.compare", sweep_of(crossed), *words)
+    for part in ("validation", "test"):
+        done = compared(crossed, sweep_of(crossed), test=part == "test")
         assert "3 splits and 3 seeds" in done.stdout
         assert "every seed with every split" in done.stdout
         accuracies = np.zeros((3, 3))
@@ -155,27 +178,22 @@ def test_splits_that_are_not_crossed_are_refused(crossed: Checkout, tmp_path: Pa
     rows = Path(sweep_of(checkout)) / "runs.csv"
     lines = rows.read_text().splitlines(keepends=True)
     rows.write_text("".join(lines[:-1]))
-    done = checkout.run("pipeline.results.compare", str(rows.parent), check=False)
-    assert done.returncode == 2
-    assert "split.seed = 2, seed = 2 is missing or failed" in done.stderr
-    for words, told in (
-        ((), "split.seed = 0, 1, 2: several configurations can only be"),
-        (("--plan",), "--plan: allowed is one split.seed, these are 3"),
-    ):
-        folder = str(checkout.paths.records)
-        done = checkout.run("pipeline.results.compare", folder, *words, check=False)
-        assert done.returncode == 2
-        assert told in done.stderr
+    told = refusal(checkout, str(rows.parent))
+    assert "split.seed = 2, seed = 2 is missing or failed" in told
+    folder = str(checkout.paths.records)
+    told = refusal(checkout, folder)
+    assert "split.seed = 0, 1, 2: several configurations can only be" in told
+    told = refusal(checkout, folder, plan=True)
+    assert "--plan: allowed is one split.seed, these are 3" in told
 
 
 @pytest.mark.slow
 def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train(*SHORT, "split.validation=50", "test=true")
-    done = checkout.run("pipeline.results.compare", str(checkout.paths.records), check=False)
-    assert done.returncode == 2
-    assert "the configurations have different validation images" in done.stderr
-    checkout.run("pipeline.results.compare", str(checkout.paths.records), "--test")
+    folder = str(checkout.paths.records)
+    assert "the configurations have different validation images" in refusal(checkout, folder)
+    compared(checkout, folder, test=True)
 
 
 @pytest.mark.slow
@@ -194,15 +212,15 @@ def test_five_pairs_are_too_few_for_a_verdict(swept: Checkout, tmp_path: Path) -
     checkout = copy_of(swept.paths.root, tmp_path)
     rows = Path(sweep_of(checkout)) / "runs.csv"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
-    done = checkout.run("pipeline.results.compare", str(rows.parent))
+    done = compared(checkout, str(rows.parent))
     assert "n too small to call (5 of at least 6)" in done.stdout
 
 
 def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
     records = sorted(swept.paths.records.glob("*/description.json"))
-    swept.run("pipeline.results.compare", *(str(path.parent) for path in records))
+    compared(swept, *(str(path.parent) for path in records))
     named = table(swept)
-    swept.run("pipeline.results.compare", str(swept.paths.records))
+    compared(swept, str(swept.paths.records))
     assert table(swept) == named
     assert [row["n"] for row in named] == ["6", "6"]
 
@@ -210,15 +228,13 @@ def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:
 @pytest.mark.slow
 def test_what_cannot_be_compared_is_reported(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
+    sweep = sweep_of(checkout)
+    assert "allowed is the folder of a sweep" in refusal(checkout, str(checkout.paths.conf))
+    assert "must match exactly one" in refusal(checkout, sweep, baseline="lr")
+    assert "lr 0.001" in refusal(checkout, sweep, baseline="nix")
     for words, told in (
-        ([str(checkout.paths.conf)], "allowed is the folder of a sweep"),
         (["nix"], "nix: neither a folder nor a git revision or DVC experiment"),
-        (
-            [sweep_of(checkout), "--baseline", "lr"],
-            "must match exactly one",
-        ),
-        ([sweep_of(checkout), "--baseline", "nix"], "lr 0.001"),
-        ([sweep_of(checkout), "--nix"], "unrecognized arguments: --nix"),
+        ([sweep, "--nix"], "unrecognized arguments: --nix"),
     ):
         done = checkout.run("pipeline.results.compare", *words, check=False)
         assert done.returncode == 2
@@ -226,15 +242,14 @@ def test_what_cannot_be_compared_is_reported(swept: Checkout, tmp_path: Path) ->
         assert done.stderr.count("\n") == 1
     for path in checkout.paths.records.glob("*/test.json"):
         path.unlink()
-    done = checkout.run("pipeline.results.compare", sweep_of(checkout), "--test", check=False)
-    assert "has no test accuracy" in done.stderr
+    assert "has no test accuracy" in refusal(checkout, sweep, test=True)
 
 
 def test_a_failed_seed_leaves_its_pair_out(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     victim = min(checkout.paths.records.glob("*/manifest.json"))
     victim.unlink()
-    checkout.run("pipeline.results.compare", sweep_of(checkout))
+    compared(checkout, sweep_of(checkout))
     assert sorted(row["n"] for row in table(checkout)) == ["5", "6"]
     assert table(checkout)[1]["pairs"] == "5"
 
@@ -243,19 +258,17 @@ def test_a_failed_seed_leaves_its_pair_out(swept: Checkout, tmp_path: Path) -> N
 def test_what_cannot_be_paired_is_named_with_its_seeds(swept: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train("training.epochs=1", "seed=20,21")
-    words = ("pipeline.results.compare", str(checkout.paths.records), "--baseline", "lr 0.001")
-    done = checkout.run(*words)
+    done = compared(checkout, str(checkout.paths.records), baseline="lr 0.001")
     assert "left out: no seed finished in both: " in done.stderr
     assert "epochs 1 · lr 0.1 [20, 21]" in done.stderr
     assert len(table(checkout)) == 2
     alone = max(checkout.paths.sweeps.glob("2*"))
-    done = checkout.run("pipeline.results.compare", sweep_of(swept), str(alone), check=False)
-    assert done.returncode == 0
+    compared(checkout, sweep_of(swept), str(alone))
 
 
 def test_a_figure_shows_long_names_whole(swept: Checkout) -> None:
     """Nothing is drawn on the outermost pixels."""
-    swept.run("pipeline.results.compare", sweep_of(swept))
+    compared(swept, sweep_of(swept))
     image = imread(latest(swept).with_suffix(".png"))[..., :3]
     edges = (image[0], image[-1], image[:, 0], image[:, -1])
     assert all((edge == 1).all() for edge in edges)
