@@ -77,7 +77,7 @@ def predictions(answers: dict[int, Answers]) -> Iterator[Row]:
     """Yield a row for every seed and test image."""
     for seed, answer in answers.items():
         columns = (answer.labels, answer.predicted, answer.margin, answer.confidence)
-        for image, row in enumerate(zip(*columns, strict=True)):
+        for image, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
             yield seed, image, *row
 
 
