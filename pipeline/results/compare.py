@@ -67,14 +67,7 @@ def main() -> None:
         words.add_argument(
             "--plan", action="store_true", help="add the intervals that more seeds would give"
         )
-        options = words.parse_args(given())
-        compare(
-            options.places,
-            Paths(find_root()),
-            test=options.test,
-            baseline=options.baseline,
-            plan=options.plan,
-        )
+        compare(paths=Paths(find_root()), **vars(words.parse_args(given())))
 
 
 def compare(
