@@ -173,11 +173,14 @@ def computed(files: Mapping[str, bytes], commit: Commit, checkout: Paths) -> dic
     confused = mistakes(results.confusions, dataset.class_names)
     load = LOAD.format(seed=results.records[0].seed, features=dataset.features)
     card = model_card(results.records, load, test, confused)
-    values = {"results": results, "citation": citation, "names": names, "commit": commit}
+    readme = render(
+        "share/README.md.j2", results=results, citation=citation, names=names, commit=commit,
+        changed=CHANGES in files,
+    )  # fmt: skip
     made = {
         **files_below(checkout.root, "results", "reports"),
         CARD: card.encode(),
-        README: render("share/README.md.j2", **values, changed=CHANGES in files).encode(),
+        README: readme.encode(),
     }
     subject = Subject(
         name=f"{results.name} on {dataset.title}",
