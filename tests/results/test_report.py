@@ -11,7 +11,6 @@ import pytest
 from selenium.webdriver import Chrome
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_json, read_yaml, sha256
 from pipeline.data.catalogue import DATASETS
@@ -25,8 +24,6 @@ from pipeline.results.evaluation import (
 )
 from pipeline.results.figures import learning_curves
 from pipeline.results.statistics import summarise, summarise_right
-from pipeline.stages.evaluate import evaluate
-from pipeline.stages.report import report
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import (
     NOT_LIVE,
@@ -45,13 +42,6 @@ def reported(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) 
     checkout.declare(training={"epochs": 3}, tracking=NOT_LIVE)
     reproduce(checkout)
     return checkout
-
-
-def evaluate_and_report(checkout: Checkout) -> None:
-    """Run these two stages in this process."""
-    config = compose(checkout.paths)
-    evaluate(config, checkout.paths)
-    report(config, checkout.paths)
 
 
 @pytest.fixture(scope="module")
