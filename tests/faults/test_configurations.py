@@ -100,7 +100,7 @@ def test_whatever_is_accepted_trains_or_fails_as_a_record(
 
 
 @given(overrides=st.lists(st.tuples(st.sampled_from(KEYS), WRONG), min_size=1, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_is_wrong_is_one_line(
     prepared_checkout: Path, overrides: list[tuple[str, str]]
 ) -> None:

@@ -61,12 +61,14 @@ def validate(crate: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_public_validator_passes_a_share(shared: Path, cache: Path) -> None:
     done = validate(shared, cache)
     assert done.returncode == 0, done.stdout
     assert "RO-Crate is a valid workflow-run-crate-0.5" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_validator_would_see_a_mistake(shared: Path, cache: Path, tmp_path: Path) -> None:
     files = unpack(shared.read_bytes(), "result.zip")
     files[METADATA] = files[METADATA].replace(b'"instrument"', b'"image"')

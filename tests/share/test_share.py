@@ -401,10 +401,10 @@ def test_a_share_that_contradicts_itself_is_refused_in_one_line(
     assert str(caught.value).startswith("forged.zip: ")
 
 
-def test_verify_trains_again_and_import_takes_in(
+@pytest.mark.slow
+def test_verify_trains_a_seed_again_and_keeps_nothing(
     shared: Path, make_checkout: Callable[[str], Checkout]
 ) -> None:
-    """Where the result was never trained, from the command line."""
     here = make_checkout("receiver")
     done = here.run("pipeline.verify", str(shared))
     assert done.stdout.splitlines()[-1] == "same bytes"
@@ -412,6 +412,11 @@ def test_verify_trains_again_and_import_takes_in(
     assert "seed 1: record" not in done.stdout
     assert not here.paths.records.exists()
 
+
+def test_an_import_takes_in_what_was_never_trained_here(
+    shared: Path, make_checkout: Callable[[str], Checkout]
+) -> None:
+    here = make_checkout("receiver")
     assert "seed 1: imported into" in here.run("pipeline.share.receive", str(shared)).stdout
     records = [read_finished(path.parent) for path in here.paths.records.glob("*/manifest.json")]
     assert {record.seed for record in records} == {0, 1}
@@ -420,7 +425,7 @@ def test_verify_trains_again_and_import_takes_in(
     assert all(isinstance(read_own(record.folder), Unfinished) for record in records)
 
     # Training makes it one's own, with the same bytes; then nothing is left to import.
-    here.train("seed=0", "training.epochs=2")
+    here.train("seed=0", "training.epochs=2", "hydra/launcher=basic")
     own = [record for each in records if shared_by(record := read_finished(each.folder)) is None]
     assert [(each.seed, each.manifest) for each in own] == [
         (each.seed, each.manifest) for each in records if each.seed == 0

@@ -102,6 +102,7 @@ def test_results_come_back_byte_for_byte_when_all_is_made_again(reproduced: Chec
     assert (reproduced.paths.root / "dvc.lock").read_bytes() == lock
 
 
+@pytest.mark.slow
 def test_dvc_shows_metrics_parameters_plots_and_the_graph(reproduced: Checkout) -> None:
     graph = reproduced.run("dvc", "dag", "--dot").stdout
     for edge in ('"train" -> "evaluate"', '"evaluate" -> "report"', '"encode" -> "train"'):

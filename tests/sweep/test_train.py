@@ -43,7 +43,9 @@ def undisturbed(
     return found
 
 
-@pytest.mark.parametrize("workers", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "workers", [2, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 3))]
+)
 def test_any_number_of_workers_gives_the_same_bytes(
     workers: int, checkout: Checkout, undisturbed: dict[str, str]
 ) -> None:

@@ -147,7 +147,7 @@ def test_a_server_that_dies_is_reported_and_filled_later(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attempt", range(10))
+@pytest.mark.parametrize("attempt", range(4))
 def test_eight_seeds_in_four_workers_on_a_fresh_store_lose_nothing(
     attempt: int, checkout: Checkout
 ) -> None:
