@@ -23,14 +23,16 @@ class DataPart(NamedTuple):
         context: a value of `CONTEXTS`.
         name: short, since MLflow's tables cut long ones off.
         digest: of the files and the split, which determine the images.
-        shape: how many images, and pixels of each.
-        source: address of the file of images, or its path in the checkout.
+        shape: how many examples, and pixels or features of each.
+        dtype: of the pixels or features.
+        source: address of the file of examples, or its path in the checkout.
     """
 
     context: str
     name: str
     digest: str
     shape: tuple[int, int]
+    dtype: str
     source: str
 
 
@@ -51,6 +53,7 @@ def data_parts(described: Description, *, tested: bool) -> dict[str, DataPart]:
             f"{dataset.name} {CONTEXTS[part]}",
             sha256(canonical_json([part, files, chosen]))[:16],
             (count, dataset.features),
+            "uint8" if dataset.image_shape else "float64",
             f"{mirrors[0]}/{images}.gz" if mirrors else f"data/raw/{dataset.name}/{images}",
         )
     return parts
@@ -63,9 +66,9 @@ def dataset_input(part: DataPart) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.types import Schema, TensorSpec
 
-    pixels = Schema([TensorSpec(np.dtype(np.uint8), part.shape)])
+    inputs = Schema([TensorSpec(np.dtype(part.dtype), part.shape)])
     labels = Schema([TensorSpec(np.dtype(np.uint8), part.shape[:1])])
-    schema = json.dumps(TensorDatasetSchema(pixels, labels).to_dict())
+    schema = json.dumps(TensorDatasetSchema(inputs, labels).to_dict())
     kind, key = ("http", "url") if "://" in part.source else ("local", "uri")
     source = json.dumps({key: part.source})
     dataset = Dataset(part.name, part.digest, kind, source, schema)

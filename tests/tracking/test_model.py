@@ -391,6 +391,21 @@ def test_the_source_of_a_published_data_set_is_its_mirror(name: str) -> None:
         }
 
 
+def test_the_schema_of_own_features_has_numbers_and_no_pixels() -> None:
+    own = described("digits")
+    files = {"wine.npz": "0" * 64}
+    own["experiment"]["data"] = {
+        "name": "wine",
+        "files": files,
+        "classes": ["a", "b"],
+        "shape": [13],
+    }
+    for part in data_parts({**own, "data": files}, tested=True).values():
+        schema = json.loads(dataset_input(part).dataset.schema)["mlflow_tensorspec"]
+        (features,) = json.loads(schema["features"])
+        assert features["tensor-spec"] == {"dtype": "float64", "shape": list(part.shape)}
+
+
 def test_a_digest_changes_with_what_decides_the_images_and_with_nothing_else() -> None:
     def digests(**changes: str) -> list[str]:
         return [
