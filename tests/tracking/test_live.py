@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,11 @@ from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
 from tests.sweep.test_faults import wait_for_records, wait_until_nobody_trains
 from tests.sweep.test_train import records
+from tests.tracking.conftest import empty_store
 from tests.tracking.stores import contents, end, server
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-LONG = ("training.epochs=2000", "seed=0,1")
+LONG = ("training.epochs=10000", "seed=0,1")  # until it is killed
 
 
 @contextlib.contextmanager
@@ -45,13 +47,13 @@ def sweeping(checkout: Checkout, *words: str) -> Iterator[subprocess.Popen[str]]
 
 
 def eventually(found: Callable[[], Any]) -> Any:
-    ends = time.monotonic() + 90
+    ends = time.monotonic() + 200
     while True:
         value = found()
         if value:
             return value
         assert time.monotonic() < ends
-        time.sleep(0.2)
+        time.sleep(1)  # a look locks the store
 
 
 def epochs_in_store(checkout: Checkout) -> dict[str, int]:
@@ -69,10 +71,10 @@ def epochs_in_store(checkout: Checkout) -> dict[str, int]:
 
 @pytest.mark.slow
 def test_curves_grow_while_seeds_train_and_a_killed_seed_is_killed_in_the_store(
-    checkout: Checkout,
+    checkout: Checkout, finished: Checkout
 ) -> None:
+    shutil.copyfile(empty_store(finished), checkout.paths.store)
     with sweeping(checkout, *LONG) as sweep:
-        eventually(checkout.paths.store.exists)
         first = eventually(lambda: epochs_in_store(checkout))
         eventually(lambda: epochs_in_store(checkout).get("seed 0", 0) > first.get("seed 0", 0))
         assert sweep.poll() is None
