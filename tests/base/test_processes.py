@@ -29,12 +29,15 @@ def test_the_code_of_the_folder_runs_whatever_the_environment_says(
 def test_a_copy_has_the_code_in_place_of_what_was_there(tmp_path: Path) -> None:
     for path in (
         "here/pipeline/a.py",
+        "here/pipeline/__pycache__/a.pyc",
         "here/conf/c.yaml",
         "here/.dvc/config",
         "there/pipeline/b.py",
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
+    # Emacs marks a file that is being edited by a link to nowhere.
+    (tmp_path / "here/pipeline/.#a.py").symlink_to("me@here.1")
     copy_code(tmp_path / "here", tmp_path / "there", ".dvc/config", "params.yaml")
     files = {str(p.relative_to(tmp_path)) for p in (tmp_path / "there").rglob("*") if p.is_file()}
     assert files == {"there/pipeline/a.py", "there/conf/c.yaml", "there/.dvc/config"}
