@@ -157,31 +157,26 @@ def plan(paths: Paths, study: str, known: Known) -> tuple[list[Run], list[str]]:
                 studies.setdefault(name, []).append(seed)
             else:
                 wrong.append(f"{folder} names a study that no experiment can: {one_line(name)}")
-    results = _results(paths)
-    runs = [run for name in sorted(studies) for run in _study(name, studies[name], results)]
+    intervals = _new_images(paths)
+    runs = [run for name in sorted(studies) for run in _study(name, studies[name], intervals)]
     return runs, wrong
 
 
-class Results(NamedTuple):
-    """The interval for new images in `results/`, which records cannot give: they hold means only.
+Intervals = Mapping[frozenset[str], tuple[float, float]]
 
-    Attributes:
-        manifests: hashes of the manifests of the evaluated records.
-        new_images: limits of the interval for new images and new seeds, in percent.
+
+def _new_images(paths: Paths) -> Intervals:
+    """Return the interval for new images and new seeds in `results/`, in percent.
+
+    Its key is the manifests of the evaluated records, which cannot give it: they hold means only.
+    There is none if the results are missing or incomplete.
     """
-
-    manifests: frozenset[str]
-    new_images: tuple[float, float]
-
-
-def _results(paths: Paths) -> Results | None:
-    """Return the results; None if they are missing or incomplete."""
     try:
         limits = read_json(paths.metrics)["test"]["new_images"]
         manifests = frozenset(read_tests(paths.tests))
-        return Results(manifests, (float(limits["low"]), float(limits["high"])))
+        return {manifests: (float(limits["low"]), float(limits["high"]))}
     except (OSError, UserError, LookupError, TypeError, ValueError):
-        return None
+        return {}
 
 
 def _read(folder: Path, known: Known) -> Finished | Unfinished:
@@ -204,7 +199,7 @@ def _status(record: Finished | Unfinished) -> tuple[str, str]:
     return "KILLED", f"its process ended after epoch {len(record.history)}"
 
 
-def _study(study: str, seeds: list[Seed], results: Results | None) -> Iterator[Run]:
+def _study(study: str, seeds: list[Seed], intervals: Intervals) -> Iterator[Run]:
     groups = grouped(seeds, _shared)
     experiments = [members[0].described["experiment"] for members in groups.values()]
     names = configuration_names(experiments)
@@ -215,7 +210,7 @@ def _study(study: str, seeds: list[Seed], results: Results | None) -> Iterator[R
         children = [_child(study, key, seed) for seed in members]
         marked_name = marked(f"{name}{code}", members[0].record)
         tested = {s.record.manifest for s in members if isinstance(s.record, Finished) and s.test}
-        new_images = results.new_images if results and results.manifests == tested else None
+        new_images = intervals.get(frozenset(tested))
         yield _parent(study, key, marked_name, members, children, new_images)
         yield from children
 
