@@ -1,18 +1,22 @@
 """Render templates as self-contained pages and texts.
 
 Convention: a template is named by its path below `pipeline/`. All pages extend `base.html.j2` and
-use the style `page.css`.
+use the style `page.css`. No line of a Markdown template begins with a user's text, which could make
+it a heading or a list.
 """
 
 from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from pipeline.base.masking import printable
 from pipeline.results.crossed import as_share
 from pipeline.results.statistics import (
     METHOD,
@@ -32,7 +36,7 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def render(template: str, *, noun: str = "images", **values: object) -> str:
-    """Render a template; in HTML, values are escaped.
+    """Render a template; in HTML and Markdown, values are escaped.
 
     Args:
         template: its path below `pipeline/`.
@@ -41,7 +45,8 @@ def render(template: str, *, noun: str = "images", **values: object) -> str:
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
-        autoescape=template.endswith(".html.j2"),  # the others are plain text
+        autoescape=template.endswith((".html.j2", ".md.j2")),  # the others are plain text
+        finalize=as_markdown if template.endswith(".md.j2") else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -55,6 +60,7 @@ def render(template: str, *, noun: str = "images", **values: object) -> str:
         "number": number,
         "base64": lambda content: base64.b64encode(content).decode(),
         "size": size_on_page,
+        "code": code_span,
     }
     methods = {
         "METHOD": METHOD, "METHODS": METHODS, "NEW_SEEDS": NEW_SEEDS, "NEW_IMAGES": NEW_IMAGES
@@ -63,6 +69,26 @@ def render(template: str, *, noun: str = "images", **values: object) -> str:
     return environment.get_template(template).render(
         {"style": STYLE.read_text(), "noun": noun, **values}
     )
+
+
+# HTML's characters become entities, since not every reader of Markdown knows `\<`.
+MARKDOWN = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{sign: f"\\{sign}" for sign in "\\`*[]|~$"}}
+)
+
+
+def as_markdown(value: object) -> Markup:
+    """Return a value as Markdown that shows it as plain text, in one line."""
+    if isinstance(value, Markup):
+        return value
+    text = printable(" ".join(str(value).split())).translate(MARKDOWN)
+    # An underscore inside a word is no emphasis.
+    return Markup(re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text))  # noqa: S704 - escaped above
+
+
+def code_span(value: object) -> Markup:
+    """Return a value as code in Markdown, where nothing is escaped."""
+    return Markup(f"`{printable(' '.join(str(value).split())).replace('`', chr(39))}`")  # noqa: S704
 
 
 def percent(share: float | None, digits: int = 2) -> str:

@@ -18,12 +18,12 @@ FOREIGN = {
     "engine": {"numpy", "llvmlite"},
     "data": {"numpy", "pooch", "requests", "urllib3", "sklearn"},
     "records": {"numpy", "threadpoolctl", "filelock"},
-    "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2", "rich", "dvc"},
+    "results": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2", "markupsafe", "rich", "dvc"},
     "draw": {"numpy"},
     "lecture": {"numpy", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "filelock", "jinja2"},
-    "share": {"rocrate", "filelock"},
+    "share": {"rocrate", "filelock", "ruamel"},
     "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
 OWN = {
