@@ -30,7 +30,7 @@ from omegaconf import OmegaConf
 
 from pipeline.base.command import Words, given
 from pipeline.base.config import Config, compose, from_experiment
-from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.errors import StageFailed, UserError, one_line_errors
 from pipeline.base.files import read_yaml, sha256, write_bytes
 from pipeline.base.git import GitError, apply, clone, git, head, reachable
 from pipeline.base.masking import one_line, printable
@@ -45,10 +45,18 @@ from pipeline.records.agreement import (
     first_difference,
     level,
 )
+from pipeline.records.identity import Description
 from pipeline.records.model import Model
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import diff_bytes
-from pipeline.records.record import SEALED, Finished, is_older, read_finished, read_record
+from pipeline.records.record import (
+    SEALED,
+    Finished,
+    Unfinished,
+    is_older,
+    read_finished,
+    read_record,
+)
 from pipeline.results.evaluation import evaluate, scores
 from pipeline.stages.download import download
 
@@ -57,6 +65,9 @@ NAME = re.compile(r"[0-9a-f]{1,32}")
 RUN_ID_LENGTH = 32
 # The largest number of lines of a recorded change that are printed.
 MOST_LINES = 200
+# What each option is for.
+COMMITTED, RECORD, SHARE = "the committed results", "a record", "a shared zip"
+OPTIONS = {"lecture": COMMITTED, "apply_changes": RECORD, "code_here": RECORD, "all_seeds": SHARE}
 _CODE_HERE = "--code-here trains with the code in this folder"
 
 
@@ -90,14 +101,23 @@ def main() -> None:
             os.environ.pop(name, None)  # DVC sets them if a stage runs this command
         with tempfile.TemporaryDirectory() as folder:
             if options.what is None:
+                _refuse_options(options, COMMITTED)
                 reached = verify_committed(paths, Path(folder), lecture=options.lecture)
             elif options.what.endswith(".zip") or _is_file(options.what):
+                _refuse_options(options, SHARE)
                 reached = verify_share(Path(options.what), paths, Path(folder), options)
             else:
+                _refuse_options(options, RECORD)
                 record = find(options.what, paths, Path(folder))
                 reached = verify_record(record, paths, Path(folder), options)
         print(f"\n{reached}")
         raise SystemExit(reached.value)
+
+
+def _refuse_options(options: argparse.Namespace, what: str) -> None:
+    for name, meant in OPTIONS.items():
+        if getattr(options, name) and what != meant:
+            raise UserError(f"--{name.replace('_', '-')}: allowed for {meant}, not for {what}")
 
 
 def _is_file(what: str) -> bool:
@@ -154,7 +174,7 @@ def verify_record(
     # Not more of a commit: it may hold records, data or modules that would be used instead.
     copy_code(code, checkout.root, "params.yaml", "requirements.lock")
     print(f"  trained in {description}")
-    again = _train_again(record, paths, checkout)
+    again = _train_again(described, paths, checkout)
     data = load(from_experiment(described["experiment"], record.seed), checkout)
     answers, answers_again = (_scores(each.model(), data) for each in (record, again))
     reached = level(record, again, answers, answers_again)
@@ -208,22 +228,22 @@ def _code_of(
     return folder, f"{made}, with the uncommitted changes that were recorded"
 
 
-def _train_again(record: Finished, paths: Paths, checkout: Paths) -> Finished:
-    experiment = record.description["experiment"]
+def _train_again(described: Description, paths: Paths, checkout: Paths) -> Finished:
+    experiment, seed = described["experiment"], described["seed"]
     older = f"the commit that the record names makes records of another format; {_CODE_HERE}"
     if not checkout.params.exists():
         raise UserError(older)
     # Replace whole sections, so that no data file of another experiment stays.
     params = OmegaConf.load(checkout.params)
-    for section, value in {**experiment, "seeds": [record.seed]}.items():
+    for section, value in {**experiment, "seeds": [seed]}.items():
         params[section] = value
     write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
-    data = _data(from_experiment(experiment, record.seed), paths)
+    data = _data(from_experiment(experiment, seed), paths)
     python(checkout.root, "pipeline.stages.download", env=data)
     python(
         checkout.root,
         "pipeline.stages.train",
-        *("hydra/launcher=basic", "tracking.live=false", f"seed={record.seed}"),
+        *("hydra/launcher=basic", "tracking.live=false", f"seed={seed}"),
     )
     made = [path.parent for path in checkout.records.glob("*/manifest.json")]
     if len(made) != 1 or is_older(made[0]):
@@ -264,16 +284,34 @@ def _print(record: Finished, again: Finished, answers: Scores, answers_again: Sc
 def verify_share(path: Path, paths: Paths, folder: Path, options: argparse.Namespace) -> Level:
     """Compute every number of a shared zip again, and train one of its seeds or all.
 
-    Only the code in this folder is run.
+    Seeds that the share says failed are always trained. Only the code in this folder is run.
     """
     from pipeline.share.check import check  # takes seconds
 
     checked = check(path, paths, folder / "share")
     options.code_here = True
     reached = [checked.level]
-    for record in checked.records if options.all_seeds else checked.records[:1]:
+    for record in checked.made.records if options.all_seeds else checked.made.records[:1]:
         reached.append(verify_record(record, paths, folder / f"seed-{record.seed}", options))
+    for failed in checked.made.failed:
+        reached.append(verify_failure(failed, paths, Paths(folder / failed.folder.name)))
     return max(reached, key=lambda level: level.value)
+
+
+def verify_failure(record: Unfinished, paths: Paths, checkout: Paths) -> Level:
+    """Train a seed again that did not finish, and report whether it fails in the same way."""
+    assert record.description is not None
+    print(f"{record.folder.name} is said to have failed: {one_line(record.failure)}")
+    copy_code(paths.root, checkout.root, "params.yaml")
+    try:
+        _train_again(record.description, paths, checkout)
+    except StageFailed:
+        failed = [read_record(path.parent) for path in checkout.records.glob("*/failure.json")]
+        if [each.failure for each in failed if isinstance(each, Unfinished)] == [record.failure]:
+            print("  trained again, it fails in the same way")
+            return Level.SAME_BYTES
+    print("  trained again, it does not fail, or not in the same way")
+    return Level.DIFFERENT
 
 
 # --- the committed results ---------------------------------------------------------------------

@@ -127,13 +127,15 @@ def clone(folder: Path, target: Path, commit: str) -> None:
 
 
 def apply(folder: Path, patch: bytes) -> None:
-    """Apply a patch to the files of a clone, all of it or nothing.
+    """Apply a patch to the files in a folder, all of it or nothing.
+
+    Git refuses a patch of files elsewhere, or behind links.
 
     Raises:
         GitError: it does not fit exactly.
     """
     if patch:
-        git(folder, "apply", "--whitespace=nowarn", "-", stdin=patch)
+        _run(folder, "apply", "--whitespace=nowarn", "-", stdin=patch)
 
 
 def _run(folder: Path, *words: str, stdin: bytes = b"") -> bytes:

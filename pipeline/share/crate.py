@@ -2,7 +2,8 @@
 
 Convention: RO-Crate 1.1 with the profiles Process Run Crate 0.5, Workflow Run Crate 0.5 and
 Workflow RO-Crate 1.0. The workflow is `dvc.yaml`; an action is the training of one seed, or the
-evaluation of all. An identifier is a path or a fixed name, so the same share has the same metadata.
+evaluation of all. An identifier is a path, an address, or `#` with the kind and the name of a
+thing. So the same share has the same metadata, and no name can stand for something else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from rocrate.model import ContextEntity, DataEntity, Entity
 from rocrate.rocrate import ROCrate
@@ -128,7 +130,7 @@ def _license(crate: ROCrate, identifier: str | None) -> Entity | None:
 
 
 def _author(crate: ROCrate, author: Author) -> Entity:
-    identifier = author.address or "#" + re.sub(r"\W+", "-", author.name).strip("-")
+    identifier = author.address or f"#author-{quote(author.name)}"
     kind = "Person" if author.person else "Organization"
     return _add(crate, identifier, kind, name=author.name, url=author.address)
 
@@ -169,11 +171,11 @@ def _actions(crate: ROCrate, files: Mapping[str, bytes], subject: Subject) -> It
     dataset = subject.dataset
     # The data files are not in the share; their hashes identify them.
     parts = [
-        _add(crate, f"#{name}", "File", name=name, sha256=digest,
+        _add(crate, f"#file-{quote(name)}", "File", name=name, sha256=digest,
              encodingFormat="application/octet-stream")
         for name, digest in dataset.files.items()
     ]  # fmt: skip
-    data = _add(crate, f"#{dataset.name}", "Dataset", name=dataset.title, hasPart=parts,
+    data = _add(crate, f"#data-{dataset.name}", "Dataset", name=dataset.title, hasPart=parts,
                 description=dataset.source, license=_license(crate, dataset.license))  # fmt: skip
 
     def below(pattern: str) -> list[Entity]:

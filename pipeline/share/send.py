@@ -11,12 +11,14 @@ import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its
 import tempfile
 from pathlib import Path
 
-from pipeline.base.command import Words, given
+from pipeline.base.command import Words
+from pipeline.base.command import given as words_given
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.files import read_bytes, sha256, write_bytes
 from pipeline.base.paths import Paths, find_root
-from pipeline.share import contents
 from pipeline.share.archive import pack
+from pipeline.share.computed import METADATA, Contradiction, compute
+from pipeline.share.contents import LOCK, given
 
 
 def main() -> None:
@@ -27,11 +29,14 @@ def main() -> None:
         words.add_argument(
             "output", nargs="?", default="result.zip", type=Path, help="default: result.zip"
         )
-        output = words.parse_args(given()).output
+        output = words.parse_args(words_given()).output
         if output.suffix != ".zip":
             raise UserError(f"output = {output}: allowed is the name of a file that ends in .zip")
         content = share(Paths(find_root()))
-        write_bytes(output, content)
+        try:
+            write_bytes(output, content)
+        except OSError as error:
+            raise UserError(f"{output} cannot be written ({error.strerror})") from None
         print(f"{output}: {len(content) / 1e6:.1f} MB, SHA-256 {sha256(content)}")
 
 
@@ -43,17 +48,24 @@ def share(paths: Paths) -> bytes:
     Raises:
         UserError: a file is missing, or a result does not follow from the records.
     """
-    files, commit = contents.given(paths)
+    files, commit = given(paths)
+    renewed = "`dvc repro` makes it again"
     with tempfile.TemporaryDirectory() as folder:
-        checkout = contents.lay_out(files, paths, Path(folder))
-        made = contents.computed(files, commit, checkout)
-    for name, content in made.items():
+        try:
+            made = compute(files, commit, paths, Path(folder))
+        except Contradiction as error:
+            raise UserError(f"{error}; {renewed}") from None
+        files |= made.files
+        wrong = made.misfits(files)
+    for name, content in made.files.items():
         path = paths.root / name
         if name.startswith(("results/", "reports/")) and (
             not path.exists() or read_bytes(path) != content
         ):
-            raise UserError(f"{path} does not follow from the records; `dvc repro` makes it again")
-    return pack({**files, **made})
+            raise UserError(f"{path} does not follow from the records; {renewed}")
+    if wrong:
+        raise UserError(f"{paths.root / LOCK} does not fit {wrong[0]}; {renewed}")
+    return pack({**files, METADATA: made.metadata(files)})
 
 
 if __name__ == "__main__":

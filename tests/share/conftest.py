@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.paths import find_root
-from pipeline.share.contents import CODE, FILES
+from pipeline.share.contents import CODE, FILES, FOLDERS
 from pipeline.share.send import share
 from tests.conftest import NOT_LIVE, Checkout, copy_of
 
@@ -15,7 +15,7 @@ GIT = ("git", "-c", "user.name=A. Author", "-c", "user.email=a@example.org")
 
 
 def commit(checkout: Checkout, date: str = "2026-01-02T03:04:05+01:00") -> None:
-    for words in (["add", *CODE], ["commit", "--quiet", "--message", "all of it"]):
+    for words in (["add", *CODE, *FOLDERS], ["commit", "--quiet", "--message", "all of it"]):
         subprocess.run(
             [*GIT, *words],
             cwd=checkout.paths.root,

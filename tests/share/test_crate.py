@@ -16,7 +16,7 @@ from urllib3 import HTTPResponse
 
 from pipeline.base.files import sha256
 from pipeline.share.archive import pack, unpack
-from pipeline.share.contents import METADATA
+from pipeline.share.computed import METADATA
 
 # RO-Crate 1.1's context, as it was published (CC0).
 CONTEXT = Path(__file__).with_name("ro-crate-1.1-context.jsonld")
@@ -99,11 +99,11 @@ def test_each_seeds_run_has_its_inputs_and_outputs(entities: dict[str, dict[str,
     for seed in (0, 1):
         run = entities[f"#training-{seed}"]
         assert [each["@id"] for each in run["object"]] == [
-            "params.yaml", "#digits", f"#seed-{seed}"
+            "params.yaml", "#data-digits", f"#seed-{seed}"
         ]  # fmt: skip
         assert {"@id": f"runs/seed-{seed}/model.npz"} in run["result"]
         assert run["actionStatus"] == "http://schema.org/CompletedActionStatus"
-    data = entities["#digits"]
+    data = entities["#data-digits"]
     assert data["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
     assert all(len(entities[part["@id"]]["sha256"]) == 64 for part in data["hasPart"])
 

@@ -1,12 +1,15 @@
 """Sharing, checking and importing results: every forgery is detected."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.base.config import compose
 from pipeline.base.errors import UserError
@@ -27,11 +30,13 @@ from pipeline.records.record import (
 )
 from pipeline.share.archive import pack, unpack
 from pipeline.share.check import check
-from pipeline.share.contents import METADATA
+from pipeline.share.computed import METADATA
+from pipeline.share.contents import CHANGES, LOCK
 from pipeline.share.receive import take_in
 from pipeline.share.send import share
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.report import report
+from pipeline.verify import verify_failure
 from tests.conftest import AWKWARD, Checkout
 from tests.share.conftest import GIT
 
@@ -69,6 +74,23 @@ def reseal(files: Files, seed: int) -> None:
     files[f"runs/seed-{seed}/manifest.json"] = json_bytes({"sha256": hashes})
 
 
+def list_again(files: Files) -> None:
+    """Let lock file and metadata say what the share's results are now."""
+    lock = yaml.safe_load(files[LOCK])
+    for stage in lock["stages"].values():
+        for out in stage["outs"]:
+            if out["path"] in files:
+                out["size"] = len(files[out["path"]])
+                out["md5"] = hashlib.md5(files[out["path"]], usedforsecurity=False).hexdigest()
+    files[LOCK] = yaml.safe_dump(lock).encode()
+    metadata = json.loads(files[METADATA])
+    for entity in metadata["@graph"]:
+        if "contentSize" in entity:
+            content = files[entity["@id"]]
+            entity |= {"sha256": sha256(content), "contentSize": str(len(content))}
+    files[METADATA] = json_bytes(metadata)
+
+
 # --- what is shared ----------------------------------------------------------------------------
 
 
@@ -91,31 +113,68 @@ def test_the_same_result_gives_the_same_bytes(published: Checkout, shared: Path)
 def test_recorded_changes_stand_beside_the_code(published: Checkout, tmp_path: Path) -> None:
     changed = Checkout(Paths(tmp_path / "changed"))
     shutil.copytree(published.paths.root, changed.paths.root, symlinks=True)
-    module = changed.paths.root / "pipeline/results/figures.py"
+    module = changed.paths.root / "pipeline/share/send.py"
     module.write_text(module.read_text() + "\nCHANGED = 1\n")
     made = unpack(share(changed.paths), "result.zip")
-    assert b"+CHANGED = 1" in made["changes.patch"]
-    assert b"CHANGED = 1" not in made["code/pipeline/results/figures.py"]
+    assert b"+CHANGED = 1" in made[CHANGES]
+    assert b"CHANGED = 1" not in made["code/pipeline/share/send.py"]
     assert b"changes.patch" in made["README.md"]
+    (tmp_path / "received").mkdir()
+    assert checked(made, published, tmp_path / "received") is Level.SAME_BYTES
 
 
-def test_a_seed_that_failed_is_shared_as_one(published: Checkout, tmp_path: Path) -> None:
-    paths = Paths(tmp_path / "failed")
-    shutil.copytree(published.paths.root, paths.root, symlinks=True)
-    run = Record(paths.run(1))
+def fail(published: Checkout, root: Path, reason: str) -> Checkout:
+    """Return a copy of a published result in which seed 1 is said to have failed."""
+    shutil.copytree(published.paths.root, root, symlinks=True)
+    checkout = Checkout(Paths(root))
+    run = Record(checkout.paths.run(1))
     described = read_description(run.folder)
     shutil.rmtree(run.folder)
     run.begin(described)
-    run.fail("the loss is no number after epoch 1")
+    run.fail(reason)
+    shutil.rmtree(checkout.paths.figures)  # as DVC does
     for stage in (evaluate, report):
-        stage(compose(paths), paths)
-    files = unpack(share(paths), "result.zip")
+        stage(compose(checkout.paths), checkout.paths)
+    checkout.run("dvc", "commit", "--force", "--quiet", "train", "evaluate", "report")
+    return checkout
+
+
+def test_a_seed_that_failed_is_shared_as_one(published: Checkout, tmp_path: Path) -> None:
+    failed = fail(published, tmp_path / "failed", "the loss is no number after epoch 1")
+    files = unpack(share(failed.paths), "result.zip")
     assert b"1 of 2" in files["README.md"]
     entities = {each["@id"]: each for each in json.loads(files[METADATA])["@graph"]}
     assert entities["#training-1"]["actionStatus"].endswith("/FailedActionStatus")
     assert entities["#training-1"]["error"] == "the loss is no number after epoch 1"
     (tmp_path / "received").mkdir()
-    assert checked(files, Checkout(paths), tmp_path / "received") is Level.SAME_BYTES
+    assert checked(files, failed, tmp_path / "received") is Level.SAME_BYTES
+
+
+@pytest.mark.slow
+def test_a_seed_that_is_only_said_to_have_failed_is_found(
+    published: Checkout, tmp_path: Path
+) -> None:
+    failed = fail(published, tmp_path / "failed", "the loss is no number after epoch 1")
+    (tmp_path / "forged.zip").write_bytes(share(failed.paths))
+    done = failed.run("pipeline.verify", str(tmp_path / "forged.zip"), check=False)
+    assert done.returncode == Level.DIFFERENT.value
+    assert "seed-1 is said to have failed: the loss is no number after epoch 1" in done.stdout
+    assert "trained again, it does not fail, or not in the same way" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_seed_that_fails_again_is_confirmed(
+    make_checkout: Callable[[str], Checkout], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = make_checkout("here")
+    diverging = ("network.activation=identity", "network.output=identity",
+                 "training.cost=squared_error", "training.learning_rate=1e6")  # fmt: skip
+    here.train("seed=0", *diverging, check=False)
+    (folder,) = (path.parent for path in here.paths.records.glob("*/failure.json"))
+    record = read_record(folder)
+    assert isinstance(record, Unfinished)
+    assert verify_failure(record, here.paths, Paths(tmp_path / "again")) is Level.SAME_BYTES
+    assert "trained again, it fails in the same way" in capsys.readouterr().out
 
 
 def edit_a_result(root: Path) -> None:
@@ -138,13 +197,15 @@ def cite_nobody(root: Path) -> None:
     (root / "CITATION.cff").write_text("cff-version: 1.2.0\ntitle: a\nversion: 1\nlicense: MIT\n")
 
 
-def track_with(address: str) -> Callable[[Path], None]:
-    def change(root: Path) -> None:
-        params = root / "params.yaml"
-        params.write_text(params.read_text().replace("uri: null", f"uri: {address}"))
-        assert address in params.read_text()
+def forget_the_lock(root: Path) -> None:
+    lock = root / "dvc.lock"
+    lock.write_text(lock.read_text().replace("epochs: 2", "epochs: 3", 1))
 
-    return change
+
+def link_code(root: Path) -> None:
+    (root / "pipeline/link.py").symlink_to("/etc/passwd")
+    for words in (["add", "pipeline/link.py"], ["commit", "--quiet", "-m", "a link"]):
+        subprocess.run([*GIT, *words], cwd=root, check=True)
 
 
 def cite_no_address(root: Path) -> None:
@@ -169,10 +230,8 @@ def remove_git(root: Path) -> None:
         (remove_a_run, "seed-1 is missing"),
         (remove_the_citation, "CITATION.cff cannot be read"),
         (cite_nobody, "allowed is the Citation File Format 1.2.0 with title"),
-        (track_with("https://a:secret@example.org"), "params.yaml holds a password; allowed"),
-        (track_with("null # https://a:secret@example.org"), "params.yaml holds a password"),
-        (track_with("${oc.env:STORE,null}"), "params.yaml refers to other values"),
-        (track_with('"\\x24{oc.env:STORE,null}"'), "params.yaml refers to other values"),
+        (forget_the_lock, "dvc.lock does not fit training of train; `dvc repro`"),
+        (link_code, "^code/pipeline/link.py cannot be shared: allowed are files"),
         (cite_no_address, "CITATION.cff: repository-code = {.*: allowed is an address"),
         (forget_code, "^Makefile is not in commit [0-9a-f]{40}; commit all code"),
         (remove_git, "a share needs the commit of its code: .* is not a git checkout"),
@@ -187,7 +246,38 @@ def test_what_is_not_complete_is_not_shared(
     with pytest.raises(UserError, match=message) as caught:
         share(Paths(root))
     assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data_folder: /home/somebody/images",
+        "# on https://a:secret@example.org",
+        "tracking: {uri: 'https://a:secret@example.org', live: false}",
+        "tracking: {uri: '${oc.env:STORE,null}'}",
+    ],
+)
+def test_what_names_a_machine_or_a_user_is_not_shared(
+    line: str, published: Checkout, shared: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "named"
+    shutil.copytree(published.paths.root, root, symlinks=True)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    del params["tracking"]
+    (root / "params.yaml").write_text(f"{yaml.safe_dump(params)}{line}\n")
+    assert share(Paths(root)) == shared.read_bytes()
+
+
+@pytest.mark.parametrize("output", ["/proc/result.zip", "reports.zip"])
+def test_a_place_that_cannot_be_written_to_is_one_line(
+    published: Checkout, output: str, tmp_path: Path
+) -> None:
+    checkout = Checkout(Paths(tmp_path / "checkout"))
+    shutil.copytree(published.paths.root, checkout.paths.root, symlinks=True)
+    (checkout.paths.root / "reports.zip").mkdir()
+    done = checkout.run("pipeline.share.send", output, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(rf"error: {output} cannot be written \(.+\)\n", done.stderr)
 
 
 @pytest.mark.parametrize("output", ["seed=0", "params.yaml", "."])
@@ -219,6 +309,35 @@ def test_a_share_may_have_any_name(published: Checkout, shared: Path, tmp_path: 
     assert done.stderr.startswith("error: received is not a readable zip file")
 
 
+@pytest.mark.parametrize("option", ["--apply-changes", "--lecture", "--code-here"])
+def test_an_option_that_does_nothing_for_a_share_is_refused(
+    published: Checkout, shared: Path, option: str
+) -> None:
+    done = published.run("pipeline.verify", option, str(shared), check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {option}: allowed for ")
+    assert done.stderr.endswith(", not for a shared zip\n")
+
+
+def test_a_forged_lock_file_is_named(
+    files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = yaml.safe_load(files[LOCK])
+    stages = lock["stages"]
+    stages["train"]["cmd"] = "true"
+    stages["split"]["params"]["params.yaml"]["split"]["seed"] = 9
+    stages["encode"]["deps"][0]["size"] += 1
+    stages["report"]["outs"] = [
+        each for each in stages["report"]["outs"] if each["path"] != "reports/summary.md"
+    ]
+    files[LOCK] = yaml.safe_dump(lock).encode()
+    list_again(files)
+    assert checked(files, published, tmp_path) is Level.DIFFERENT
+    said = capsys.readouterr().out
+    start = "  dvc.lock: does not fit the share's files: data/raw/digits, split of split, "
+    assert f"{start}the command of train and 1 more\n" in said
+
+
 def test_forged_results_are_named_each_in_a_line(
     files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,7 +353,8 @@ def test_forged_results_are_named_each_in_a_line(
     del files["results/history.csv"]
     files["results/more.csv"] = b""
     assert checked(files, published, tmp_path) is Level.DIFFERENT
-    lines = capsys.readouterr().out.splitlines()[1:]
+    _, lock, *lines = capsys.readouterr().out.splitlines()
+    assert lock.startswith("  dvc.lock: does not fit the share's files: results/")
     assert sorted(lines) == sorted(
         [
             *(f"  {name}: does not follow from the records" for name in (*edited, METADATA)),
@@ -251,6 +371,7 @@ def test_rounding_in_a_result_is_told_from_forgery(
     *cells, value = history[2].split(",")
     history[2] = ",".join([*cells, repr(float(value) * (1 + 1e-14))])
     files["results/history.csv"] = ("\n".join(history) + "\n").encode()
+    list_again(files)
     assert checked(files, published, tmp_path) is Level.WITHIN_TOLERANCE
     assert "history.csv: the same numbers up to rounding" in capsys.readouterr().out
 
@@ -263,16 +384,24 @@ def flip(name: str) -> Callable[[Files], None]:
     return change
 
 
-def fail_too(files: Files) -> None:
-    files["runs/seed-0/failure.json"] = b"{}"
-
-
 def cite(**values: object) -> Callable[[Files], None]:
     return lambda files: files.__setitem__(
         "CITATION.cff",
         json.dumps(
             {"title": "T", "version": 1, "license": "MIT", "authors": [], **values}
         ).encode(),
+    )
+
+
+def patch(text: str) -> Callable[[Files], None]:
+    return lambda files: files.__setitem__(CHANGES, text.encode())
+
+
+def new(name: str, mode: str = "100644") -> str:
+    """Return a patch that makes a file, or a link."""
+    return (
+        f"diff --git a/{name} b/{name}\nnew file mode {mode}\n--- /dev/null\n+++ b/{name}\n"
+        "@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n"
     )
 
 
@@ -320,6 +449,11 @@ def other_training_code(files: Files) -> None:
     files["code/pipeline/network/training.py"] += b"\nEDITED = 1\n"
 
 
+def other_code_beside_no_changes(files: Files) -> None:
+    other_training_code(files)
+    files[CHANGES] = b""
+
+
 def no_python(files: Files) -> None:
     files["code/pipeline/network/training.py"] = b"(" * 100_000
 
@@ -341,8 +475,8 @@ def no_metadata(files: Files) -> None:
 
 
 REFUSED = {
-    "a flipped bit of a model": (flip("runs/seed-0/model.npz"), "seed-0/model.npz is not what"),
-    "a flipped bit of a history": (flip("runs/seed-0/history.jsonl"), "history.jsonl is not what"),
+    "a flipped bit of a model": (flip("runs/seed-0/model.npz"), "seed-0/model.npz was changed"),
+    "a flipped bit of a history": (flip("runs/seed-0/history.jsonl"), "history.jsonl was changed"),
     "a forged manifest": (flip("runs/seed-0/manifest.json"), "seed-0/manifest.json"),
     "a missing model": (remove("runs/seed-1/model.npz"), "seed-1/model.npz cannot be read"),
     "a missing manifest": (remove("runs/seed-1/manifest.json"), "runs/seed-1"),
@@ -357,7 +491,6 @@ REFUSED = {
         add("runs/seed-0/x.py"),
         "runs/seed-0/x.py does not belong in a share",
     ),
-    "a failure of a run that finished": (fail_too, "failure.json is of a run that finished"),
     "no authors": (cite(), "authors = .*: allowed is a list of at least one"),
     "an author who is the share": (
         cite(authors=[{"name": "A", "orcid": "./"}]),
@@ -379,12 +512,55 @@ REFUSED = {
     ),
     "other code": (
         describe_otherwise(lambda each: each.update(code="0" * 64)),
-        "trained by different code than code/ in the share",
+        "trained by different code than code/ and changes.patch",
     ),
-    "edited code": (other_training_code, "trained by different code than code/ in the share"),
-    "code that is none": (no_python, "trained by different code than code/ in the share"),
+    "edited code": (other_training_code, "trained by different code than code/ and changes.patch"),
+    "other code beside no changes": (
+        other_code_beside_no_changes,
+        "trained by different code than code/ and changes.patch",
+    ),
+    "changes that do not fit": (
+        patch("--- a/dvc.yaml\n+++ b/dvc.yaml\n@@ -1 +1 @@\n-a\n+b\n"),
+        "changes.patch does not fit code/",
+    ),
+    "changes elsewhere": (patch(new("../elsewhere.py")), "changes.patch does not fit code/"),
+    "changes of the root": (patch(new("/tmp/elsewhere.py")), "changes.patch does not fit code/"),
+    "changes of git's folder": (patch(new(".git/config")), "changes.patch does not fit code/"),
+    "changes that link": (
+        patch(new("pipeline/a.py", "120000")),
+        "changes.patch makes code/pipeline/a.py, which cannot be in a share",
+    ),
+    "changes that hide": (patch(new("pipeline/.a.py")), "changes.patch makes code/pipeline/.a.py"),
+    "changes of no text": (patch("GIT binary patch\nliteral 9\n"), "allowed are up to .* of text"),
+    "a hidden file": (add("code/pipeline/.git/config"), "does not belong in a share"),
+    "a repository": (add("code/pipeline/x/HEAD"), "does not belong in a share"),
+    "a file of a run that failed": (
+        add("runs/seed-0/failure.json"),
+        "is of a run that finished, runs/seed-0/failure.json of one not",
+    ),
+    "a run of two names": (add("runs/seed-00/model.npz"), "seed-00/model.npz is of a seed that"),
+    "other data": (
+        describe_otherwise(lambda each: each["data"].update({"train-labels": "0"})),  # type: ignore[attr-defined]
+        "runs/seed-0 was trained on other data",
+    ),
+    "another split": (
+        describe_otherwise(lambda each: each["preparation"].update(split="0")),  # type: ignore[attr-defined]
+        "runs/seed-0 was trained on another split",
+    ),
+    "a description of more": (
+        describe_otherwise(lambda each: each.update(more=1)),
+        "runs/seed-0 has a description with more",
+    ),
+    "a lock file that is none": (
+        lambda files: files.__setitem__(LOCK, b"stages: [1]"),
+        "dvc.lock or dvc.yaml is not as DVC writes it",
+    ),
+    "code that is none": (no_python, "trained by different code than code/ and changes.patch"),
     "another experiment": (of_another_experiment, "runs/seed-0 is of another experiment"),
-    "parameters from the environment": (ask_the_environment, "params.yaml refers to other values"),
+    "parameters from the environment": (
+        ask_the_environment,
+        "params.yaml: allowed is the experiment",
+    ),
     "parameters that are none": (no_params, "params.yaml"),
 }
 
@@ -468,7 +644,7 @@ def test_a_run_of_ones_own_that_is_not_complete_is_left_alone(
     published: Checkout, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checked = check(shared, published.paths, tmp_path / "scratch")
-    record, here = checked.records[0], Paths(tmp_path / "here")
+    record, here = checked.made.records[0], Paths(tmp_path / "here")
     begun = Record(here.records / record.identity)
     begun.begin(record.description)
     take_in(checked, here)
