@@ -1,6 +1,8 @@
 """Checkouts with something to mirror."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,8 +57,29 @@ def unmirrored(finished: Checkout, tmp_path: Path) -> Checkout:
     return checkout
 
 
+@pytest.fixture(scope="session")
+def complete(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a checkout with everything in its store."""
+    checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("complete"))
+    start_anew(checkout)
+    bring_up_to_date(checkout)
+    return checkout
+
+
+# Where MLflow's database names the folder of its artifacts.
+PLACES = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+}
+
+
 @pytest.fixture
-def mirrored(unmirrored: Checkout) -> Checkout:
-    """Return a copy of it of one's own, with everything in its store."""
-    bring_up_to_date(unmirrored)
-    return unmirrored
+def mirrored(complete: Checkout, tmp_path: Path) -> Checkout:
+    """Return a copy of it of one's own, whose store is as if it had been filled there."""
+    checkout = copy_of(complete.paths.root, tmp_path)
+    moved = (complete.paths.artifacts.as_uri(), checkout.paths.artifacts.as_uri())
+    with closing(sqlite3.connect(checkout.paths.store)) as store, store:
+        for table, column in PLACES.items():
+            store.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", moved)
+    return checkout
