@@ -81,7 +81,7 @@ def as_markdown(value: object) -> Markup:
     """Return a value as Markdown that shows it as plain text, in one line."""
     if isinstance(value, Markup):
         return value
-    text = printable(" ".join(str(value).split())).translate(MARKDOWN)
+    text = printable(re.sub(r"\s+", " ", str(value))).translate(MARKDOWN)
     # An underscore inside a word is no emphasis.
     return Markup(re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text))  # noqa: S704 - escaped above
 

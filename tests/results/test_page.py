@@ -30,6 +30,7 @@ def test_markdown_shows_a_name_as_it_is(name: str) -> None:
 
 def test_a_name_stays_in_its_line_and_its_code() -> None:
     assert as_markdown("a\n\n# b") == "a # b"
+    assert as_markdown(", ") == ", "
     assert as_markdown("\x1b[2J") == "\\\\x1b\\[2J"
     assert READER.render(code_span("a`<b>`")) == "<p><code>a'&lt;b&gt;'</code></p>\n"
 
