@@ -205,7 +205,7 @@ def _pages() -> dict[str, str]:
 
 def _accuracies(entry: dict[str, Any]) -> str:
     parts = ("train", "validation")
-    return ", ".join(f"{part} accuracy {entry[part]['accuracy']:.2%}" for part in parts)
+    return ", ".join(f"{part} accuracy {100 * entry[part]['accuracy']:.2f} %" for part in parts)
 
 
 if __name__ == "__main__":

@@ -268,13 +268,16 @@ def _print(record: Finished, again: Finished, answers: Scores, answers_again: Sc
     """Print how files, accuracies and weights compare."""
     for name in SEALED:
         same = record.hashes[name] == again.hashes[name]
-        print(f"  {name}: {'the same bytes' if same else 'other bytes'}")
+        print(f"  {name}: {'the same bytes' if same else 'different bytes'}")
     claimed = claims(record)
     for part in answers:
-        said = f"{claimed[part]['accuracy']:.4%}" if part in claimed else "nothing"
+        recorded, its_model, trained_again = (
+            f"{100 * scored[part]['accuracy']:.4f} %" if part in scored else "nothing"
+            for scored in (claimed, answers, answers_again)
+        )
         print(
-            f"  {part} images: the record says {said}, its model answers "
-            f"{answers[part]['accuracy']:.4%}, trained again {answers_again[part]['accuracy']:.4%}"
+            f"  {part} accuracy: {recorded} in the record, {its_model} by its model, "
+            f"{trained_again} trained again"
         )
     epoch = first_difference(record.history, again.history)
     if epoch is not None:

@@ -110,7 +110,7 @@ def test_a_record_comes_back_byte_for_byte_from_its_commit(in_git: Checkout) -> 
     assert f"trained in a fresh checkout of commit {commit}\n" in done.stdout
     assert "model.npz: the same bytes" in done.stdout
     for part in ("train", "validation", "test"):
-        says = rf"{part} images: the record says ([\d.]+%), its model answers \1"
+        says = rf"{part} accuracy: ([\d.]+ %) in the record, \1 by its model"
         assert re.search(says, done.stdout)
 
 
@@ -163,7 +163,7 @@ def test_code_that_computes_the_same_gives_the_same_bytes_and_is_named(copied: C
     path = copied.paths.root / "pipeline" / "network" / "costs.py"
     path.write_text(f"{path.read_text()}\nUNUSED = 1\n")
     done = verify(copied, only_record(copied).identity, "--code-here")
-    assert "description.json: other bytes" in done.stdout
+    assert "description.json: different bytes" in done.stdout
     assert "different, but without effect: code: " in done.stdout
 
 
@@ -176,7 +176,7 @@ def test_an_mlflow_run_comes_back_where_its_record_is_gone(copied: Checkout) -> 
     experiments = [e.experiment_id for e in client.search_experiments()]
     (run,) = client.search_runs(experiments, "tags.seed = '3'")
     done = verify(copied, run.info.run_id)
-    assert "test images: the record says " in done.stdout
+    assert "test accuracy: " in done.stdout
     verify(copied, "0" * 32, expected=2)
     # What the store hands out is a stranger's, too.
     (artifact,) = copied.paths.artifacts.rglob("origin.json")
@@ -301,8 +301,8 @@ def test_a_forged_model_or_history_is_found(in_git: Checkout, mailed: Finished) 
     folder = mailed.folder
     shutil.copytree(folder, folder.with_name("intact"))
     for change, words in (
-        (zeroed, "model.npz: other bytes"),
-        (better, "the record says 100.0000%"),
+        (zeroed, "model.npz: different bytes"),
+        (better, "100.0000 % in the record"),
     ):
         shutil.rmtree(folder)
         shutil.copytree(folder.with_name("intact"), folder)
@@ -350,7 +350,8 @@ def test_a_forged_test_result_is_found(in_git: Checkout, mailed: Finished) -> No
     add_test(mailed, {**mailed.test, "accuracy": accuracy + 0.012})
     done = verify(in_git, mailed.folder, expected=Level.DIFFERENT)
     assert (
-        f"the record says {accuracy + 0.012:.4%}, its model answers {accuracy:.4%}" in done.stdout
+        f"{100 * (accuracy + 0.012):.4f} % in the record, {100 * accuracy:.4f} % by its model"
+        in done.stdout
     )
 
 

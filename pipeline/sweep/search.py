@@ -48,7 +48,7 @@ def search(
     if path.exists():
         results = OmegaConf.load(path)
         best = [f"{key}={value}" for key, value in results.best_params.items()]
-        print(f"best: validation {results.best_value:.2%} with {' '.join(best)}\n{path}")
+        print(f"best: validation {100 * results.best_value:.2f} % with {' '.join(best)}\n{path}")
 
 
 def _never(_: DictConfig) -> None:
@@ -73,7 +73,7 @@ class _Trials:
         for number, job in enumerate(jobs, start=initial_job_idx + 1):
             state = read_record(job.record.folder)
             accuracy = state.validation_accuracy if isinstance(state, Finished) else None
-            result = "no result" if accuracy is None else f"validation {accuracy:.2%}"
+            result = "no result" if accuracy is None else f"validation {100 * accuracy:.2f} %"
             print(f"trial {number} of {self._trials}: {result}, {' '.join(job.words)}", flush=True)
             returned.append(
                 JobReturn(job.words, status=JobStatus.COMPLETED, _return_value=accuracy)

@@ -64,7 +64,7 @@ def _watch(jobs: Sequence[Job], console: Console, stop: threading.Event) -> None
                 if len(history) >= epochs:
                     accuracy = history[-1]["validation"]["accuracy"]
                     done = f"{epochs} epoch{'s' if epochs > 1 else ''}"
-                    say(f"{job.label}: {done}, validation {accuracy:.2%}")
+                    say(f"{job.label}: {done}, validation {100 * accuracy:.2f} %")
                     bars.remove_task(task)
                     bars.advance(all_seeds)
                     waiting.remove((job, task))

@@ -677,4 +677,4 @@ def test_an_edited_epoch_under_seals_that_fit_is_found_by_training(
     (tmp_path / "forged.zip").write_bytes(pack(files))
     done = published.run("pipeline.verify", str(tmp_path / "forged.zip"), check=False)
     assert done.returncode == Level.DIFFERENT.value
-    assert "history.jsonl: other bytes" in done.stdout
+    assert "history.jsonl: different bytes" in done.stdout
