@@ -47,7 +47,7 @@ SETTINGS = {
 }
 # sqlite's errors for a file that is damaged, or lacks MLflow's tables.
 NO_STORE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")
-LATER = "`pipeline track` mirrors later"
+LATER = "run `pipeline track` later"
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def held(uri: str | None, paths: Paths) -> Iterator[Store]:
     except NotMirrored:
         raise
     except Timeout:
-        raise NotMirrored(f"another process is mirroring right now; {LATER}") from None
+        raise NotMirrored(f"another process is writing to MLflow right now; {LATER}") from None
     except Exception as error:  # MLflow passes on the errors of its libraries
-        raise NotMirrored(f"nothing is mirrored to {where} ({one_line(error)}); {LATER}") from error
+        raise NotMirrored(f"nothing is written to {where} ({one_line(error)}); {LATER}") from error
 
 
 def connect(uri: str | None, paths: Paths) -> Store:

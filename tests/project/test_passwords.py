@@ -51,7 +51,7 @@ def test_a_tracking_servers_password_stays_in_params_yaml(checkout: Checkout) ->
     seen: list[list[str]] = []
     with watched_command_lines(seen):
         done = checkout.run("pipeline.stages.train", *SHORT)
-    assert "nothing is mirrored to http://***@127.0.0.1:9" in done.stderr
+    assert "nothing is written to http://***@127.0.0.1:9" in done.stderr
     track = checkout.run("pipeline.stages.track", check=False)
     assert "http://***@127.0.0.1:9" in track.stderr
     assert SECRET not in done.stdout + done.stderr + track.stdout + track.stderr

@@ -117,8 +117,8 @@ def test_training_continues_without_its_server(checkout: Checkout, free_port: in
         told = sweep.stderr.readline()
         # While it trains, not at its end.
         assert sweep.poll() is None
-    assert told.startswith(f"warning: nothing is mirrored to {uri} (")
-    assert told.endswith("`pipeline track` mirrors later; training continues\n")
+    assert told.startswith(f"warning: nothing is written to {uri} (")
+    assert told.endswith("run `pipeline track` later; training continues\n")
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def test_a_server_that_dies_is_reported_and_filled_later(
         assert sweep.stderr is not None
         told = sweep.stderr.readline()
         assert sweep.poll() is None
-        assert told.startswith("warning: nothing is mirrored to")
+        assert told.startswith("warning: nothing is written to")
         sweep.communicate(timeout=200)
         assert sweep.returncode == 0
     assert len(records(checkout)) == 2

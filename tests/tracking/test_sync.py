@@ -181,8 +181,8 @@ def test_a_server_that_is_away_is_told_in_one_line(mirrored: Checkout, free_port
     done = mirrored.run("pipeline.stages.track", f"tracking.uri={uri}", check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"nothing is mirrored to {uri}" in done.stderr
-    assert "`pipeline track` mirrors later" in done.stderr
+    assert f"nothing is written to {uri}" in done.stderr
+    assert "run `pipeline track` later" in done.stderr
 
 
 @pytest.mark.slow

@@ -590,7 +590,7 @@ def test_a_study_of_no_possible_name_is_refused(study: str, checkout: Checkout) 
 @pytest.mark.parametrize(
     ("uri", "code", "words"),
     [
-        ("sqlite:////proc/x.db", 1, "nothing is mirrored to sqlite:////proc/x.db"),
+        ("sqlite:////proc/x.db", 1, "nothing is written to sqlite:////proc/x.db"),
         ("sqlite:////nowhere/x.db", 1, "/nowhere is not a folder that can be written to"),
         ("sqlite:////tmp", 1, "/tmp is not a file"),
         ("sqlite:///params.yaml", 1, "is not a store of MLflow's"),
@@ -625,4 +625,4 @@ def test_a_store_that_is_locked_and_a_server_that_never_answers_are_told(
         done = unmirrored.run("pipeline.stages.track", uri, check=False)
     assert done.returncode == 1
     assert "does not answer yet" in done.stderr
-    assert "`pipeline track` mirrors later" in done.stderr
+    assert "run `pipeline track` later" in done.stderr
