@@ -21,8 +21,9 @@ from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, WIDTH, perc
 
 Accuracies = Mapping[str, Summary]
 MOST_TICKS, MOST_LETTERS = 40, 40  # below a figure
+LONGEST = 16  # letters of a class name; longer ones are shortened
 PART_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
-PART_LINES = {"train": "-", "validation": "--"}  # for printing in grey
+PART_LINES = {"train": ".-", "validation": ".--"}  # for printing in grey; dots for one epoch
 
 
 def learning_curves(
@@ -56,7 +57,7 @@ def learning_curves(
             axes.vlines(last, *test.ci95, color=colour, linewidth=3.5)
         if test.ci95_new_images is not None:
             axes.vlines(last, *test.ci95_new_images, color=colour, linewidth=1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter(percent)
     axes.set(xlabel="epoch", ylabel="accuracy", title=title)
     # Below the axes, where it covers no curve.
@@ -137,7 +138,7 @@ def confusion(counts: NDArray[np.float64], names: Sequence[str]) -> Figure:
                 color="white" if dark else GREY if row == column else "black",
             )
     _name_ticks(axes, names)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), map(_shortened, names))
     axes.grid(visible=False)
     axes.set(xlabel="answer", ylabel="true class", title="test set, mean over seeds")
     return figure
@@ -146,13 +147,23 @@ def confusion(counts: NDArray[np.float64], names: Sequence[str]) -> Figure:
 def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
     """Label an axis with class names: vertically if they are long, only some if they are many."""
     step = -(-len(names) // MOST_TICKS)
-    upright = 90 if sum(map(len, names)) > MOST_LETTERS else 0
-    axes.set_xticks(range(0, len(names), step), names[::step], rotation=upright)
+    labels = [_shortened(name) for name in names[::step]]
+    axes.set_xticks(range(0, len(names), step), labels, rotation=90 if _are_upright(names) else 0)
+
+
+def _are_upright(names: Sequence[str]) -> bool:
+    return sum(map(len, names)) > MOST_LETTERS
+
+
+def _shortened(name: str) -> str:
+    """Return a name with both of its ends, since the names of classes may begin alike."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[1 - half :]}"
 
 
 def class_scores(f1: NDArray[np.float64], names: Sequence[str]) -> Figure:
     """Draw the F1 score of each class: shape (seeds, classes)."""
-    figure, axes = subplots(2.7)
+    figure, axes = subplots(3.9 if _are_upright(names) else 2.7)
     classes = np.arange(f1.shape[1])
     for values in f1:
         axes.plot(classes, values, "o", color=BLUE, alpha=0.45, markersize=4)

@@ -127,7 +127,7 @@ class Results:
 def draw(results: Results) -> dict[str, Figure]:
     """Return the figures by file name without extension."""
     test, names = results.accuracies["test"], results.dataset.class_names
-    title = f"{results.config.study}: {test.n} of {test.declared} seeds"
+    title = f"{test.n} of {test.declared} seeds"
     applied = results.model.preprocessor.apply(results.sample)
     drawn = {
         "learning_curves": figures.learning_curves(

@@ -22,6 +22,7 @@ from pipeline.results.evaluation import (
     class_scores,
     confusion,
 )
+from pipeline.results.figures import confusion as confusion_figure
 from pipeline.results.figures import learning_curves
 from pipeline.results.statistics import summarise, summarise_right
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
@@ -196,6 +197,15 @@ def test_bands_stay_between_0_and_1() -> None:
     assert (heights.min(), heights.max()) == (0.0, 1.0)
     (legend,) = figure.legends
     assert "bands, thick bar: these images, new seeds" in legend.get_title().get_text()
+
+
+def test_long_class_names_are_shortened_and_stay_different() -> None:
+    names = [f"a rather long name of class {number}" for number in range(10)]
+    (axes,) = confusion_figure(np.eye(10), names).axes
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        texts = {label.get_text() for label in labels}
+        assert len(texts) == 10
+        assert max(map(len, texts)) == 16
 
 
 def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkout) -> None:
