@@ -145,7 +145,7 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
 
 
 def _folder(given: DictConfig) -> Path:
-    """Make the sweep's folder before any work, which its tables would be lost after."""
+    """Make the sweep's folder before any work: tables could not be saved without it."""
     folder = Path(str(given.hydra.sweep.dir))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from pipeline.base.config import compose
 from tests.conftest import Checkout
 
 SECRET = "tops3cret"
-# Nobody listens there: training goes on, and the reason is told.
+# Nobody listens there: training continues, and a warning gives the reason.
 ADDRESS = f"http://bob:{SECRET}@127.0.0.1:9"
 SHORT = ("training.epochs=1", "seed=0", "hydra/launcher=basic")
 
