@@ -283,7 +283,7 @@ class Comparison:
     def verdict(self) -> str:
         """The conclusion: larger, smaller, or why there is none."""
         if len(self.seeds) < fewest_pairs(self.comparisons):
-            return "n too small to call"
+            return "too few seeds"
         if self.p_holm > 1 - CONFIDENCE:
             return "no difference shown"
         return "larger" if self.mean_difference > 0 else "smaller"

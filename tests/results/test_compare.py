@@ -213,7 +213,7 @@ def test_five_pairs_are_too_few_for_a_verdict(swept: Checkout, tmp_path: Path) -
     rows = Path(sweep_of(checkout)) / "runs.csv"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
     done = compared(checkout, str(rows.parent))
-    assert "n too small to call (5 of at least 6)" in done.stdout
+    assert "too few seeds (5 of at least 6)" in done.stdout
 
 
 def test_records_and_folders_of_records_may_be_named(swept: Checkout) -> None:

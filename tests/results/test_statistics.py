@@ -183,7 +183,7 @@ def test_comparison_pairs_the_same_seeds_and_images() -> None:
     assert found.differences == (0.5, 0.25)
     assert found.mean_difference == 0.375
     assert found.effects == crossed(np.array([[0, 1, 1, 0], [1, 0, 0, 0]]))
-    assert found.verdict == "n too small to call"
+    assert found.verdict == "too few seeds"
 
 
 def test_comparison_of_six_clear_pairs() -> None:
@@ -200,7 +200,7 @@ def test_comparisons_are_adjusted_for_their_number() -> None:
     better = answers(*(0.9 + seed / 100 for seed in range(6)))
     found = compare_all({"better": better, "same": baseline}, baseline)
     assert (found["better"].p_holm, found["same"].p_holm) == (2 * 2 / 64, 1.0)
-    assert found["better"].verdict == "n too small to call"
+    assert found["better"].verdict == "too few seeds"
 
 
 def test_one_pair_has_no_interval() -> None:
