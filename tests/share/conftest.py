@@ -9,7 +9,7 @@ import pytest
 from pipeline.base.paths import find_root
 from pipeline.share.contents import CODE, FILES, FOLDERS
 from pipeline.share.send import share
-from tests.conftest import NOT_LIVE, Checkout, copy_of
+from tests.conftest import NOT_LIVE, Checkout, copy_of, reproduce
 
 GIT = ("git", "-c", "user.name=A. Author", "-c", "user.email=a@example.org")
 
@@ -42,7 +42,7 @@ def published(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory)
     checkout.declare(training={"epochs": 2}, seeds=[0, 1], tracking=NOT_LIVE)
     subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
     commit(checkout)
-    checkout.run("dvc", "repro", "--quiet", "report")
+    reproduce(checkout)
     assert all((root / name).exists() for name in FILES)
     return checkout
 
