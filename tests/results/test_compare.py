@@ -22,7 +22,8 @@ from pipeline.results.crossed import crossed as analysis
 from tests.conftest import Checkout, copy_of
 
 ENDS = ("seeds_low", "seeds_high", "images_low", "images_high")
-SHORT = ("training.epochs=2", "seed=range(6)")
+BASIC = "hydra/launcher=basic"
+SHORT = ("training.epochs=2", "seed=range(6)", BASIC)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def crossed(swept: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checko
     """Return a checkout with three splits by three seeds of one configuration."""
     checkout = copy_of(swept.paths.root, tmp_path_factory.mktemp("crossed"))
     shutil.rmtree(checkout.paths.sweeps)
-    checkout.train("training.epochs=2", "split.seed=range(3)", "seed=range(3)", "test=true")
+    checkout.train("training.epochs=2", "split.seed=range(3)", "seed=range(3)", "test=true", BASIC)
     return checkout
 
 
