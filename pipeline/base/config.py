@@ -8,7 +8,7 @@ a checked `Config`, or an error that names the key, its value and what is allowe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
@@ -19,11 +19,15 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    OmegaConfBaseException,
+)
 
 from pipeline.base.errors import UserError, describe
 from pipeline.base.masking import masked, one_line
-from pipeline.base.params import Params, read_params
+from pipeline.base.params import read_params
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import Data, dataset_of
 from pipeline.data.preprocessing import Preprocess
@@ -89,6 +93,7 @@ SECTIONS: dict[str, type[Any]] = {
     "network": Architecture,
     "training": Training,
 }
+NESTED = {**SECTIONS, "tracking": Tracking}
 
 
 def experiment(config: Config) -> dict[str, Any]:
@@ -108,6 +113,7 @@ def from_experiment(values: Any, seed: Any) -> Config:
     """
     if not isinstance(values, dict) or values.keys() != SECTIONS.keys():
         raise UserError(f"experiment: allowed is a mapping of {', '.join(SECTIONS)}")
+    # Without OmegaConf, which would resolve `${...}` in a stranger's record.
     for section, known in SECTIONS.items():
         names = [entry.name for entry in fields(known)]
         if not isinstance(values[section], dict) or values[section].keys() != set(names):
@@ -133,16 +139,14 @@ _read_tracking_uri_from(Paths(find_root()))
 
 
 def register(paths: Paths) -> None:
-    """Check `params.yaml` against the typed schema, and register it with Hydra as `params`.
+    """Check `params.yaml`, and register it with Hydra as `params`.
 
     Raises:
         UserError: `params.yaml` is missing or wrong; the message names line and column.
     """
     params = read_params(paths.params)
-    base = OmegaConf.structured(Config)
     try:
-        base.merge_with(params.values)
-        _refuse_missing(params)
+        base = _typed(params.values)
         if _has_password(base):
             # Hydra writes the composed configuration to files, which must not hold a password.
             base.tracking.uri = "${tracking_uri:}"
@@ -151,30 +155,36 @@ def register(paths: Paths) -> None:
     except (UserError, OmegaConfBaseException) as error:
         key = error.key if isinstance(error, UserError) else error.full_key
         raise UserError(f"{params.place(key or '')}: {describe(error)}") from None
-    ConfigStore.instance().store(name="params", node=base)
-
-
-def _refuse_missing(params: Params) -> None:
-    """Refuse a file that lacks a value of the experiment: defaults in the code do not count."""
-    for section, known in SECTIONS.items():
-        for entry in fields(known):
-            if entry.name not in params.values.get(section, {}):
-                key = f"{section}.{entry.name}"
-                raise UserError(f"{key} is missing: allowed is {allowed(key)}", key)
+    # Without types: a value of the wrong type is refused by `checked`, which names its key.
+    ConfigStore.instance().store(name="params", node=OmegaConf.to_container(base))
 
 
 def compose(paths: Paths, overrides: Sequence[str] = ()) -> Config:
     """Return the checked configuration: `params.yaml`, `conf/`, then `overrides`.
 
     Raises:
-        UserError: a value is out of its range, or a key is unknown.
-        hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: a value has the
-            wrong type, or an override cannot be read.
+        UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: an
+            override cannot be read, a key is unknown, or a value is not allowed.
     """
     if GlobalHydra.instance().is_initialized():
         return checked(composed(overrides))
     with started(paths):
         return checked(composed(overrides))
+
+
+@contextmanager
+def located_errors(config: Config, paths: Paths) -> Iterator[None]:
+    """Add line and column to an error about a value that `params.yaml` states."""
+    try:
+        yield
+    except UserError as error:
+        section, _, name = error.key.partition(".")
+        if not name or not paths.params.exists():
+            raise
+        params = read_params(paths.params)
+        if params.values[section].get(name) != getattr(getattr(config, section), name):
+            raise
+        raise UserError(f"{params.place(error.key)}: {error}", error.key) from None
 
 
 @contextmanager
@@ -189,13 +199,18 @@ def composed(overrides: Sequence[str]) -> DictConfig:
     """Return what Hydra composes; `params.yaml` has to be registered.
 
     Raises:
-        UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: an
-            override cannot be read, or does not fit.
+        UserError, hydra.errors.HydraException: an override cannot be read, or does not fit.
     """
     try:
         return hydra_compose("config", list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException):
-        raise
+    except HydraException as error:
+        cause = error.__cause__
+        key = str(getattr(cause, "full_key", ""))
+        if not key or key.startswith("hydra."):
+            raise
+        unknown = isinstance(cause, (ConfigKeyError, ConfigAttributeError))
+        text = f"{key}: unknown key" if unknown else " ".join(overrides)
+        raise UserError(f"{text}; allowed is {allowed(key)}", key) from None
     except Exception as error:  # Hydra crashes on some values, such as `data=0`
         for override in overrides if len(overrides) > 1 else ():
             composed([override])  # raises for the wrong one alone
@@ -207,7 +222,7 @@ def checked(given: DictConfig) -> Config:
     """Return the dataclass of a composed configuration, interpolations resolved, ranges checked.
 
     Raises:
-        UserError: see `compose`.
+        UserError, omegaconf.errors.OmegaConfBaseException: see `compose`.
     """
     if _has_password(given):
         raise UserError(
@@ -216,16 +231,47 @@ def checked(given: DictConfig) -> Config:
             "own MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), since Hydra writes "
             "command lines and conf/ into files"
         )
-    # Merge plain values: a merge of typed nodes would accept keys added with `+`.
     ours = OmegaConf.masked_copy(given, [str(key) for key in given if key != "hydra"])
-    plain = OmegaConf.to_container(ours, resolve=True)
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
+    plain: Any = OmegaConf.to_container(ours, resolve=True)
+    config = OmegaConf.to_object(_typed(plain))
     assert isinstance(config, Config)
     check(config)
     return config
 
 
-def _has_password(given: Any) -> bool:
+def _typed(values: Mapping[str, Any]) -> DictConfig:
+    """Return plain values, converted to the types of `Config`.
+
+    Raises:
+        UserError: a key is unknown, a value cannot be converted, or one of the experiment is
+            missing: defaults in the code do not count.
+    """
+    typed = OmegaConf.structured(Config)
+    for section, entries in values.items():
+        if section in NESTED and isinstance(entries, dict):
+            typed[section] = OmegaConf.structured(NESTED[section])
+            for name, value in entries.items():
+                _put(typed[section], name, value, f"{section}.{name}")
+        else:
+            _put(typed, section, entries, str(section))
+    for section, known in SECTIONS.items():
+        for entry in fields(known):
+            if entry.name not in values.get(section, {}):
+                key = f"{section}.{entry.name}"
+                raise UserError(f"{key} is missing: allowed is {allowed(key)}", key)
+    return typed
+
+
+def _put(typed: DictConfig, name: str, value: Any, key: str) -> None:
+    if name not in {*typed.keys()}:
+        raise UserError(f"{key}: unknown key; allowed is {allowed(key)}", key)
+    try:
+        typed[name] = value
+    except OmegaConfBaseException:
+        _refuse(key, value, allowed(key))
+
+
+def _has_password(given: DictConfig) -> bool:
     """Tell whether the tracking address itself holds a password, not a variable's name."""
     tracking = given.get("tracking")
     if not isinstance(tracking, DictConfig) or OmegaConf.is_interpolation(tracking, "uri"):
@@ -280,7 +326,7 @@ def allowed(key: str) -> str:
             break
         if "range" in names[part].metadata:
             return str(names[part].metadata["range"].allowed)
-        known = {**SECTIONS, "tracking": Tracking}.get(part, known)
+        known = NESTED.get(part, known)
     return f"one of {', '.join(entry.name for entry in fields(known))}"
 
 

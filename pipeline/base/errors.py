@@ -17,12 +17,8 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from pipeline.base.masking import masked, one_line, printable
-
-if TYPE_CHECKING:
-    from omegaconf.errors import OmegaConfBaseException
+from pipeline.base.masking import masked, printable
 
 
 class UserError(Exception):
@@ -75,7 +71,7 @@ def one_line_errors() -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """Return one line that says what is wrong, without a traceback."""
-    from hydra.errors import MissingConfigException, OverrideParseException
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, OverrideParseException):
@@ -87,11 +83,9 @@ def describe(error: BaseException) -> str:
         group, _, name = error.missing_cfg_file.rpartition("/")
         options = ", ".join(error.options or ["none"])
         return f"{group}={name}: allowed is one of {options}{_extra(error.missing_cfg_file)}"
-    root = error
-    while root.__cause__ is not None and not isinstance(root, OmegaConfBaseException):
-        root = root.__cause__
-    if isinstance(root, OmegaConfBaseException) and root.full_key:
-        return _unfitting(root)
+    cause = error.__cause__ if isinstance(error, HydraException) else error
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return f"{cause.full_key}: {str(cause.msg).strip().splitlines()[0]}"
     # Hydra appends its search path, over many lines.
     text = " ".join(str(error).partition("Config search path")[0].split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -102,21 +96,6 @@ def describe(error: BaseException) -> str:
         last = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{last.line} ({last.filename}, line {last.lineno})"
     return f"{text or 'no message'} [{type(error).__name__}; HYDRA_FULL_ERROR=1 shows where]"
-
-
-def _unfitting(error: OmegaConfBaseException) -> str:
-    """Return what is wrong with a key or the type of its value, and what is allowed."""
-    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
-
-    from pipeline.base.config import allowed  # which imports this module
-
-    key = str(error.full_key)
-    if not key.startswith("hydra."):
-        if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-            return f"{key}: unknown key; allowed is {allowed(key)}"
-        if isinstance(error, ValidationError):
-            return f"{key} = {one_line(error.value)}: allowed is {allowed(key)}"
-    return f"{key}: {str(error.msg).strip().splitlines()[0]}"
 
 
 # Hydra's plugins that need an optional package, and the extra that installs it.

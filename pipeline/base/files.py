@@ -251,6 +251,8 @@ def _parse_npy(content: bytes) -> NDArray[Any]:
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("an array is not in NumPy's format 1.0")
     shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise ValueError("an array holds Python objects")
     if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
         raise ValueError(f"an array of shape {shape} and {dtype} has other bytes")
     stream.seek(0)

@@ -5,14 +5,13 @@ DVC's own YAML library reads it, so that `010` or `no` means the same to both.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node
 from ruamel.yaml.reader import ReaderError
 
 from pipeline.base.errors import UserError
@@ -31,18 +30,13 @@ class Params(NamedTuple):
     document: Node
 
     def place(self, key: str) -> str:
-        """Return file, line and column of a key such as `seeds[1]`, or of its parent."""
-        node = self.document
-        mark = node.start_mark
-        for part in re.findall(r"[^.\[\]]+", key):
-            entries = []
-            if isinstance(node, MappingNode):
-                entries = [(name, value) for name, value in node.value if name.value == part]
-            elif isinstance(node, SequenceNode) and part.isdecimal():
-                entries = [(value, value) for value in node.value[int(part) :][:1]]
-            if not entries:
-                break
-            mark, node = entries[0][0].start_mark, entries[0][1]
+        """Return file, line and column of a key such as `training.epochs`, or of its parent."""
+        node, mark = self.document, self.document.start_mark
+        for part in key.split("."):
+            children = node.value if isinstance(node, MappingNode) else []
+            for name, value in children:
+                if name.value == part:
+                    node, mark = value, name.start_mark
         return _place(self.path, mark.line, mark.column)
 
 

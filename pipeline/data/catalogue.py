@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_yaml
-from pipeline.network.settings import allow, several, whole
+from pipeline.network.settings import allow
 
 MNIST_FILES = (
     "train-images-idx3-ubyte",
@@ -74,10 +74,10 @@ class Dataset:
         """The word for its examples, in the plural."""
         return "images" if self.image_shape else "examples"
 
-    def files_of(self, part: str) -> tuple[str, str]:
+    def files_of(self, part: str) -> list[str]:
         """Return the files of a part, "train" or "test": inputs, then labels."""
-        names = [name for name in self.files if is_npz(name) or _part(name) == part]
-        return min(names, key=_holds_labels), max(names, key=_holds_labels)
+        roles = (f"x_{part}", f"y_{part}")
+        return sorted((n for n in self.files if is_npz(n) or role(n) in roles), key=role)
 
 
 def is_npz(name: str) -> bool:
@@ -85,12 +85,9 @@ def is_npz(name: str) -> bool:
     return name.removesuffix(".gz").endswith(".npz")
 
 
-def _part(name: str) -> str:
-    return "train" if "train" in name else "test"
-
-
-def _holds_labels(name: str) -> bool:
-    return "labels" in name
+def role(name: str) -> str:
+    """Return what an IDX file of this name holds, as arrays of `.npz` files are called."""
+    return f"{'y' if 'labels' in name else 'x'}_{'train' if 'train' in name else 'test'}"
 
 
 def _dataset(name: str, *, classes: list[str], **entry: Any) -> Dataset:
@@ -106,6 +103,7 @@ DATASETS = {
 
 # A label is stored in one byte.
 MOST_CLASSES = 256
+LARGEST_SIZE = 10**6
 
 
 def _are_files(value: Any) -> bool:
@@ -117,8 +115,7 @@ def _are_files(value: Any) -> bool:
         return False
     if any(map(is_npz, value)):
         return len(value) == 1
-    roles = sorted((_part(name), _holds_labels(name)) for name in value)
-    return roles == [("test", False), ("test", True), ("train", False), ("train", True)]
+    return sorted(map(role, value)) == ["x_test", "x_train", "y_test", "y_train"]
 
 
 def _are_classes(value: Any) -> bool:
@@ -130,8 +127,14 @@ def _are_classes(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
+    return type(value) is str and bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", value))
+
+
+def _is_shape(value: Any) -> bool:
     return (
-        type(value) is str and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", value) is not None
+        type(value) is list
+        and len(value) in (1, 2)
+        and all(type(size) is int and 1 <= size <= LARGEST_SIZE for size in value)
     )
 
 
@@ -158,7 +161,14 @@ class Data:
         default=None,
         metadata=allow(f"a list of 2 to {MOST_CLASSES} different names", _are_classes),
     )
-    shape: list[int] | None = field(default=None, metadata=several(whole(1, 10**6), [28, 28]))
+    shape: list[int] | None = field(
+        default=None,
+        metadata=allow(
+            "[height, width] for images, such as [28, 28], or [n] for vectors of n features, each "
+            f"number from 1 to {LARGEST_SIZE}",
+            _is_shape,
+        ),
+    )
 
 
 OWN = ("files", "classes", "shape")

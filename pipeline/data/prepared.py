@@ -16,15 +16,15 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.config import Config, experiment
+from pipeline.base.config import Config, experiment, located_errors
 from pipeline.base.errors import UserError
 from pipeline.base.files import arrays_digest, canonical_json, read_npz, write_npz
 from pipeline.base.paths import Paths
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.onehot import one_hot
-from pipeline.data.preprocessing import AffineMap, fit
-from pipeline.data.raw import Examples, read_examples, read_labels
-from pipeline.data.split import SplitIndices, draw, refuse_overlap
+from pipeline.data.preprocessing import AffineMap, Fitted, fit
+from pipeline.data.raw import Examples, read_examples
+from pipeline.data.split import SplitIndices, draw
 
 # The sections that the artefacts depend on.
 SPLIT = ("data", "split")
@@ -45,24 +45,10 @@ class Part(NamedTuple):
     one_hot: NDArray[np.uint8]
 
 
-class Preparation(NamedTuple):
-    """The results of the stages before training."""
-
-    split: SplitIndices
-    preprocessor: AffineMap
-
-    def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each, for a run's identity."""
-        return {
-            "split": self.split.digest(),
-            "preprocessor": arrays_digest(self.preprocessor.arrays()),
-        }
-
-
 class Prepared:
-    """The data of a configuration; each part is read on first access.
+    """The data of a configuration; files are read on first access.
 
-    Access raises `UserError` if a file is missing or damaged, or has too few examples.
+    Access raises `UserError` if a file is missing or damaged, or does not fit the configuration.
 
     Args:
         config: the configuration.
@@ -73,49 +59,57 @@ class Prepared:
         self.config, self.paths = config, paths
         self.dataset = dataset_of(config.data)
 
-    def check(self) -> None:
-        """Read all files, so that unusable data are refused before any work."""
-        self.split, self.training_file, self.test  # noqa: B018
-
-    def labels(self, part: str) -> NDArray[np.uint8]:
-        """Return all labels of a part of the data set, "train" or "test"."""
-        return read_labels(self.dataset, self.paths, part)
-
     @cached_property
-    def training_file(self) -> Examples:
-        """All examples of the training file, used or not."""
-        return read_examples(self.dataset, self.paths, "train")
+    def files(self) -> dict[str, Examples]:
+        """All examples of the data set's parts, "train" and "test", used or not."""
+        return read_examples(self.dataset, self.paths)
 
     @property
     def split(self) -> SplitIndices:
         """Indices of the training and validation examples: the split stage's, or drawn here."""
-        return self._once(SPLIT, self._split)
+        return self._once(SPLIT, self.paths.split_indices, SplitIndices.from_arrays, self.draw)
 
     @property
     def preprocessor(self) -> AffineMap:
         """The preprocessor: the preprocess stage's, or fitted here."""
-        return self._once(PREPROCESS, self._preprocessor)
+        path, fitted = self.paths.preprocessor, lambda: self.fit().map
+        return self._once(PREPROCESS, path, AffineMap.from_arrays, fitted)
 
     @property
-    def preparation(self) -> Preparation:
-        """Split and preprocessor."""
-        return Preparation(self.split, self.preprocessor)
+    def preparation(self) -> dict[str, str]:
+        """The SHA-256 of split and preprocessor, for a run's identity."""
+        return digests(self.split, self.preprocessor)
 
     @cached_property
     def train(self) -> Part:
         """The training examples."""
-        return self._part("train", self.training_file, self.split.train)
+        return self._part("train", self.files["train"], self.split.train)
 
     @cached_property
     def validation(self) -> Part:
         """The validation examples."""
-        return self._part("validation", self.training_file, self.split.validation)
+        return self._part("validation", self.files["train"], self.split.validation)
 
     @cached_property
     def test(self) -> Part:
         """The test examples: the first of the test file."""
-        file = read_examples(self.dataset, self.paths, "test")
-        return self._part("test", file, slice(self.config.split.test))
+        return self._part("test", self.files["test"], slice(self.config.split.test))
+
+    def draw(self) -> SplitIndices:
+        """Draw the training and validation examples, after a check of all sizes."""
+        wanted, most = self.config.split.test, len(self.files["test"].labels)
+        with located_errors(self.config, self.paths):
+            if wanted > most:
+                raise UserError(
+                    f"split.test = {wanted}: allowed is 1 to {most}, the examples of the test file",
+                    "split.test",
+                )
+            return draw(self.files["train"].labels, self.config.split)
+
+    def fit(self) -> Fitted:
+        """Fit the preprocessor to the training examples."""
+        with located_errors(self.config, self.paths):
+            return fit(self.train.raw, **asdict(self.config.preprocess))
 
     def save(self, path: Path, sections: tuple[str, ...], arrays: Any) -> None:
         """Write an artefact, and the sections of the configuration that it depends on."""
@@ -127,33 +121,20 @@ class Prepared:
         wanted = made_for(self.config, sections)
         return arrays if str(arrays.get("made_for")) == str(wanted) else None
 
-    def _once(self, sections: tuple[str, ...], make: Callable[[], Kept]) -> Kept:
-        """Return the result of `make`, cached for the next seed of the same configuration."""
+    def _once(
+        self,
+        sections: tuple[str, ...],
+        path: Path,
+        parse: Callable[[dict[str, NDArray[Any]]], Kept],
+        make: Callable[[], Kept],
+    ) -> Kept:
+        """Return what a stage has saved, or make it; cached for the configuration's next seed."""
         key = f"{self.paths.root} {made_for(self.config, sections)}"
         if key not in _kept:
-            _kept[key] = make()
+            stored = self._saved(path, sections)
+            _kept[key] = make() if stored is None else parse(stored)
         kept: Kept = _kept[key]
         return kept
-
-    def _split(self) -> SplitIndices:
-        wanted, most = self.config.split.test, len(self.labels("test"))
-        if wanted > most:
-            raise UserError(
-                f"split.test = {wanted}: allowed is 1 to {most}, the examples of the test file",
-                "split.test",
-            )
-        stored = self._saved(self.paths.split_indices, SPLIT)
-        if stored is None:
-            return draw(self.labels("train"), self.config.split)
-        indices = SplitIndices(stored["train"], stored["validation"])
-        refuse_overlap(indices)
-        return indices
-
-    def _preprocessor(self) -> AffineMap:
-        stored = self._saved(self.paths.preprocessor, PREPROCESS)
-        if stored is None:
-            return fit(self.train.raw, **asdict(self.config.preprocess)).map
-        return AffineMap.from_arrays(stored)
 
     def _part(self, name: str, file: Examples, chosen: Any) -> Part:
         labels = file.labels[chosen]
@@ -166,6 +147,11 @@ class Prepared:
 
 Kept = TypeVar("Kept")
 _kept: dict[str, Any] = {}
+
+
+def digests(split: SplitIndices, preprocessor: AffineMap) -> dict[str, str]:
+    """Return the SHA-256 of a split and a preprocessor, by name."""
+    return {"split": split.digest(), "preprocessor": arrays_digest(preprocessor.arrays())}
 
 
 def load(config: Config, paths: Paths) -> Prepared:

@@ -7,13 +7,16 @@ map x ↦ (x − shift) · scale [· matrix].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pipeline.base.errors import UserError
 from pipeline.network.activations import Array
 from pipeline.network.settings import number, one_of
 
@@ -21,6 +24,8 @@ Float64 = NDArray[np.float64]
 # Rows converted to float64 at a time.
 BLOCK = 2000
 PIXEL_UNIT = 255.0
+# A smaller standard deviation counts as none: its inverse would not fit into float32.
+SMALLEST_DEVIATION = 1e-19
 
 
 class Moments(NamedTuple):
@@ -41,11 +46,8 @@ def moments(X: NDArray[Any], unit: float = 1.0) -> Moments:
         X: shape (N, n).
         unit: the raw value that becomes 1.
     """
-    N, n = X.shape
-    total, squares = np.zeros(n), np.zeros(n)
-    for block in _differences(X):
-        total += block.sum(axis=0)
-        squares += np.einsum("ij,ij->j", block, block)
+    N = len(X)
+    total, squares = _sums(X, lambda block: np.einsum("ij,ij->j", block, block))
     variance = np.maximum(N * squares - total * total, 0.0) / float(N) ** 2
     return Moments((N * X[0].astype(np.float64) + total) / N / unit, variance / unit**2)
 
@@ -57,18 +59,25 @@ def covariance(X: NDArray[Any], unit: float = 1.0) -> Float64:
         X: shape (N, n).
         unit: the raw value that becomes 1.
     """
-    N, n = X.shape
-    total, products = np.zeros(n), np.zeros((n, n))
-    for block in _differences(X):
-        total += block.sum(axis=0)
-        products += block.T @ block
+    N = len(X)
+    total, products = _sums(X, lambda block: block.T @ block)
     return (N * products - np.outer(total, total)) / float(N) ** 2 / unit**2
 
 
-def _differences(X: NDArray[Any]) -> Iterator[Float64]:
-    """Yield X minus its first row, in blocks of rows; so large means cost no digits."""
-    for start in range(0, len(X), BLOCK):
-        yield X[start : start + BLOCK].astype(np.float64) - X[0].astype(np.float64)
+def _sums(X: NDArray[Any], of_rows: Callable[[Float64], Float64]) -> tuple[Float64, Float64]:
+    """Return the sums, over all rows, of X minus its first row and of a function of that.
+
+    Differences keep all digits, however large the mean is. Blocks of rows are computed on two cores
+    and added in order.
+    """
+
+    def sums(start: int) -> tuple[Float64, Float64]:
+        block = X[start : start + BLOCK].astype(np.float64) - X[0].astype(np.float64)
+        return block.sum(axis=0), of_rows(block)
+
+    with ThreadPoolExecutor(2) as pool:
+        blocks = pool.map(sums, range(0, len(X), BLOCK))
+        return reduce(lambda one, other: (one[0] + other[0], one[1] + other[1]), blocks)
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,11 @@ class AffineMap:
 
     def apply(self, X: NDArray[Any], dtype: DTypeLike = np.float64) -> Array:
         """Return inputs for a network: shape (N, n), or (N, k) with a matrix."""
-        scaled = np.subtract(X, self.shift.astype(dtype), dtype=np.dtype(dtype))
-        scaled *= self.scale.astype(dtype)
+        # Features may be far from zero: in float32, their differences would lose all digits.
+        exact = np.dtype(dtype if X.dtype == np.uint8 else np.float64)
+        scaled = np.subtract(X, self.shift.astype(exact), dtype=exact)
+        scaled *= self.scale.astype(exact)
+        scaled = scaled.astype(dtype, copy=False)
         return scaled if self.matrix is None else scaled @ self.matrix.astype(dtype)
 
     def arrays(self) -> dict[str, Float64]:
@@ -146,7 +158,8 @@ def standardise(X: NDArray[Any], unit: float, *, statistics: str = "scalar") -> 
     """Return X_n = (X − μ) / σ, equation (20).
 
     A feature that is constant in the training set is centred and not divided: its σ is 0, and
-    dividing by a small number instead would make other values in the test set huge.
+    dividing by a small number instead would make other values in the test set huge. A smaller σ
+    than `SMALLEST_DEVIATION` counts as 0.
 
     Args:
         X: the training set, shape (N, n).
@@ -156,10 +169,13 @@ def standardise(X: NDArray[Any], unit: float, *, statistics: str = "scalar") -> 
     each = moments(X, unit)
     mean, variance = STATISTICS[statistics](each)
     deviation = np.sqrt(variance)
-    divisor = np.where(deviation > 0, deviation, 1.0)
-    constant = int(np.count_nonzero(each.variance == 0))
+    divisor = np.where(deviation > SMALLEST_DEVIATION, deviation, 1.0)
     fitted = AffineMap(mean * unit, 1 / (divisor * unit))
-    return Fitted(fitted, constant, weakest=float(np.min(divisor)))
+    return Fitted(fitted, _constant(each.variance), weakest=float(np.min(divisor)))
+
+
+def _constant(variance: Float64) -> int:
+    return int(np.count_nonzero(variance <= SMALLEST_DEVIATION**2))
 
 
 # The whitening matrix, from the matrix that turns the data to their principal axes U.
@@ -181,20 +197,29 @@ def whiten(X: NDArray[Any], unit: float, *, rotation: str = "pca", epsilon: floa
         rotation: a name in `ROTATIONS`: "pca" leaves the data along the principal axes, "zca"
             rotates them back, · Uᵀ.
         epsilon: ε, in units.
+
+    Raises:
+        UserError: the training examples are all the same.
     """
     C = covariance(X, unit)
     # The SVD, as on the slide; eigh would give small negative eigenvalues.
     U, s, _ = np.linalg.svd(C, hermitian=True)
-    floor = float(s[0]) * len(s) * float(np.finfo(np.float64).eps)
+    rounding = float(s[0]) * len(s) * float(np.finfo(np.float64).eps)
+    floor = max(rounding, SMALLEST_DEVIATION**2)
     kept = s > floor
+    if not kept.any():
+        raise UserError(
+            "preprocess.method = whiten: allowed is raw or standardise, since the training "
+            "examples are all the same",
+            "preprocess.method",
+        )
     U, s = U[:, kept], s[kept]
     # A singular vector's sign is arbitrary: its largest entry is positive here.
     U = U * np.sign(U[np.abs(U).argmax(axis=0), np.arange(len(s))])
     matrix = ROTATIONS[rotation](U / (np.sqrt(s) + epsilon) / unit, U)
-    constant = int(np.count_nonzero(C.diagonal() == 0))
     fitted = AffineMap(moments(X, unit).mean * unit, np.ones(()), matrix)
     null = int(np.count_nonzero(~kept))
-    return Fitted(fitted, constant, null, floor, float(np.sqrt(s[-1])) if len(s) else 1.0)
+    return Fitted(fitted, _constant(C.diagonal()), null, floor, float(np.sqrt(s[-1])))
 
 
 class Method(NamedTuple):
@@ -247,6 +272,7 @@ def fit(X: NDArray[Any], *, method: str, unit: float | None = None, **options: A
 
     Raises:
         KeyError: there is no such method.
+        UserError: the method cannot be fitted to these examples.
     """
     if unit is None:
         unit = PIXEL_UNIT if X.dtype == np.uint8 else 1.0

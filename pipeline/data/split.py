@@ -5,7 +5,7 @@ Convention: indices are sorted and count the examples of the training file from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,26 +26,69 @@ class SplitIndices(NamedTuple):
     train: Indices
     validation: Indices
 
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Indices]) -> SplitIndices:
+        """Return the split that was saved.
+
+        Raises:
+            UserError: an example is in both parts.
+        """
+        indices = cls(arrays["train"], arrays["validation"])
+        both = np.intersect1d(*indices)
+        if len(both):
+            raise UserError(
+                f"{len(both)} examples are in both the training and the validation set, such as "
+                f"number {both[0]}"
+            )
+        return indices
+
     def digest(self) -> str:
         """Return the SHA-256 of the indices, as little-endian 32-bit numbers, train first."""
         return sha256(b"".join(part.astype("<u4").tobytes() for part in self))
 
 
 def stratified(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
-    """Draw at random, with the same share of each class in both parts."""
-    from sklearn.model_selection import train_test_split
+    """Draw at random, with the same share of each class in both parts.
 
-    try:
-        drawn = train_test_split(
-            np.arange(len(labels), dtype=np.uint32),
-            train_size=train,
-            test_size=validation,
-            stratify=labels,
-            random_state=seed,
+    The same examples as scikit-learn's `train_test_split` with `stratify`, whose import takes
+    longer than all else here.
+    """
+    rng = np.random.RandomState(seed)
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        raise UserError(
+            f"split.method = stratified: label {classes[counts.argmin()]} has only one example; "
+            "allowed are two or more of each class, or split.method = first",
+            "split.method",
         )
-    except ValueError as error:
-        raise UserError(f"split.method = stratified: {error}", "split.method") from None
-    return np.sort(drawn[0]), np.sort(drawn[1])
+    for name, size in (("train", train), ("validation", validation)):
+        if size < len(classes):
+            raise UserError(
+                f"split.{name} = {size}: allowed are {len(classes)} or more, one of each class, or "
+                "split.method = first",
+                f"split.{name}",
+            )
+    in_train = _shares(counts, train, rng)
+    in_validation = _shares(counts - in_train, validation, rng)
+    parts: tuple[list[Indices], list[Indices]] = ([], [])
+    for label, n, m in zip(classes, in_train, in_validation, strict=True):
+        drawn = rng.permutation(np.flatnonzero(labels == label).astype(np.uint32))
+        parts[0].append(drawn[:n])
+        parts[1].append(drawn[n : n + m])
+    return np.sort(np.concatenate(parts[0])), np.sort(np.concatenate(parts[1]))
+
+
+def _shares(counts: NDArray[np.int64], total: int, rng: np.random.RandomState) -> NDArray[np.int64]:
+    """Divide `total` in the proportions of `counts`; rounding up is drawn among equal rests."""
+    exact = counts / counts.sum() * total
+    shares = np.floor(exact).astype(np.int64)
+    rests = exact - shares
+    for rest in np.unique(rests)[::-1]:
+        missing = total - int(shares.sum())
+        if missing > 0:
+            (equal,) = np.nonzero(rests == rest)
+            shares[rng.choice(equal, size=min(len(equal), missing), replace=False)] += 1
+    return shares
 
 
 def first(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
@@ -90,20 +133,4 @@ def draw(labels: Labels, split: Split) -> SplitIndices:
             "split.train",
         )
     drawn = METHODS[split.method](labels, split.train, split.validation, split.seed)
-    indices = SplitIndices(*drawn)
-    refuse_overlap(indices)
-    return indices
-
-
-def refuse_overlap(indices: SplitIndices) -> None:
-    """Check that no example is in both parts.
-
-    Raises:
-        UserError: some are.
-    """
-    both = np.intersect1d(indices.train, indices.validation)
-    if len(both):
-        raise UserError(
-            f"{len(both)} examples are in both the training and the validation set, such as number "
-            f"{both[0]}"
-        )
+    return SplitIndices(*drawn)

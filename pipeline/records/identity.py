@@ -13,7 +13,6 @@ from pipeline.base.config import Config, experiment, from_experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, fits, sha256
 from pipeline.data.catalogue import dataset_of
-from pipeline.data.prepared import Preparation
 from pipeline.engine import VERSION
 from pipeline.engine.canary import canary
 from pipeline.records.code import code_digest
@@ -33,13 +32,13 @@ HASHES = {
 T = TypeVar("T")
 
 
-def description(config: Config, preparation: Preparation) -> Description:
+def description(config: Config, preparation: Mapping[str, str]) -> Description:
     """Return what determines the result of training `config.seed`, for hashing.
 
     Args:
         config: with a seed.
-        preparation: split and fitted preprocessor. They count as data, since scikit-learn draws
-            the split and LAPACK computes a whitening.
+        preparation: the hashes of split and fitted preprocessor. They count as data, since NumPy
+            draws the split and LAPACK computes a whitening.
 
     Raises:
         AssertionError: the configuration has no seed.
@@ -51,7 +50,7 @@ def description(config: Config, preparation: Preparation) -> Description:
         "seed": config.seed,
         "data": dataset_of(config.data).files,
         "code": code_digest(),
-        "preparation": preparation.digests(),
+        "preparation": dict(preparation),
         "arithmetic": {"version": VERSION, "canary": canary(config.training.dtype)},
     }
 

@@ -13,7 +13,7 @@ from pipeline.results.style import save
 def lecture(config: Config, paths: Paths) -> None:
     """Draw every figure."""
     data = load(config, paths)
-    raw, labels = (array[:DIGITS] for array in data.training_file)
+    raw, labels = (array[:DIGITS] for array in data.files["train"])
     drawn = without_data()
     if data.dataset.image_shape:
         drawn |= of_digits(raw, labels, data.dataset.image_shape, data.dataset.classes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
@@ -11,14 +10,13 @@ from pipeline.base.files import write_json
 from pipeline.base.paths import Paths
 from pipeline.data.effect import effect
 from pipeline.data.prepared import PREPROCESS, load
-from pipeline.data.preprocessing import fit
 
 
 def preprocess(config: Config, paths: Paths) -> None:
     """Write the fitted preprocessor, and its effect on each part of the data."""
     data = load(config, paths)
     parts = {name: getattr(data, name).raw for name in ("train", "validation", "test")}
-    fitted = fit(parts["train"], **asdict(config.preprocess))
+    fitted = data.fit()
     data.save(paths.preprocessor, PREPROCESS, fitted.map.arrays())
     summary = effect(fitted, parts)
     write_json(paths.preprocess_summary, summary)

@@ -9,14 +9,12 @@ from pipeline.base.config import Config
 from pipeline.base.files import write_json
 from pipeline.base.paths import Paths
 from pipeline.data.prepared import SPLIT, load
-from pipeline.data.split import draw
 
 
 def split(config: Config, paths: Paths) -> None:
     """Write the indices, and a summary that a person can read."""
     data = load(config, paths)
-    labels = data.labels("train")
-    indices = draw(labels, config.split)
+    labels, indices = data.files["train"].labels, data.draw()
     data.save(paths.split_indices, SPLIT, indices._asdict())
     summary = {
         "method": config.split.method,

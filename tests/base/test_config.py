@@ -104,11 +104,11 @@ MISTAKES = {
     "network.output=relu": "network.output = relu: allowed is sigmoid, since training.cost",
     "network.hidden=[]": "network.hidden = []: allowed is a list such as [256, 128], each",
     "network.hidden=[0]": "network.hidden = [0]: allowed is a list such as [256, 128], each",
-    "network.hidden=[true]": "network.hidden[0] = True: allowed is a list such as [256, 128]",
+    "network.hidden=[true]": "network.hidden = [True]: allowed is a list such as [256, 128]",
     "seeds=[]": "seeds = []: allowed is a list such as [0, 1, 2, 3, 4], each entry",
     "seeds=[1,1]": "seeds = [1, 1]: allowed is a list such as [0, 1, 2, 3, 4], each entry",
     "seeds=[-1]": "each entry a whole number from 0 to 4294967295, none twice",
-    "seeds=[true]": "seeds[0] = True: allowed is a list such as [0, 1, 2, 3, 4], each entry",
+    "seeds=[true]": "seeds = [True]: allowed is a list such as [0, 1, 2, 3, 4], each entry",
     "seed=4294967296": "seed = 4294967296: allowed is a whole number",
     "split.method=last": "split.method = last: allowed is one of stratified, first",
     "preprocess.epsilon=-1": "preprocess.epsilon = -1.0: allowed is a number from 0",
@@ -116,6 +116,12 @@ MISTAKES = {
     "study=''": "study = : allowed is a name",
     "data.name=imagenet": "data.name = imagenet: allowed is one of mnist",
     "data.name=../x": "data.name = ../x: allowed is one of mnist",
+    "data.shape=[2,2,1]": "data.shape = [2, 2, 1]: allowed is [height, width] for images, such as",
+    "data.files=[x.npz]": "data.files = ['x.npz']: allowed is a SHA-256 in hexadecimal for each",
+    "data.files.x=1": "data.files.x: unknown key; allowed is a SHA-256",
+    "seeds={a: 1}": "seeds={a: 1}; allowed is a list such as [0, 1, 2, 3, 4]",
+    "split=null": "split = None: allowed is one of train, validation",
+    "~training.epochs": "training.epochs is missing: allowed is a whole number from 1",
     "data.shape=[28,28]": "data.shape = [28, 28]: allowed is null, since mnist comes with",
 }
 
@@ -149,7 +155,7 @@ BROKEN = {
     "- a list\n": "must map names to values",
     "1: 2\n": "line 1, column 1: 1: unknown key; allowed is one of study,",
     "study: mnist\ncolour: red\n": "line 2, column 1: colour: unknown key; allowed is one of study",
-    "seeds: [0, true]\n": "line 1, column 12: seeds[1] = True: allowed is a list such as",
+    "seeds: [0, true]\n": "line 1, column 1: seeds = [0, True]: allowed is a list such as",
     PARAMS.replace("epochs: 10", "epochs: ten"): "column 3: training.epochs = ten: allowed is",
     PARAMS.replace("epochs: 10", "epochs: 0"): "column 3: training.epochs = 0: allowed is",
     PARAMS.replace("epochs: 10", "epochs: ${nix}"): "column 3: training.epochs: Interpolation key",
@@ -158,9 +164,14 @@ BROKEN = {
     PARAMS.replace(
         "  momentum: 0.0\n", ""
     ): "column 1: training.momentum is missing: allowed is a number",
-    PARAMS.replace(
-        "study: mnist", "study: 2024-01-01"
-    ): "column 1: study = 2024-01-01: allowed is a name",
+    PARAMS.replace("[0, 1, 2, 3, 4]", "{a: 1}"): "column 1: seeds = {'a': 1}: allowed is a list",
+    PARAMS.replace("files: null", "files: [a]"): "column 3: data.files = ['a']: allowed is a",
+    PARAMS.replace("files: null", "files: {1: a}"): "column 3: data.files = {1: 'a'}: allowed is",
+    PARAMS.replace("shape: null", "shape: {a: 1}"): "column 3: data.shape = {'a': 1}: allowed is",
+    PARAMS.replace("  live: true", "  1: true"): "column 3: tracking.1: unknown key; allowed is",
+    "training: []\n": "line 1, column 1: training = []: allowed is one of cost, epochs",
+    "training: text\n": "line 1, column 1: training = text: allowed is one of cost, epochs",
+    "2026-01-01: 1\n": "2026-01-01: unknown key; allowed is one of study",
 }
 
 

@@ -30,7 +30,7 @@ def test_the_embedded_digits_are_scikit_learns(tmp_path: Path) -> None:
 
     paths, dataset = Paths(tmp_path), DATASETS["digits"]
     obtain(dataset, paths)
-    train, test = (read_examples(dataset, paths, part) for part in ("train", "test"))
+    train, test = (read_examples(dataset, paths)[part] for part in ("train", "test"))
     assert train.raw.shape == (1437, dataset.features)
     assert test.raw.shape == (360, dataset.features)
     digits = load_digits()

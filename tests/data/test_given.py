@@ -157,12 +157,12 @@ def test_files_known_packed_are_read_as_others_are(tmp_path: Path) -> None:
         (paths.given("packed") / name).write_bytes(content)
     obtain(packed_digits, paths)
     obtain(DATASETS["digits"], paths)
-    read = [read_examples(each, paths, "train") for each in (packed_digits, DATASETS["digits"])]
+    read = [read_examples(each, paths)["train"] for each in (packed_digits, DATASETS["digits"])]
     for packed_array, array in zip(*read, strict=True):
         np.testing.assert_array_equal(packed_array, array)
     (paths.raw("packed") / "train-labels-idx1-ubyte.gz").write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz: SHA-256 expected"):
-        read_examples(packed_digits, paths, "train")
+        read_examples(packed_digits, paths)["train"]
 
 
 # --- where the home is ---
@@ -238,5 +238,5 @@ def test_mnist_of_every_form_is_one_and_the_same(mnist_files: Path, tmp_path: Pa
         (paths.given("mnist") / given).write_bytes(content)
     obtain(mnist, paths)
     assert {path.name for path in paths.raw("mnist").iterdir()} == set(mnist.files)
-    assert read_examples(mnist, paths, "train").raw.shape == (60_000, 784)
-    assert read_examples(mnist, paths, "test").labels.shape == (10_000,)
+    assert read_examples(mnist, paths)["train"].raw.shape == (60_000, 784)
+    assert read_examples(mnist, paths)["test"].labels.shape == (10_000,)

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_an_npz_file_and_idx_files_hold_the_same(
     for dataset in (as_idx, as_npz):
         obtain(dataset, paths)
     for part in ("train", "test"):
-        read = [read_examples(dataset, paths, part) for dataset in (as_idx, as_npz)]
+        read = [read_examples(dataset, paths)[part] for dataset in (as_idx, as_npz)]
         for one, other in zip(*read, strict=True):
             assert one.dtype == other.dtype == np.uint8
             np.testing.assert_array_equal(one, other)
@@ -109,7 +110,7 @@ def test_any_number_of_classes_is_read(classes: int, paths: Paths, tmp_path: Pat
     names = [f"class {number}" for number in range(classes)]
     own = give(paths, "many", {"x.npz": npz(tmp_path, arrays)}, classes=names, shape=[1])
     obtain(dataset_of(own), paths)
-    examples = read_examples(dataset_of(own), paths, "train")
+    examples = read_examples(dataset_of(own), paths)["train"]
     np.testing.assert_array_equal(examples.labels, labels)
     np.testing.assert_array_equal(examples.raw[:, 0], labels)
 
@@ -126,7 +127,7 @@ def test_the_example_in_conf_is_one() -> None:
 A_NAME = "data.name = .*: allowed is one of mnist"
 FILES = "data.files = .*: allowed is a SHA-256"
 NAMES = "data.classes = .*: allowed is a list of 2 to 256 different names"
-SHAPE = "data.shape = .*: allowed is a list such as"
+SHAPE = r"data.shape = .*: allowed is \[height, width\] for images"
 WRONG_DECLARED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"files": None, "classes": None, "shape": None}, A_NAME),
     "no files": ({"files": None}, FILES),
@@ -135,8 +136,17 @@ WRONG_DECLARED: dict[str, tuple[dict[str, Any], str]] = {
     "no hash": ({"files": {"x.npz": "abc"}}, FILES),
     "a folder": ({"files": {"a/x.npz": "0" * 64}}, FILES),
     "three files": ({"files": {f"train-{n}": "0" * 64 for n in range(3)}}, FILES),
-    "a shape of text": ({"shape": ["x"]}, "data.shape"),
+    "a list of files": ({"files": ["x.npz"]}, FILES),
+    "a number as a file's name": ({"files": {1: "0" * 64}}, FILES),
+    "a date as a file's name": ({"files": {date(2026, 1, 1): "0" * 64}}, FILES),
+    "a number as a hash": ({"files": {"x.npz": 1}}, FILES),
+    "classes by name": ({"classes": {"A": 0, "B": 1}}, NAMES),
+    "a list in classes": ({"classes": [["A"], ["B"]]}, NAMES),
+    "a shape of text": ({"shape": ["x"]}, SHAPE),
+    "a shape by name": ({"shape": {"height": 8}}, SHAPE),
     "no height": ({"shape": [0, 8]}, SHAPE),
+    "three dimensions": ({"shape": [2, 2, 1]}, SHAPE),
+    "no dimension": ({"shape": []}, SHAPE),
     "one class": ({"classes": ["A"]}, NAMES),
     "a class twice": ({"classes": ["A", "A"]}, NAMES),
     "a bad name": ({"name": "../own"}, A_NAME),
@@ -168,12 +178,24 @@ FLAT = np.zeros((1437, 4, 16), np.uint8)
 WRONG_FILES: dict[str, tuple[dict[str, Any], str]] = {
     "no labels": (changed(y_test=None), "letters.npz: array y_test is missing; there is x_train"),
     "another image": (changed(x_train=FLAT), r"examples of shape \[4, 16\]; allowed is data.shape"),
-    "floats": (changed(x_train=IMAGES[:1437] / 255), "x_train: float64; allowed are pixels"),
-    "a label too large": (changed(y_train=np.full(1437, 10)), "y_train: label 0 is 10; allowed"),
-    "a negative label": (changed(y_train=np.full(1437, -1)), "y_train: label 0 is -1; allowed"),
-    "text": (changed(y_train=np.full(1437, "A")), "y_train: <U1 of shape"),
-    "one-hot": (changed(y_train=np.eye(10, dtype=int)), r"y_train: int64 of shape \(10, 10\)"),
-    "too few": (changed(y_train=np.zeros(9, int)), "x_train holds 1437 examples, but .* 9 labels"),
+    "floats": (
+        changed(x_train=IMAGES[:1437] / 255),
+        "x_train of letters.npz: float64; allowed are pixels",
+    ),
+    "a label too large": (
+        changed(y_train=np.full(1437, 10)),
+        "y_train of letters.npz: label 0 is 10; allowed",
+    ),
+    "a negative label": (
+        changed(y_train=np.full(1437, -1)),
+        "y_train of letters.npz: label 0 is -1; allowed",
+    ),
+    "text": (changed(y_train=np.full(1437, "A")), "y_train of letters.npz: <U1 of shape"),
+    "one-hot": (
+        changed(y_train=np.eye(10, dtype=int)),
+        r"y_train of letters.npz: int64 of shape \(10, 10\)",
+    ),
+    "too few": (changed(y_train=np.zeros(9, int)), "x_train of .* holds 1437 examples, but .* 9"),
 }
 
 
@@ -183,21 +205,69 @@ def test_wrong_content_is_one_line(
 ) -> None:
     dataset = dataset_of(letters(paths, npz(tmp_path, arrays)))
     obtain(dataset, paths)
-    part = "test" if "y_test" in message else "train"
     with pytest.raises(UserError, match=message) as caught:
-        read_examples(dataset, paths, part)
+        read_examples(dataset, paths)
     assert "\n" not in str(caught.value)
 
 
-def test_features_that_are_not_finite_are_refused(paths: Paths, tmp_path: Path) -> None:
-    arrays = wine()
-    arrays["x_train"][3, 4] = np.inf
-    own = give(
-        paths, "wine", {"wine.npz": npz(tmp_path, arrays)}, classes=["A", "B", "C"], shape=[13]
-    )
+X = wine()["x_train"]
+Y = wine()["y_train"]
+
+
+def with_value(array: Any, value: Any) -> Any:
+    array = array.copy()
+    array[3, 4] = value
+    return array
+
+
+NO_NUMBERS = "; allowed are numbers"
+NO_LABELS = "; allowed is a whole number per example"
+NOT_FINITE = "feature 4 of example 3 is .*; allowed is a number from -1e.19 to 1e.19"
+WRONG_FEATURES: dict[str, tuple[str, Any, str]] = {
+    "truth": ("x_train", X > 1, f"bool{NO_NUMBERS}"),
+    "complex": ("x_train", X + 1j, f"complex128{NO_NUMBERS}"),
+    "text": ("x_train", X.astype(str), f"<U32{NO_NUMBERS}"),
+    "bytes": ("x_train", X.astype("S"), f"S32{NO_NUMBERS}"),
+    "dates": ("x_train", X.astype("M8[s]"), NO_NUMBERS),
+    "durations": ("x_train", X.astype("m8[s]"), NO_NUMBERS),
+    "objects": ("x_train", X.astype(object), "holds Python objects"),
+    "records": ("x_train", np.zeros(130, [("a", float, 13)]), r"shape \[\]; allowed is"),
+    "NaN": ("x_train", with_value(X, np.nan), NOT_FINITE),
+    "infinity": ("x_test", with_value(X[:48], -np.inf), NOT_FINITE),
+    "infinity of half precision": ("x_train", with_value(X.astype(np.float16), np.inf), NOT_FINITE),
+    "huge": ("x_train", with_value(X, 1e300), NOT_FINITE),
+    "huge in extended precision": (
+        "x_train",
+        with_value(X.astype(np.longdouble), np.longdouble("1e4000")),
+        NOT_FINITE,
+    ),
+    "one number": ("x_train", np.array(3.0), r"examples of shape \[\]; allowed is"),
+    "one row": ("x_train", X[:, 0], r"examples of shape \[\]; allowed is data.shape = \[13\]$"),
+    "no features": ("x_train", X[:, :0], r"examples of shape \[0\]; allowed is"),
+    "labels of truth": ("y_train", Y > 1, f"bool.*{NO_LABELS}"),
+    "fractional labels": ("y_train", Y * 1.0, f"float64.*{NO_LABELS}"),
+    "complex labels": ("y_train", Y * 1j, f"complex128.*{NO_LABELS}"),
+    "labels that are dates": ("y_train", Y.astype("M8[s]"), f"datetime64.*{NO_LABELS}"),
+    "labels that are objects": ("y_train", Y.astype(object), "holds Python objects"),
+    "one label": ("y_train", np.array(3), f"shape \\(\\){NO_LABELS}"),
+    "labels in a column": ("y_test", Y[:48, np.newaxis], f"shape .48, 1.{NO_LABELS}"),
+    "a label of 64 bits": ("y_train", np.full(130, 2**63, np.uint64), "is 9223372036854775808"),
+    "a label that fits after overflow": ("y_train", Y + 256, "label 0 is 25.; allowed is 0 to 2"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"), WRONG_FEATURES.values(), ids=WRONG_FEATURES.keys()
+)
+def test_wrong_features_and_labels_are_one_line(
+    name: str, array: Any, message: str, paths: Paths, tmp_path: Path
+) -> None:
+    content = npz(tmp_path, {**wine(), name: array})
+    own = give(paths, "wine", {"wine.npz": content}, classes=["A", "B", "C"], shape=[13])
     obtain(dataset_of(own), paths)
-    with pytest.raises(UserError, match="x_train: float64, or not finite; allowed are finite"):
-        read_examples(dataset_of(own), paths, "train")
+    with pytest.raises(UserError, match=f"wine.npz.*{message}") as caught:
+        read_examples(dataset_of(own), paths)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_bomb_is_not_inflated(paths: Paths, tmp_path: Path) -> None:
@@ -207,14 +277,14 @@ def test_a_bomb_is_not_inflated(paths: Paths, tmp_path: Path) -> None:
     dataset = dataset_of(letters(paths, content))
     obtain(dataset, paths)
     with pytest.raises(UserError, match="letters.npz is not a readable npz archive .* bytes"):
-        read_examples(dataset, paths, "train")
+        read_examples(dataset, paths)
 
 
 SIZES = {
     "split.train=59500": "split.train + split.validation = 59500 + 100 = 59600: the training file "
     "holds 1437 examples",
     "split.test=361": "split.test = 361: allowed is 1 to 360, the examples of the test file",
-    "split.validation=9": "split.method = stratified: The test_size = 9 should be greater or equal",
+    "split.validation=9": "split.validation = 9: allowed are 10 or more, one of each class",
 }
 
 
@@ -223,9 +293,19 @@ def test_a_split_that_does_not_fit_the_data_is_refused_before_any_work(
     override: str, message: str, checkout: Checkout
 ) -> None:
     with pytest.raises(UserError, match=message.replace("+", r"\+")):
-        load(compose(checkout.paths, [override]), checkout.paths).check()
-    with pytest.raises(UserError, match=message.replace("+", r"\+")):
-        assert load(compose(checkout.paths, [override]), checkout.paths).preparation
+        assert load(compose(checkout.paths, [override]), checkout.paths).split
+
+
+@pytest.mark.parametrize(("override", "message"), SIZES.items())
+def test_a_split_of_params_yaml_that_does_not_fit_is_reported_with_line_and_column(
+    override: str, message: str, checkout: Checkout
+) -> None:
+    key, _, size = override.partition("=")
+    checkout.declare(split={key.removeprefix("split."): int(size)})
+    with pytest.raises(UserError) as caught:
+        load(compose(checkout.paths), checkout.paths).draw()
+    assert re.fullmatch(r".*params.yaml, line \d+, column 3: .*", str(caught.value))
+    assert message in str(caught.value)
 
 
 def test_the_wrong_file_is_told_by_the_command_itself(checkout: Checkout, tmp_path: Path) -> None:

@@ -10,16 +10,20 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.base.config import compose
-from pipeline.base.files import read_npz, sha256
+from pipeline.base.errors import UserError
+from pipeline.base.files import canonical_json, read_npz, sha256
 from pipeline.data.catalogue import DATASETS, MNIST_FILES
+from pipeline.data.effect import effect
 from pipeline.data.idx import encode, parse_idx
 from pipeline.data.preprocessing import (
     PIXEL_UNIT,
+    SMALLEST_DEVIATION,
     AffineMap,
     covariance,
     fit,
     moments,
 )
+from pipeline.data.raw import LARGEST
 from pipeline.stages.preprocess import preprocess
 from tests.conftest import Checkout
 
@@ -137,10 +141,44 @@ def test_a_map_comes_back_from_its_arrays(settings: dict[str, str]) -> None:
     assert again.apply(pixels()).tobytes() == found.apply(pixels()).tobytes()
 
 
-def test_a_training_set_without_any_variation_stays_finite() -> None:
-    X = np.full((10, 4), 9, np.uint8)
-    for settings in METHODS:
-        assert np.all(np.isfinite(fit(X, **settings).map.apply(X)))  # type: ignore[arg-type]
+RNG = np.random.default_rng(0)
+NORMAL = RNG.normal(size=(30, 4))
+DIFFICULT = {
+    "one constant feature": np.column_stack([NORMAL, np.full(30, 0.1)]),
+    "a feature twice": np.column_stack([NORMAL, NORMAL]),
+    "fewer examples than features": RNG.normal(size=(3, 8)),
+    "large": NORMAL * (LARGEST / 10),
+    "small": NORMAL * SMALLEST_DEVIATION,
+    "of all sizes": NORMAL * [1e17, 1.0, 1e-15, 1e-19],
+    "far from zero": NORMAL + 1e9,
+    "all the same": np.full((30, 4), 0.1),
+    "pixels all the same": np.full((30, 4), 9, np.uint8),
+    "a single example": NORMAL[:1],
+    "nearly the same": NORMAL * 1e-300,
+}
+THE_SAME = list(DIFFICULT)[-4:]
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=lambda given: "-".join(map(str, given.values())))
+@pytest.mark.parametrize("case", DIFFICULT)
+def test_difficult_training_sets_give_finite_inputs_or_one_line(
+    case: str, settings: dict[str, Any]
+) -> None:
+    X = DIFFICULT[case]
+    if settings["method"] == "whiten" and case in THE_SAME:
+        with pytest.raises(UserError, match=r"preprocess.method = whiten: allowed is raw or"):
+            fit(X, **settings)
+        return
+    fitted = fit(X, **settings)
+    for dtype in (np.float32, np.float64):
+        assert np.isfinite(fitted.map.apply(X, dtype)).all()
+    assert canonical_json(effect(fitted, {"train": X, "test": X[:1]}))
+
+
+def test_inputs_far_from_zero_keep_their_digits_in_single_precision() -> None:
+    X = NORMAL + 1.7e9
+    fitted = fit(X, method="standardise", statistics="per_feature").map
+    np.testing.assert_allclose(fitted.apply(X, np.float32), fitted.apply(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from pipeline.base.errors import UserError
-from pipeline.data.split import Split, SplitIndices, draw, refuse_overlap
+from pipeline.data.split import Split, SplitIndices, draw, stratified
 
 
 def drawn(train: int, validation: int, method: str = "stratified", seed: int = 0) -> SplitIndices:
@@ -57,20 +58,48 @@ def test_more_images_than_there_are() -> None:
 
 
 def test_overlap_is_refused() -> None:
-    shared = SplitIndices(np.array([1, 2, 3], np.uint32), np.array([3, 4], np.uint32))
-    with pytest.raises(
-        UserError,
-        match="1 examples are in both the training and the validation set, such as number 3",
-    ):
-        refuse_overlap(shared)
+    shared = {"train": np.array([1, 2, 3], np.uint32), "validation": np.array([3, 4], np.uint32)}
+    with pytest.raises(UserError, match="1 examples are in both the training and"):
+        SplitIndices.from_arrays(shared)
 
 
-@pytest.mark.parametrize(("train", "validation"), [(9, 100), (500, 9)])
-def test_a_stratified_draw_of_fewer_examples_than_classes_is_refused(
-    train: int, validation: int
+@given(
+    counts=st.lists(st.integers(2, 40), min_size=2, max_size=12),
+    order=st.integers(0, 2**32 - 1),
+    seed=st.integers(0, 2**32 - 1),
+    data=st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_stratified_draw_is_scikit_learns(
+    counts: list[int], order: int, seed: int, data: st.DataObject
 ) -> None:
-    with pytest.raises(UserError, match="split.method = stratified: .*= 9 .*classes = 10"):
+    labels = np.repeat(np.arange(len(counts)) * 3, counts)
+    labels = np.random.default_rng(order).permutation(labels)
+    train = data.draw(st.integers(len(counts), len(labels) - len(counts)))
+    validation = data.draw(st.integers(len(counts), len(labels) - train))
+    expected = train_test_split(
+        np.arange(len(labels)),
+        train_size=train,
+        test_size=validation,
+        stratify=labels,
+        random_state=seed,
+    )
+    for ours, theirs in zip(stratified(labels, train, validation, seed), expected, strict=True):
+        np.testing.assert_array_equal(ours, np.sort(theirs))
+        assert ours.dtype == np.uint32
+
+
+@pytest.mark.parametrize(("train", "validation", "part"), [(9, 100, "train"), (500, 9, "valid")])
+def test_a_stratified_draw_of_fewer_examples_than_classes_is_refused(
+    train: int, validation: int, part: str
+) -> None:
+    with pytest.raises(UserError, match=rf"split\.{part}.* = 9: allowed are 10 or more, one of"):
         drawn(train, validation)
+
+
+def test_a_class_of_one_example_cannot_be_drawn_for_both_parts() -> None:
+    with pytest.raises(UserError, match="stratified: label 7 has only one example; allowed are"):
+        stratified(np.array([0, 0, 0, 7, 0]), 2, 2, 0)
 
 
 def test_an_unknown_method_raises() -> None:

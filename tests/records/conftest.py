@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.base.config import Config, compose
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.prepared import Preparation
+from pipeline.data.prepared import digests
 from pipeline.data.preprocessing import AffineMap
 from pipeline.data.split import SplitIndices
 from pipeline.network.dense import Layer, Network, initialise
@@ -24,7 +24,7 @@ from tests.settings import architecture
 SMALL = ("experiment=demo", "training.epochs=2", "network.hidden=[3]", "seed=3")
 PREPROCESSOR = AffineMap(np.asarray(1.0), np.asarray(0.5))
 SPLIT = SplitIndices(np.arange(5, 9, dtype=np.uint32), np.arange(5, dtype=np.uint32))
-PREPARATION = Preparation(SPLIT, PREPROCESSOR)
+PREPARATION = digests(SPLIT, PREPROCESSOR)
 ORIGIN = {"host": "mine", "studies": ["test"]}
 
 

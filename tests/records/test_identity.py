@@ -6,7 +6,7 @@ import pytest
 from pipeline.base.config import compose, experiment, from_experiment
 from pipeline.base.numerics import one_blas_thread
 from pipeline.base.paths import Paths, find_root
-from pipeline.data.prepared import Preparation
+from pipeline.data.prepared import digests
 from pipeline.data.preprocessing import AffineMap
 from pipeline.data.split import SplitIndices
 from pipeline.records.identity import (
@@ -24,7 +24,7 @@ from tests.records.conftest import PREPARATION, PREPROCESSOR, SPLIT
 PATHS = Paths(find_root())
 
 
-def described(*overrides: str, preparation: Preparation = PREPARATION) -> Description:
+def described(*overrides: str, preparation: dict[str, str] = PREPARATION) -> Description:
     return description(compose(PATHS, ["seed=0", *overrides]), preparation)
 
 
@@ -60,10 +60,10 @@ def test_seeds_of_one_configuration_are_grouped() -> None:
 
 
 def test_another_fit_or_split_is_another_identity() -> None:
-    """LAPACK computes a whitening and scikit-learn draws a split: they may differ."""
+    """LAPACK computes a whitening and NumPy draws a split: they may differ."""
     scale = np.nextafter(PREPROCESSOR.scale, 1)
-    fitted = PREPARATION._replace(preprocessor=AffineMap(PREPROCESSOR.shift, scale))
-    drawn = PREPARATION._replace(split=SplitIndices(SPLIT.train[:-1], SPLIT.validation))
+    fitted = digests(SPLIT, AffineMap(PREPROCESSOR.shift, scale))
+    drawn = digests(SplitIndices(SPLIT.train[:-1], SPLIT.validation), PREPROCESSOR)
     assert len({identity(described(preparation=p)) for p in (PREPARATION, fitted, drawn)}) == 3
 
 

@@ -102,7 +102,7 @@ def test_six_pairs_that_all_agree_give_a_verdict(part: str, swept: Checkout) -> 
 def test_means_and_intervals_are_those_of_the_models_answers(swept: Checkout) -> None:
     compared(swept, sweep_of(swept), test=True)
     records = map(read_finished, (p.parent for p in swept.paths.records.glob("*/manifest.json")))
-    images = read_examples(DATASETS["digits"], swept.paths, "test")
+    images = read_examples(DATASETS["digits"], swept.paths)["test"]
     by_rate: dict[float, list[Any]] = {}
     for record in records:
         rate = record.description["experiment"]["training"]["learning_rate"]

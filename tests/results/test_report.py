@@ -154,7 +154,7 @@ def test_both_intervals_are_those_of_the_predictions(reported: Checkout) -> None
 @pytest.mark.slow
 def test_a_class_without_test_images_has_no_score(reported: Checkout, tmp_path: Path) -> None:
     checkout = copy_of(reported.paths.root, tmp_path)
-    labels = read_examples(DATASETS["digits"], checkout.paths, "test").labels
+    labels = read_examples(DATASETS["digits"], checkout.paths)["test"].labels
     some = 6
     missing = sorted(set(range(10)) - set(labels[:some].tolist()))
     assert missing

@@ -192,7 +192,7 @@ def test_test_images_are_read_only_on_request(checkout: Checkout) -> None:
     assert records(checkout) == before
     with (max(checkout.paths.sweeps.iterdir()) / "runs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    images = read_examples(DATASETS["digits"], checkout.paths, "test")
+    images = read_examples(DATASETS["digits"], checkout.paths)["test"]
     for row in rows:
         model = read_finished(checkout.paths.records / row["record"]).model()
         right = model.predict(images.raw) == images.labels

@@ -85,7 +85,7 @@ def whitened(trained: Checkout) -> Finished:
 
 @pytest.fixture
 def images(trained: Checkout) -> Any:
-    return read_examples(DATASETS["digits"], trained.paths, "test").raw
+    return read_examples(DATASETS["digits"], trained.paths)["test"].raw
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def expected(whitened: Finished, images: Any) -> list[int]:
 def test_every_model_answers_as_its_record(
     trained: Checkout, client: mlflow.MlflowClient, images: Any
 ) -> None:
-    training = read_examples(DATASETS["digits"], trained.paths, "train").raw
+    training = read_examples(DATASETS["digits"], trained.paths)["train"].raw
     for record in records(trained):
         model = mlflow.pyfunc.load_model(model_of(client, record).model_uri)
         for pixels in (images, training):
