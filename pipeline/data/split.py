@@ -48,47 +48,28 @@ class SplitIndices(NamedTuple):
 
 
 def stratified(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:
-    """Draw at random, with the same share of each class in both parts.
+    """Draw at random, with the same share of each class in both parts."""
+    from sklearn.model_selection import train_test_split
 
-    The same examples as scikit-learn's `train_test_split` with `stratify`, whose import takes
-    longer than all else here.
-    """
-    rng = np.random.RandomState(seed)
-    classes, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2:
-        raise UserError(
-            f"split.method = stratified: label {classes[counts.argmin()]} has only one example; "
-            "allowed are two or more of each class, or split.method = first",
-            "split.method",
-        )
+    classes = len(np.unique(labels))
     for name, size in (("train", train), ("validation", validation)):
-        if size < len(classes):
+        if size < classes:
             raise UserError(
-                f"split.{name} = {size}: allowed are {len(classes)} or more, one of each class, or "
+                f"split.{name} = {size}: allowed are {classes} or more, one of each class, or "
                 "split.method = first",
                 f"split.{name}",
             )
-    in_train = _shares(counts, train, rng)
-    in_validation = _shares(counts - in_train, validation, rng)
-    parts: tuple[list[Indices], list[Indices]] = ([], [])
-    for label, n, m in zip(classes, in_train, in_validation, strict=True):
-        drawn = rng.permutation(np.flatnonzero(labels == label).astype(np.uint32))
-        parts[0].append(drawn[:n])
-        parts[1].append(drawn[n : n + m])
-    return np.sort(np.concatenate(parts[0])), np.sort(np.concatenate(parts[1]))
-
-
-def _shares(counts: NDArray[np.int64], total: int, rng: np.random.RandomState) -> NDArray[np.int64]:
-    """Divide `total` in the proportions of `counts`; rounding up is drawn among equal rests."""
-    exact = counts / counts.sum() * total
-    shares = np.floor(exact).astype(np.int64)
-    rests = exact - shares
-    for rest in np.unique(rests)[::-1]:
-        missing = total - int(shares.sum())
-        if missing > 0:
-            (equal,) = np.nonzero(rests == rest)
-            shares[rng.choice(equal, size=min(len(equal), missing), replace=False)] += 1
-    return shares
+    try:
+        drawn = train_test_split(
+            np.arange(len(labels), dtype=np.uint32),
+            train_size=train,
+            test_size=validation,
+            stratify=labels,
+            random_state=seed,
+        )
+    except ValueError as error:
+        raise UserError(f"split.method = stratified: {error}", "split.method") from None
+    return np.sort(drawn[0]), np.sort(drawn[1])
 
 
 def first(labels: Labels, train: int, validation: int, seed: int) -> tuple[Indices, Indices]:

@@ -28,7 +28,8 @@ median of every ⌈N/1000⌉-th image. Of a rare pixel z = (usual − shift) · 
 usual) · scale; e·z is a chain along the entries from +0, and 1 + z·z one along the rare pixels from
 1. At the beginning of an epoch or an evaluation, U = W − z b and c, a chain from b along the rare
 pixels, are formed from W and b; at its end W = U + z b; velocities likewise. A whitening's inputs
-are products of (pixel − shift) · scale with its matrix.
+are products of (pixel − shift) · scale with its matrix. Of features that are no pixels,
+(x − shift) · scale is computed in float64 and then rounded.
 
 **Errors.** At the last layer G = δH_bar · s, where s = −ε / b, with b the size of the batch, is
 computed in float64 and then rounded. In the layer before a layer with weights W and error G, the
@@ -55,4 +56,4 @@ sum is divided by the number of samples. Of equal largest outputs the first is t
 """
 
 # Part of a run's identity: raise it with every change of this specification that changes a bit.
-VERSION = 2
+VERSION = 3

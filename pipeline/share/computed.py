@@ -17,7 +17,7 @@ from pipeline.base.files import json_bytes, write_bytes
 from pipeline.base.git import GitError, apply
 from pipeline.base.params import read_params
 from pipeline.base.paths import Paths
-from pipeline.data.prepared import PREPROCESS, Prepared, load
+from pipeline.data.prepared import PREPROCESS, Prepared, digests, load
 from pipeline.records.code import code_digest
 from pipeline.records.identity import description
 from pipeline.records.provenance import LARGEST_DIFF
@@ -208,7 +208,7 @@ def _check_runs(files: Mapping[str, bytes], config: Config, checkout: Paths) -> 
         record, prepared = read_record(checkout.root / run), data.preparation
         if isinstance(record, Finished):
             # LAPACK computes a whitening, so the one fitted here may have other bytes.
-            prepared = prepared._replace(preprocessor=record.model().preprocessor)
+            prepared = digests(data.split, record.model().preprocessor)
         elif record.failure is None or record.description is None:
             raise Contradiction(record.damage or f"{run} is missing or not complete")
         else:

@@ -251,7 +251,7 @@ def test_what_is_not_complete_is_not_shared(
 @pytest.mark.parametrize(
     "line",
     [
-        "data_folder: /home/somebody/images",
+        "data_folder: /srv/somebody/images",
         "# on https://a:secret@example.org",
         "tracking: {uri: 'https://a:secret@example.org', live: false}",
         "tracking: {uri: '${oc.env:STORE,null}'}",
