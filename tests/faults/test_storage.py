@@ -61,6 +61,7 @@ def test_a_stage_names_the_folder_it_cannot_write_to(stage: str, checkout: Check
     assert list(folder.iterdir()) != []
 
 
+@pytest.mark.slow
 @needs_setpriv
 def test_training_in_a_closed_store_tells_so_and_keeps_what_is_complete(checkout: Checkout) -> None:
     short = ("training.epochs=1", "hydra/launcher=basic", "tracking.live=false")

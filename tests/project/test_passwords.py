@@ -46,6 +46,7 @@ def watched_command_lines(words: list[list[str]]) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_tracking_servers_password_stays_in_params_yaml(checkout: Checkout) -> None:
     checkout.declare(tracking={"uri": ADDRESS, "live": True})
     seen: list[list[str]] = []

@@ -135,6 +135,7 @@ def change(root: Path, how: str, name: str, value: bytes) -> None:
         path.symlink_to(os.fsdecode(value))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(changes=CHANGES)
 def test_commit_and_diff_give_every_file_of_the_code_back_byte_for_byte(

@@ -97,6 +97,7 @@ def test_workers_die_with_their_launcher_and_go_on_from_their_last_epoch(
     assert "go on after epoch" in told
 
 
+@pytest.mark.slow
 def test_a_second_sweep_in_the_same_place_refuses_and_names_the_first(
     checkout: Checkout,
 ) -> None:

@@ -438,6 +438,7 @@ def test_a_search_tells_its_progress_and_best_and_goes_on_where_it_was(checkout:
         assert len(list(csv.DictReader(file))) == 5
 
 
+@pytest.mark.slow
 def test_a_value_that_a_search_draws_and_cannot_have_is_one_line(ask: Ask) -> None:
     pytest.importorskip("optuna")
     code, _, errors = ask(*TINY, "hydra/sweeper=search", "training.batch_size=choice(0)")

@@ -515,6 +515,7 @@ def test_a_relative_address_is_of_the_checkout_from_wherever_it_is_read(
 # --- what the records say ---
 
 
+@pytest.mark.slow
 def test_training_one_seed_again_leaves_its_configuration_whole(
     mirrored: Checkout, expected: dict[str, Any]
 ) -> None:
