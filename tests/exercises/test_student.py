@@ -88,6 +88,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 def test_pages_that_do_not_work_are_told_in_a_line_each(student: Checkout) -> None:
     fill_in(student, lambda page: BROKEN.get(page.stem, solution(page)))
     code, text = run_pytest(student, "exercises")
@@ -192,6 +193,7 @@ def test_a_network_that_is_not_the_exercises_is_refused(checkout: Checkout) -> N
         configuration(checkout.paths, ["training.momentum=0.9"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "more", "line"),
     [

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.preprocessing import label
@@ -11,6 +13,7 @@ from tests.browser import chromium, log, needs_chromium, problems, show
 PATHS = Paths(find_root())
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_the_page_is_whole_and_accessible_at_both_widths(tmp_path: Path) -> None:
     folders = (PATHS.lecture_figures, PATHS.studies_figures)

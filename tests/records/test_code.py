@@ -135,6 +135,7 @@ def starts(python: str) -> bool:
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_every_python_gives_the_same_hash(tmp_path: Path) -> None:
     """All modules of the package, read by the same lines, with nothing installed."""
     module = tmp_path / "code.py"

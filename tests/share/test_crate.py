@@ -82,6 +82,7 @@ def entities(shared: Path) -> dict[str, dict[str, Any]]:
     return {entity["@id"]: entity for entity in json.loads(files[METADATA])["@graph"]}
 
 
+@pytest.mark.slow
 def test_every_file_stands_in_it_with_its_hash(
     shared: Path, entities: dict[str, dict[str, Any]]
 ) -> None:
@@ -95,6 +96,7 @@ def test_every_file_stands_in_it_with_its_hash(
     assert {part for part in parts if not part.startswith("#")} == files.keys()
 
 
+@pytest.mark.slow
 def test_each_seeds_run_has_its_inputs_and_outputs(entities: dict[str, dict[str, Any]]) -> None:
     for seed in (0, 1):
         run = entities[f"#training-{seed}"]
@@ -108,6 +110,7 @@ def test_each_seeds_run_has_its_inputs_and_outputs(entities: dict[str, dict[str,
     assert all(len(entities[part["@id"]]["sha256"]) == 64 for part in data["hasPart"])
 
 
+@pytest.mark.slow
 def test_what_a_repository_asks_for_is_there(entities: dict[str, dict[str, Any]]) -> None:
     root = entities["./"]
     assert root["datePublished"] == "2026-01-02T03:04:05+01:00"

@@ -371,6 +371,7 @@ def test_forged_results_are_named_each_in_a_line(
     )
 
 
+@pytest.mark.slow
 def test_rounding_in_a_result_is_told_from_forgery(
     files: Files, published: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

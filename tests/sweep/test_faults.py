@@ -85,6 +85,7 @@ def wait_for_records(checkout: Checkout, pattern: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_workers_die_with_their_launcher_and_go_on_from_their_last_epoch(
     checkout: Checkout,
 ) -> None:

@@ -178,6 +178,7 @@ def test_an_unknown_option_of_a_stage_is_one_line(checkout: Checkout) -> None:
 # --- asked again -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_launches_nothing_and_keeps_its_tables(checkout: Checkout) -> None:
     first = checkout.train(*TINY, "seed=0,1").stdout
     assert "seed 0: 1 epoch, validation" in first
@@ -205,6 +206,7 @@ def test_only_seeds_that_are_missing_are_launched(checkout: Checkout) -> None:
     assert sorted(path.name for path in later.iterdir()) == ["runs.csv", "summary.csv"]
 
 
+@pytest.mark.slow
 def test_configurations_of_one_name_are_still_several(checkout: Checkout) -> None:
     """What a standardisation does not use is no part of its name."""
     words = (*TINY, "preprocess.epsilon=1,2", "seed=0")
