@@ -389,7 +389,7 @@ def test_features_that_are_no_images_go_through_the_whole_pipeline(
         commit=Commit("0" * 40, "2026-01-01T00:00:00Z"),
         changed=False,
     )
-    assert "Ask the authors for wine.npz, and put what you get into `data/given/wine/`" in readme
+    assert "Ask the authors for wine.npz, and put what you get into `data/given/wine`" in readme
     for text in (readme, model_card(shown.records, "", shown.accuracies["test"])):
         assert "new examples and new seeds" in text
         assert "images" not in text
