@@ -432,7 +432,7 @@ def test_a_search_tells_its_progress_and_best_and_goes_on_where_it_was(checkout:
     )
     first = checkout.train(*words, "hydra.sweeper.n_trials=4").stdout
     assert all(f"trial {number} of 4: " in first for number in range(1, 5))
-    assert re.search(r"^best: validation \d+\.\d+% with training\.", first, re.MULTILINE)
+    assert re.search(r"^best: validation \d+\.\d+ % with training\.", first, re.MULTILINE)
     before = {path: path.stat().st_mtime_ns for path in checkout.paths.records.glob("*/model.npz")}
     checkout.train(*words, "hydra.sweeper.n_trials=5")
     assert {path: path.stat().st_mtime_ns for path in before} == before
