@@ -60,7 +60,7 @@ def test_seeds_of_one_configuration_are_grouped() -> None:
 
 
 def test_another_fit_or_split_is_another_identity() -> None:
-    """LAPACK computes a whitening and NumPy draws a split: they may differ."""
+    """LAPACK computes a whitening and scikit-learn draws a split: they may differ."""
     scale = np.nextafter(PREPROCESSOR.scale, 1)
     fitted = digests(SPLIT, AffineMap(PREPROCESSOR.shift, scale))
     drawn = digests(SplitIndices(SPLIT.train[:-1], SPLIT.validation), PREPROCESSOR)

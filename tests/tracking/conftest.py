@@ -60,7 +60,12 @@ def unmirrored(finished: Checkout, tmp_path: Path) -> Checkout:
 @pytest.fixture(scope="session")
 def complete(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return a checkout with everything in its store."""
-    checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("complete"))
+    return filled(finished, tmp_path_factory.mktemp("complete"))
+
+
+def filled(finished: Checkout, folder: Path) -> Checkout:
+    """Return a copy in `folder`, with everything in a store of its own."""
+    checkout = copy_of(finished.paths.root, folder)
     start_anew(checkout)
     bring_up_to_date(checkout)
     return checkout

@@ -25,7 +25,7 @@ from pipeline.tracking.plan import OURS, plan
 from pipeline.tracking.store import RECORD_FORMAT, connect
 from pipeline.tracking.sync import status, sync
 from tests.conftest import Checkout, copy_of
-from tests.tracking.conftest import bring_up_to_date, start_anew
+from tests.tracking.conftest import bring_up_to_date, filled
 from tests.tracking.stores import contents, models_by_run, server
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -41,10 +41,7 @@ def expected(finished: Checkout) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def disturbed(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return a checkout whose store one disturbance after the other is put right in."""
-    checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("disturbed"))
-    start_anew(checkout)
-    bring_up_to_date(checkout)
-    return checkout
+    return filled(finished, tmp_path_factory.mktemp("disturbed"))
 
 
 def runs(client: MlflowClient) -> list[Run]:
