@@ -37,8 +37,8 @@ def description(config: Config, preparation: Mapping[str, str]) -> Description:
 
     Args:
         config: with a seed.
-        preparation: the hashes of split and fitted preprocessor. They count as data, since NumPy
-            draws the split and LAPACK computes a whitening.
+        preparation: the hashes of split and fitted preprocessor. They count as data, since
+            scikit-learn draws the split and LAPACK computes a whitening.
 
     Raises:
         AssertionError: the configuration has no seed.

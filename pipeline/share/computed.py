@@ -40,7 +40,7 @@ from pipeline.share.contents import (
     params_bytes,
 )
 from pipeline.share.crate import WORKFLOW, Subject, metadata
-from pipeline.share.lock import misfits
+from pipeline.share.lock import Declared, misfits
 from pipeline.stages.download import download
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
@@ -81,18 +81,18 @@ class Computed(NamedTuple):
         files: results, report, model card and README.
         records: of the seeds that finished, with their test results.
         failed: the records of the others.
-        study: that they belong to.
+        config: of the experiment.
         subject: what the share is about.
-        stages: what `dvc.lock`, `dvc.yaml` and `params.yaml` hold.
+        declared: what `dvc.lock` says, and what it has to fit.
         checkout: what the given files, and the data, were laid out in.
     """
 
     files: Mapping[str, bytes]
     records: Sequence[Finished]
     failed: Sequence[Unfinished]
-    study: str
+    config: Config
     subject: Subject
-    stages: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+    declared: Declared
     checkout: Paths
 
     def metadata(self, files: Mapping[str, bytes]) -> bytes:
@@ -101,14 +101,13 @@ class Computed(NamedTuple):
 
     def misfits(self, files: Mapping[str, bytes]) -> list[str]:
         """Return what the share's `dvc.lock` says otherwise than its files do; see `misfits`."""
-        root, config = self.checkout.root, compose(self.checkout)
+        root = self.checkout.root
         # LAPACK computes a whitening, so the preprocessor fitted here may have other bytes.
         preprocessor = self.records[0].model().preprocessor
-        load(config, self.checkout).save(
-            self.checkout.preprocessor, PREPROCESS, preprocessor.arrays()
-        )
+        data = load(self.config, self.checkout)
+        data.save(self.checkout.preprocessor, PREPROCESS, preprocessor.arrays())
         known = {**files, **files_below(root / "code", "."), **files_below(root, "data")}
-        return misfits(*self.stages, known)
+        return misfits(self.declared, known)
 
 
 def compute(files: Mapping[str, bytes], commit: Commit, here: Paths, root: Path) -> Computed:
@@ -141,8 +140,8 @@ def _compute(files: Mapping[str, bytes], commit: Commit, here: Paths, checkout: 
             f"{PARAMS}: allowed is the experiment as `pipeline share` writes it, with plain values "
             "and without data_folder and tracking"
         )
-    lock, workflow, params = (
-        read_params(checkout.root / name).values for name in (LOCK, WORKFLOW, PARAMS)
+    declared = Declared(
+        *(read_params(checkout.root / name).values for name in (LOCK, WORKFLOW, PARAMS))
     )
     _change_code(checkout.root / "code", files.get(CHANGES, b""))
     download(config, here)
@@ -176,8 +175,7 @@ def _compute(files: Mapping[str, bytes], commit: Commit, here: Paths, checkout: 
         commit=commit.hash,
         date=commit.date,
     )
-    stages = lock, workflow, params
-    return Computed(made, results.records, failed, config.study, subject, stages, checkout)
+    return Computed(made, results.records, failed, config, subject, declared, checkout)
 
 
 def _change_code(code: Path, patch: bytes) -> None:

@@ -30,7 +30,7 @@ FILES = (CITATION, "LICENSE", LOCK, PARAMS, "requirements.lock")
 FAILED = ("description.json", "failure.json")
 RUNS = re.compile(rf"runs/seed-\d+/({'|'.join({*PUBLISHED, *FAILED})})")
 # No hidden file in a folder, since git obeys some; no name without an extension, since files with
-# such names can make a folder a repository.
+# such names can turn a folder into a repository.
 SOURCES = re.compile(
     rf"code/({'|'.join(map(re.escape, CODE))}"
     rf"|({'|'.join(FOLDERS)})/(\w[\w+-]*/)*\w[\w+-]*(\.\w+)+)",

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.base.errors import UserError
 
@@ -18,26 +18,28 @@ from pipeline.base.errors import UserError
 LECTURE = ("reports/lecture",)
 
 
-def misfits(
-    lock: Mapping[str, Any],
-    workflow: Mapping[str, Any],
-    params: Mapping[str, Any],
-    files: Mapping[str, bytes],
-) -> list[str]:
+class Declared(NamedTuple):
+    """What three files of a checkout hold: `dvc.lock`, `dvc.yaml` and `params.yaml`."""
+
+    lock: Mapping[str, Any]
+    workflow: Mapping[str, Any]
+    params: Mapping[str, Any]
+
+
+def misfits(declared: Declared, files: Mapping[str, bytes]) -> list[str]:
     """Return what `dvc.lock` says otherwise than the files do: paths, commands and parameters.
 
     Args:
-        lock: what `dvc.lock` holds.
-        workflow: what `dvc.yaml` holds.
-        params: what `params.yaml` holds.
+        declared: the lock, and what it has to fit.
         files: code, data and results, by their path in a checkout.
 
     Raises:
         UserError: the lock or the workflow is none of DVC's.
     """
     try:
-        wrong = dict.fromkeys(_differing(lock["stages"], workflow["stages"], params, files))
-        paths = {out["path"] for stage in lock["stages"].values() for out in stage.get("outs", ())}
+        wrong = dict.fromkeys(_differing(declared, files))
+        stages = declared.lock["stages"].values()
+        paths = {out["path"] for stage in stages for out in stage.get("outs", ())}
     except (KeyError, TypeError, AttributeError):
         raise UserError("dvc.lock or dvc.yaml is not as DVC writes it") from None
     results = [name for name in files if name.startswith(("results/", "reports/"))]
@@ -47,14 +49,10 @@ def misfits(
     return [*wrong, *missing]
 
 
-def _differing(
-    stages: Mapping[str, Any],
-    workflow: Mapping[str, Any],
-    params: Mapping[str, Any],
-    files: Mapping[str, bytes],
-) -> Iterator[str]:
-    for name, stage in stages.items():
-        if stage["cmd"] != workflow[name]["cmd"]:
+def _differing(declared: Declared, files: Mapping[str, bytes]) -> Iterator[str]:
+    params = declared.params
+    for name, stage in declared.lock["stages"].items():
+        if stage["cmd"] != declared.workflow["stages"][name]["cmd"]:
             yield f"the command of {name}"
         for key, value in stage.get("params", {}).get("params.yaml", {}).items():
             if key not in params or params[key] != value:

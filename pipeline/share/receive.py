@@ -65,7 +65,7 @@ def _import(record: Finished, folder: Path, checked: Checked) -> str:
         return "the same bytes are already in"
     if known.description is not None and shared_by(known) is None:
         return "not imported, since your own run is not complete in"
-    adopt(record, folder, {"studies": [checked.made.study], "shared": checked.source})
+    adopt(record, folder, {"studies": [checked.made.config.study], "shared": checked.source})
     return "imported into"
 
 
