@@ -14,8 +14,9 @@ BENCHMARKS := $(VENV)/.benchmarks
 # One process per core; each test file in one process, so that its fixtures are made once; files in
 # the order of tests/conftest.py.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
-# Folders whose tests neither run commands nor need MLflow.
-UNITS := $(addprefix tests/,base data draw engine lecture network records results)
+# Tests that start no servers and few processes.
+UNITS := $(addprefix tests/,base data draw engine lecture network records results) \
+  $(addprefix --ignore tests/,data/test_sources.py engine/test_portable.py)
 # Recipes, and the commands in dvc.yaml, use the programs of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
