@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from pipeline.stages.evaluate import evaluate
 from pipeline.stages.preprocess import preprocess
 from pipeline.stages.report import report
 from pipeline.stages.split import split
+from tests.declared import declared
 
 # Stages say `python`, which has to be this one, also where nobody activated anything.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -66,32 +67,46 @@ def _fixtures(item: pytest.Item) -> list[str]:
     return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
+def run_python(
+    *words: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str | None] | None = None,
+    prefix: Sequence[str] = (),
+    check: bool = True,
+    timeout: float = 240,
+) -> subprocess.CompletedProcess[str]:
+    """Run this Python with `words`.
+
+    Args:
+        cwd: the folder to run it in; this checkout by default.
+        env: how its environment variables differ from this process's; None removes one.
+        prefix: a program that starts it, with its words.
+        check: whether it must exit with 0.
+    """
+    variables: dict[str, str | None] = {**os.environ, **(env or {})}
+    done = subprocess.run(
+        [*prefix, sys.executable, *words],
+        cwd=cwd or find_root(),
+        env={name: value for name, value in variables.items() if value is not None},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{words} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A copy of the pipeline with the demo's small experiment, in a folder of its own."""
 
     paths: Paths
 
-    def run(
-        self,
-        *words: str,
-        env: dict[str, str] | None = None,
-        check: bool = True,
-        timeout: float = 240,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run `python -m` with `words` in the checkout."""
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=self.paths.root,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
-        if check and done.returncode:
-            raise AssertionError(f"{words} exited {done.returncode}:\n{done.stdout}{done.stderr}")
-        return done
+    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run `python -m` with `words` in the checkout; `options` are those of `run_python`."""
+        return run_python("-m", *words, cwd=self.paths.root, **options)
 
     def declare(self, **values: Any) -> None:
         """Set values of `params.yaml`; of a section, those that are given."""
@@ -155,7 +170,7 @@ def prepared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     split needs scikit-learn in each process that has to draw it, and compiling the code.
     """
     root = tmp_path_factory.mktemp("prepared") / AWKWARD
-    prepare(find_root(), root)
+    prepare(declared().root, root)
     paths = Paths(root)
     config = compose(paths)
     for stage in (download, split, preprocess, encode):
