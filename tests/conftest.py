@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import compose
 from pipeline.base.errors import UserError
+from pipeline.base.files import sha256
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.sources import obtain, user_cache
@@ -96,6 +97,22 @@ def run_python(
     if check and done.returncode:
         raise AssertionError(f"{words} exited {done.returncode}:\n{done.stdout}{done.stderr}")
     return done
+
+
+def hashes(root: Path, *below: str, but: Collection[str] = ()) -> dict[str, str]:
+    """Return the SHA-256 of every file in `root`, by its path from there.
+
+    Args:
+        root: a folder.
+        below: the folders in it to look at; all of it by default.
+        but: names of files and folders to leave out.
+    """
+    found = (path for name in below or (".",) for path in sorted((root / name).rglob("*")))
+    return {
+        str(path.relative_to(root)): sha256(path.read_bytes())
+        for path in found
+        if path.is_file() and not {*path.relative_to(root).parts} & {*but}
+    }
 
 
 @dataclass(frozen=True)
