@@ -122,6 +122,9 @@ def ours(job: Job) -> Callable[[], float]:
     """Return a function that trains as `pipeline.sweep.job` does, without files."""
     training = replace(job.config.training, epochs=job.epochs)
     examples = ready(job.config, job.prepared)
+    first, batches = job.network(job.seeds[0]), job.batches(job.seeds[0], 1)[:1]
+    COMPILED.epoch(first, None, examples.train, batches, training, job.rate)  # compiles
+    COMPILED.score(first, examples.validation, training.cost)
 
     def run() -> float:
         accuracy = 0.0
