@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pipeline.base.config import Config, compose
-from pipeline.base.paths import Paths, find_root
 from pipeline.data.prepared import digests
 from pipeline.data.preprocessing import AffineMap
 from pipeline.data.split import SplitIndices
@@ -19,6 +18,7 @@ from pipeline.network.training import Epoch
 from pipeline.records.identity import Description, description, identity
 from pipeline.records.model import Model
 from pipeline.records.record import Finished, Record, epoch_entry, read_finished
+from tests.declared import declared
 from tests.settings import architecture
 
 SMALL = ("experiment=demo", "training.epochs=2", "network.hidden=[3]", "seed=3")
@@ -30,7 +30,7 @@ ORIGIN = {"host": "mine", "studies": ["test"]}
 
 @cache
 def composed(*overrides: str) -> Config:
-    return compose(Paths(find_root()), [*SMALL, *overrides])
+    return compose(declared(), [*SMALL, *overrides])
 
 
 def described(*overrides: str) -> Description:

@@ -5,7 +5,6 @@ import pytest
 
 from pipeline.base.config import compose, experiment, from_experiment
 from pipeline.base.numerics import one_blas_thread
-from pipeline.base.paths import Paths, find_root
 from pipeline.data.prepared import digests
 from pipeline.data.preprocessing import AffineMap
 from pipeline.data.split import SplitIndices
@@ -19,9 +18,10 @@ from pipeline.records.identity import (
     identity,
 )
 from pipeline.records.provenance import numeric_environment
+from tests.declared import declared
 from tests.records.conftest import PREPARATION, PREPROCESSOR, SPLIT
 
-PATHS = Paths(find_root())
+PATHS = declared()
 
 
 def described(*overrides: str, preparation: dict[str, str] = PREPARATION) -> Description:
@@ -47,7 +47,9 @@ def test_what_changes_a_result_changes_the_identity(override: str) -> None:
     assert identity(described(override)) != BASE
 
 
-@pytest.mark.parametrize("override", ["study=other", "seeds=[0,7]", "tracking.uri=http://x"])
+@pytest.mark.parametrize(
+    "override", ["study=other", "seeds=[0,7]", "tracking.uri=http://x", "data_folder=/x"]
+)
 def test_what_changes_no_result_does_not(override: str) -> None:
     assert identity(described(override)) == BASE
 
