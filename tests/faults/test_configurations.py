@@ -23,11 +23,6 @@ from pipeline.records.record import Finished, Unfinished, read_record
 from pipeline.sweep.job import record_of, train_seed
 from tests.conftest import copy_of
 
-# What may go wrong in each key, beside what is right.
-WRONG = st.sampled_from(
-    ["nan", "-1", "[]", "2.5", "true", "null", "inf", "abc", "''", "1e99", "{}"]
-)
-
 
 def key(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
     return values.map(lambda value: f"{name}={value}")
@@ -52,11 +47,6 @@ RIGHT = [
     key("split.train", st.integers(400, 1300)),
     key("split.method", st.sampled_from(["stratified", "first"])),
 ]
-KEYS = (
-    "preprocess.epsilon", "network.hidden", "network.activation", "training.batch_size",
-    "training.learning_rate", "training.epochs", "training.dtype", "split.train", "split.seed",
-    "data.name", "seeds", "seed", "study",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -97,21 +87,3 @@ def test_whatever_is_accepted_trains_or_fails_as_a_record(
         assert 0 <= accuracy <= 1
         assert isinstance(record, Finished)
         assert train_seed(config, paths, {}) == accuracy
-
-
-@given(overrides=st.lists(st.tuples(st.sampled_from(KEYS), WRONG), min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None)
-def test_whatever_is_wrong_is_one_line(
-    prepared_checkout: Path, overrides: list[tuple[str, str]]
-) -> None:
-    words = [f"{name}={value}" for name, value in overrides]
-    try:
-        config = compose(Paths(prepared_checkout), words)
-    except Exception as error:
-        told = describe(error)
-        assert told
-        assert "\n" not in told
-        assert "Traceback" not in told
-    else:
-        assert config.training.epochs >= 1
-        assert config.network.hidden

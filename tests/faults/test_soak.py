@@ -2,9 +2,8 @@
 
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +11,7 @@ from pipeline.base.config import compose
 from pipeline.base.files import UNFINISHED
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
-from tests.sweep.test_faults import processes_of, wait_until_nobody_trains
-from tests.sweep.test_train import records
+from tests.sweep.runs import processes_of, records, start, wait_until_nobody_trains
 from tests.tracking.stores import contents
 
 SEEDS = 200
@@ -21,31 +19,20 @@ KILLS = 5
 WORDS = ("network.hidden=[16,16]", "training.epochs=10", f"seed=range({SEEDS})")
 
 
-def start(checkout: Checkout) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.stages.train", "tracking.live=true", *WORDS],
-        cwd=checkout.paths.root,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_two_hundred_seeds_killed_again_and_again(make_checkout: object) -> None:
-    assert callable(make_checkout)
-    undisturbed: Checkout = make_checkout("undisturbed")
+def test_two_hundred_seeds_killed_again_and_again(make_checkout: Callable[[str], Checkout]) -> None:
+    undisturbed = make_checkout("undisturbed")
     undisturbed.train(*WORDS, "hydra.launcher.n_jobs=2")
     expected = records(undisturbed)
     assert len(expected) == SEEDS
 
-    checkout: Checkout = make_checkout("soak")
+    checkout = make_checkout("soak")
     moments = random.Random(0)
     for _ in range(KILLS):
         before = len(records(checkout))
-        sweep = start(checkout)
+        sweep = start(checkout, *WORDS, live=True)
         # It passes over what is complete first; then it trains on.
         while len(records(checkout)) == before:
             assert sweep.poll() is None
@@ -53,9 +40,11 @@ def test_two_hundred_seeds_killed_again_and_again(make_checkout: object) -> None
         time.sleep(moments.uniform(1, 5))
         assert sweep.poll() is None, "it was through before it could be killed"
         sweep.send_signal(moments.choice([signal.SIGKILL, signal.SIGTERM]))
-        sweep.wait(60)
+        sweep.communicate(timeout=120)
         wait_until_nobody_trains(checkout, seconds=120)
-    assert start(checkout).wait(600) == 0
+    last = start(checkout, *WORDS, live=True)
+    _, errors = last.communicate(timeout=600)
+    assert last.returncode == 0, errors
     wait_until_nobody_trains(checkout, seconds=120)
     assert processes_of(checkout) == []
     assert records(checkout) == expected

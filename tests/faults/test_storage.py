@@ -4,14 +4,13 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.files import UNFINISHED
 from tests.conftest import Checkout
-from tests.sweep.test_train import records
+from tests.sweep.runs import records
 
 # Root may write anywhere, unless it gives that up.
 OBEYING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
@@ -20,13 +19,7 @@ OBEYING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-ca
 def obedient(*words: str, checkout: Checkout) -> subprocess.CompletedProcess[str]:
     """Run `python -m` with `words` as somebody whom a folder's mode binds."""
     prefix = OBEYING if os.geteuid() == 0 else []
-    return subprocess.run(
-        [*prefix, sys.executable, "-m", *words],
-        cwd=checkout.paths.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return checkout.run(*words, prefix=prefix, check=False)
 
 
 def closed(folder: Path) -> None:

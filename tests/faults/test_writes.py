@@ -2,15 +2,13 @@
 
 import dataclasses
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.config import Config, compose
-from pipeline.base.files import UNFINISHED, sha256
+from pipeline.base.files import UNFINISHED
 from pipeline.base.paths import Paths
 from pipeline.records.record import copy_record, read_finished
 from pipeline.stages.encode import encode
@@ -19,13 +17,13 @@ from pipeline.stages.preprocess import preprocess
 from pipeline.stages.report import report
 from pipeline.stages.split import split
 from pipeline.sweep.job import record_of, train_seed
-from tests.conftest import Checkout
+from tests.conftest import Checkout, hashes, run_python
 from tests.faults.harness import faults
-from tests.sweep.test_train import records
+from tests.sweep.runs import records
 
 # Beside what a record says of when and where, which no two runs share; and test results, which a
 # record takes from the results when a stage next looks at it.
-VOLATILE = {"origin.json", "test.json", ".lock", "index.html"}
+VOLATILE = {"origin.json", "test.json", ".lock"}
 
 
 @pytest.fixture
@@ -50,11 +48,7 @@ def fresh(checkout: Checkout, tmp_path: Path) -> Callable[[str], Path]:
 def look(folder: Path) -> dict[str, str]:
     """Return the hash of everything that lies there; nothing unfinished may."""
     assert list(folder.rglob(UNFINISHED)) == []
-    return {
-        str(path.relative_to(folder)): sha256(path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in VOLATILE
-    }
+    return hashes(folder, but=VOLATILE)
 
 
 Stage = Callable[[Config, Paths], object]
@@ -94,13 +88,7 @@ def test_a_disk_that_takes_no_larger_file(checkout: Checkout) -> None:
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
         "sys.argv[0] = 'train'; from pipeline.stages import train; train.main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", limited, *words],
-        cwd=checkout.paths.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-c", limited, *words, cwd=checkout.paths.root, check=False)
     assert done.returncode == 1
     assert "File too large" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -6,66 +6,74 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.base.files import UNFINISHED
-from tests.conftest import Checkout
-from tests.sweep.test_train import records, undisturbed  # noqa: F401  # a fixture
+from tests.conftest import Checkout, copy_of
+from tests.sweep.runs import (
+    ENDLESS,
+    IN_PROCESS,
+    records,
+    start,
+    wait_for_records,
+    wait_until_nobody_trains,
+)
 
-# Long enough to be hit in the middle: some 400 steps an epoch.
-LONG = ("training.epochs=2", "seed=0,1,2")
-
-
-def start(checkout: Checkout, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.stages.train", "tracking.live=false", *words],
-        cwd=checkout.paths.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def processes_of(checkout: Checkout) -> list[psutil.Process]:
-    """Return every process that works in the checkout."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(checkout.paths.root) and process.status() != "zombie":
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def wait_until_nobody_trains(checkout: Checkout, *, but: str = "-", seconds: float = 20) -> None:
-    ends = time.monotonic() + seconds
-    while left := [process for process in processes_of(checkout) if but not in process.name()]:
-        assert time.monotonic() < ends, left
-        time.sleep(0.1)
-
-
+# Long enough to be killed four times in the middle: some seconds of training.
+LONG = ("training.epochs=600", "seed=0,1,2")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # 30 kills altogether.
-KILLS = {"hydra/launcher=basic": 2, "hydra.launcher.n_jobs=2": 4, "hydra.launcher.n_jobs=3": 4}
+KILLS = {IN_PROCESS: 2, "hydra.launcher.n_jobs=2": 4, "hydra.launcher.n_jobs=3": 4}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Return the records of `LONG`, trained without an interruption."""
+    checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("uninterrupted"))
+    checkout.train(*LONG)
+    return records(checkout)
+
+
+def progress(checkout: Checkout) -> set[tuple[str, int]]:
+    """Return which epochs were saved: each replaces the file of the one before."""
+    saved = set()
+    for path in checkout.paths.records.glob("*/progress.npz"):
+        try:
+            saved.add((path.parent.name, path.stat().st_mtime_ns))
+        except FileNotFoundError:  # complete by now
+            continue
+    return saved
+
+
+def wait_until_it_trains(checkout: Checkout, before: set[tuple[str, int]]) -> None:
+    """Wait until an epoch was saved that was not there `before`."""
+    ends = time.monotonic() + 60
+    while progress(checkout) <= before:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", SIGNALS)
 @pytest.mark.parametrize("launcher", KILLS)
-def test_a_sweep_killed_again_and_again_ends_in_the_same_bytes(
+def test_a_sweep_killed_again_and_again_in_training_ends_in_the_same_bytes(
     launcher: str,
     how: signal.Signals,
     checkout: Checkout,
-    undisturbed: dict[str, str],  # noqa: F811
+    uninterrupted: dict[str, str],
 ) -> None:
     moments = random.Random(f"{launcher} {how}")
     for _ in range(KILLS[launcher]):
+        before = progress(checkout)
         sweep = start(checkout, launcher, *LONG)
-        time.sleep(moments.uniform(0.5, 5.0))
+        wait_until_it_trains(checkout, before)
+        time.sleep(moments.uniform(0, 0.3))
+        assert sweep.poll() is None, "it was through before it could be killed"
+        assert len(records(checkout)) < len(uninterrupted), "it had only its table left to print"
         if how is signal.SIGINT:  # as a terminal sends it: to the whole group
             os.killpg(sweep.pid, how)
         else:
@@ -73,28 +81,21 @@ def test_a_sweep_killed_again_and_again_ends_in_the_same_bytes(
         sweep.communicate(timeout=60)
         wait_until_nobody_trains(checkout)
     checkout.train(launcher, *LONG)
-    assert records(checkout) == undisturbed
+    assert records(checkout) == uninterrupted
     assert list(checkout.paths.records.glob("*/progress.npz")) == []
     assert list(checkout.paths.records.rglob(UNFINISHED)) == []
-
-
-def wait_for_records(checkout: Checkout, pattern: str) -> None:
-    ends = time.monotonic() + 60
-    while not list(checkout.paths.records.glob(pattern)):
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 @pytest.mark.slow
 def test_workers_die_with_their_launcher_and_go_on_from_their_last_epoch(
     checkout: Checkout,
 ) -> None:
-    sweep = start(checkout, "training.epochs=400", "seed=0,1")
+    sweep = start(checkout, ENDLESS, "seed=0,1")
     wait_for_records(checkout, "*/progress.npz")
     sweep.kill()
     sweep.communicate(timeout=30)
     wait_until_nobody_trains(checkout)
-    told = checkout.train("training.epochs=400", "seed=0,1", "dry_run=true").stdout
+    told = checkout.train(ENDLESS, "seed=0,1", "dry_run=true").stdout
     assert "go on after epoch" in told
 
 
@@ -102,7 +103,7 @@ def test_workers_die_with_their_launcher_and_go_on_from_their_last_epoch(
 def test_a_second_sweep_in_the_same_place_refuses_and_names_the_first(
     checkout: Checkout,
 ) -> None:
-    first = start(checkout, "training.epochs=400", "seed=0")
+    first = start(checkout, ENDLESS, "seed=0")
     wait_for_records(checkout, "*/description.json")
     second = checkout.train("training.epochs=1", "seed=5", check=False)
     first.kill()
@@ -114,6 +115,7 @@ def test_a_second_sweep_in_the_same_place_refuses_and_names_the_first(
 
 @pytest.mark.slow
 def test_a_stage_ends_with_the_dvc_that_ran_it(checkout: Checkout) -> None:
+    checkout.declare(training={"epochs": 10_000})
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "train"],
         cwd=checkout.paths.root,
@@ -121,14 +123,16 @@ def test_a_stage_ends_with_the_dvc_that_ran_it(checkout: Checkout) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_for_records(checkout, "*/description.json")
+    wait_for_records(checkout, "*/progress.npz")
+    assert dvc.poll() is None
     dvc.kill()
     dvc.wait(30)
     wait_until_nobody_trains(checkout)
+    assert records(checkout) == {}, "it was not ended, but through"
 
 
 def test_interrupted_by_ctrl_c_says_so(checkout: Checkout) -> None:
-    sweep = start(checkout, "training.epochs=400", "seed=0,1")
+    sweep = start(checkout, ENDLESS, "seed=0,1")
     wait_for_records(checkout, "*/progress.npz")
     os.killpg(sweep.pid, signal.SIGINT)
     _, errors = sweep.communicate(timeout=60)

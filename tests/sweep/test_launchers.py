@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.records.record import read_description
 from tests.conftest import Checkout
 from tests.sweep import slurm
-from tests.sweep.test_faults import start, wait_for_records, wait_until_nobody_trains
-from tests.sweep.test_train import SHORT, records, undisturbed  # noqa: F401  # a fixture
+from tests.sweep.runs import SHORT, records, start, wait_for_records, wait_until_nobody_trains
 
 
 def needs(package: str) -> pytest.MarkDecorator:
@@ -23,8 +23,7 @@ def needs(package: str) -> pytest.MarkDecorator:
 @pytest.mark.slow
 @needs("submitit")
 def test_submitit_on_this_machine_gives_the_same_bytes(
-    checkout: Checkout,
-    undisturbed: dict[str, str],  # noqa: F811
+    checkout: Checkout, undisturbed: dict[str, str]
 ) -> None:
     checkout.train("hydra/launcher=submitit_local", *SHORT)
     assert records(checkout) == undisturbed
@@ -45,9 +44,7 @@ ON_SLURM = ("pipeline.stages.train", "hydra/launcher=slurm", "hydra.launcher.par
 @pytest.mark.slow
 @needs("submitit")
 def test_slurm_gives_the_same_bytes(
-    cluster: dict[str, str],
-    checkout: Checkout,
-    undisturbed: dict[str, str],  # noqa: F811
+    cluster: dict[str, str], checkout: Checkout, undisturbed: dict[str, str]
 ) -> None:
     checkout.run(*ON_SLURM, *SHORT, "tracking.live=false", env=cluster)
     assert records(checkout) == undisturbed
@@ -55,10 +52,7 @@ def test_slurm_gives_the_same_bytes(
 
 @needs("ray")
 @pytest.mark.slow
-def test_ray_gives_the_same_bytes(
-    checkout: Checkout,
-    undisturbed: dict[str, str],  # noqa: F811
-) -> None:
+def test_ray_gives_the_same_bytes(checkout: Checkout, undisturbed: dict[str, str]) -> None:
     checkout.train("hydra/launcher=ray", *SHORT)
     assert records(checkout) == undisturbed
 
@@ -78,7 +72,7 @@ def test_ray_ends_with_its_launcher(checkout: Checkout) -> None:
 @pytest.mark.slow
 @needs("optuna")
 def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: Checkout) -> None:
-    """A step size of a million diverges: that trial failed, and the search goes on."""
+    """A step size of a million diverges: such trials failed, and the search goes on."""
     done = checkout.train(
         "hydra/sweeper=search",
         "hydra.sweeper.n_trials=4",
@@ -97,4 +91,13 @@ def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: C
     assert accuracies == sorted(accuracies, reverse=True)
     assert best["best_value"] == accuracies[0]
     assert "test" not in " ".join(rows[0])
-    assert done.returncode == int(len(accuracies) < 4)
+    failed = {row["record"] for row in rows if row["state"] == "failed"}
+    rates = {
+        name: read_description(checkout.paths.records / name)["experiment"]["training"][
+            "learning_rate"
+        ]
+        for name in [row["record"] for row in rows]
+    }
+    assert failed == {name for name, rate in rates.items() if rate == 1e6}
+    assert 0 < len(failed) < 4
+    assert done.returncode == 1

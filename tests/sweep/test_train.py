@@ -2,45 +2,19 @@
 
 import csv
 import json
+import os
 import platform
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.files import sha256
-from pipeline.base.paths import Paths
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.raw import read_examples
 from pipeline.records.record import read_finished
-from tests.conftest import Checkout, forget_prepared_data
-
-SHORT = ("training.epochs=2", "seed=0,1,2")
-# Starting workers takes as long as such a training.
-IN_PROCESS = "hydra/launcher=basic"
-
-
-def records(checkout: Checkout) -> dict[str, str]:
-    """Return the hash of every complete record's manifest, by identity."""
-    found = checkout.paths.records.glob("*/manifest.json")
-    return {path.parent.name: sha256(path.read_bytes()) for path in found}
-
-
-@pytest.fixture(scope="session")
-def undisturbed(
-    prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
-    """Return the records of `SHORT`, trained one after the other in one process."""
-    root = tmp_path_factory.mktemp("undisturbed") / "checkout"
-    shutil.copytree(prepared_checkout, root)
-    checkout = Checkout(Paths(root))
-    checkout.train(IN_PROCESS, *SHORT)
-    found = records(checkout)
-    assert len(found) == 3
-    return found
+from tests.conftest import Checkout, forget_prepared_data, run_python
+from tests.sweep.runs import IN_PROCESS, SHORT, records
 
 
 @pytest.mark.parametrize(
@@ -53,6 +27,23 @@ def test_any_number_of_workers_gives_the_same_bytes(
     assert records(checkout) == undisturbed
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores, and a system that pins processes to one of them",
+)
+def test_one_core_gives_the_bytes_of_several(
+    checkout: Checkout, undisturbed: dict[str, str]
+) -> None:
+    """A job evaluates an epoch in a second thread, which may have a core of its own."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # children inherit it
+    try:
+        checkout.train(IN_PROCESS, *SHORT)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert records(checkout) == undisturbed
+
+
 @pytest.mark.slow
 def test_another_working_directory_gives_the_same_bytes(
     checkout: Checkout, undisturbed: dict[str, str], tmp_path: Path
@@ -62,12 +53,7 @@ def test_another_working_directory_gives_the_same_bytes(
         f"import sys; sys.path.insert(0, {module!r}); sys.argv[0] = 'train'; "
         "from pipeline.stages import train; train.main()"
     )
-    subprocess.run(
-        [sys.executable, "-P", "-c", code, "tracking.live=false", *SHORT],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    run_python("-P", "-c", code, "tracking.live=false", *SHORT, cwd=tmp_path)
     assert records(checkout) == undisturbed
 
 
@@ -92,13 +78,7 @@ def test_a_machine_that_computes_otherwise_is_told_in_one_line(
     words = ["tracking.live=false", "training.epochs=2", "seed=0", "hydra/launcher=basic"]
     lines = {}
     for before in ("", FLUSH_TO_ZERO):
-        done = subprocess.run(
-            [sys.executable, "-c", f"{before}\n{run_stage}", *words],
-            cwd=checkout.paths.root,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        done = run_python("-c", f"{before}\n{run_stage}", *words, cwd=checkout.paths.root)
         printed = (done.stdout + done.stderr).splitlines()
         lines[before] = [line for line in printed if "this machine computes differently" in line]
     assert lines[""] == []

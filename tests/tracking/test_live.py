@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,30 +12,21 @@ from typing import Any
 import pytest
 
 from pipeline.base.config import compose
-from pipeline.tracking.mirror import KEY
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
-from tests.sweep.test_faults import wait_for_records, wait_until_nobody_trains
-from tests.sweep.test_train import records
+from tests.sweep.runs import ENDLESS, records, start, wait_for_records, wait_until_nobody_trains
 from tests.tracking.conftest import empty_store
 from tests.tracking.stores import contents, end, server
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-LONG = ("training.epochs=10000", "seed=0,1")  # until it is killed
+LONG = (ENDLESS, "seed=0,1")
 
 
 @contextlib.contextmanager
 def sweeping(checkout: Checkout, *words: str) -> Iterator[subprocess.Popen[str]]:
     """Run a sweep with its live mirror, in the background."""
-    sweep = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.stages.train", "tracking.live=true", *words],
-        cwd=checkout.paths.root,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    sweep = start(checkout, *words, live=True)
     try:
         yield sweep
     finally:
@@ -168,4 +158,3 @@ def test_eight_seeds_in_four_workers_on_a_fresh_store_lose_nothing(
         assert len(run["points"]) == 3 * 6
         assert len(run["models"]) == 1
     assert all(key.startswith("digits-demo/") for key in found)
-    assert KEY == "pipeline.key"

@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from pipeline.base.files import read_json
 from tests.browser import chromium, needs_chromium
 from tests.conftest import Checkout, copy_of
-from tests.sweep.test_faults import wait_until_nobody_trains
+from tests.sweep.runs import wait_until_nobody_trains
 from tests.tracking.conftest import bring_up_to_date, start_anew
 from tests.tracking.stores import wait_for
 
