@@ -1,10 +1,13 @@
 """Users of git whose settings lie or run programs, and one who has set nothing."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from pipeline.base.paths import find_root
 
 HOOKS = ("post-checkout", "post-index-change", "reference-transaction")
 ATTRIBUTES = b"* text eol=crlf filter=trap diff=trap ident\n*.py -diff\n"
@@ -25,10 +28,20 @@ def by_user(folder: Path, *words: str, **variables: str) -> str:
     return done.stdout.decode().strip()
 
 
-def commit_all(folder: Path, message: str = "all") -> str:
+def commit_all(folder: Path, message: str = "all", **variables: str) -> str:
     by_user(folder, "add", "--all")
-    by_user(folder, "commit", "--quiet", "--allow-empty", f"--message={message}")
+    by_user(folder, "commit", "--quiet", "--allow-empty", f"--message={message}", **variables)
     return by_user(folder, "rev-parse", "HEAD")
+
+
+def under_git(folder: Path, **variables: str) -> None:
+    """Make a repository of a checkout, with a first commit of all that git does not ignore."""
+    shutil.copyfile(find_root() / ".gitignore", folder / ".gitignore")
+    by_user(folder, "init", "--quiet", "--initial-branch=main")
+    # For those who commit without the variables above, such as DVC.
+    by_user(folder, "config", "user.name", "Nobody")
+    by_user(folder, "config", "user.email", "nobody@example.org")
+    commit_all(folder, **variables)
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:

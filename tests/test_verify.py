@@ -15,31 +15,22 @@ import pytest
 import yaml
 
 from pipeline.base.config import compose
-from pipeline.base.files import canonical_json, parse_npz, read_json, sha256, write_npz
+from pipeline.base.files import canonical_json, read_json, sha256, write_npz
 from pipeline.base.paths import find_root
 from pipeline.records.agreement import Level
-from pipeline.records.record import SEALED, Finished, add_origin, add_test, read_finished
+from pipeline.records.record import Finished, add_origin, add_test, read_finished
 from pipeline.records.seal import read_sealed
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout, copy_of
+from tests.hostile_git import by_user, commit_all, under_git
+from tests.records.forge import edit_history, reseal, reverse_biases
 
 SHORT = ("training.epochs=2", "seed=3")
-IGNORED = (
-    "/records/\n/sweeps/\n/data/\n/runs/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n"
-    "/results/predictions.csv\n/reports/index.html\n"
-)
 
 
 def git(checkout: Checkout, *words: str) -> str:
-    identity = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
-    return subprocess.run(
-        ["git", *identity, *words],
-        cwd=checkout.paths.root,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    return by_user(checkout.paths.root, *words)
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +38,7 @@ def in_git(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """Return a checkout under git, with one trained record that knows its test results."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("verify"))
     shutil.copytree(find_root() / "studies", checkout.paths.root / "studies")
-    (checkout.paths.root / ".gitignore").write_text(IGNORED)
-    git(checkout, "init", "--quiet", "--initial-branch=main")
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message=all")
+    under_git(checkout.paths.root)
     checkout.train(*SHORT, "test=true")
     return checkout
 
@@ -86,19 +74,17 @@ def verify(
     return done
 
 
-def forge(record: Finished, change: Callable[[Path], None], **origin: Any) -> Finished:
-    """Change files of a record, and seal it again: who forges can do that, too."""
-    test, kept = record.test, {**record.origin, **origin}
-    change(record.folder)
-    hashes = {name: sha256((record.folder / name).read_bytes()) for name in SEALED}
-    (record.folder / "manifest.json").write_text(json.dumps({"sha256": hashes}))
-    for name in ("origin.json", "test.json"):
-        (record.folder / name).unlink()
-    unsealed = read_finished(record.folder)
-    add_origin(unsealed, kept)
-    if test is not None:
-        add_test(unsealed, test)
-    return read_finished(record.folder)
+def forge(folder: Path, change: Callable[[Path], None] | None = None, **origin: Any) -> Finished:
+    """Change a record under seals that fit; of its origin, only the values that are given."""
+    before = read_finished(folder)
+    if change is not None:
+        change(folder)
+    reseal(folder)
+    record = read_finished(folder)
+    add_origin(record, {**before.origin, **origin})
+    if before.test is not None:
+        add_test(record, before.test)
+    return read_finished(folder)
 
 
 # --- what comes back ---------------------------------------------------------------------------
@@ -137,7 +123,7 @@ def test_what_was_uncommitted_is_shown_and_made_again_when_asked_for(copied: Che
     assert "with the uncommitted changes that were recorded" in done.stdout
     # With the code in this folder, the biases are others.
     done = copied.run("pipeline.verify", name, "--code-here", check=False)
-    assert Level(done.returncode) in (Level.STATISTICALLY_THE_SAME, Level.DIFFERENT)
+    assert Level(done.returncode) is Level.DIFFERENT
     assert "weights differ from epoch 1 on" in done.stdout
     assert "cause: code: " in done.stdout
 
@@ -153,7 +139,7 @@ def test_another_code_is_named_as_the_cause(copied: Checkout) -> None:
     name = only_record(copied).identity
     assert "is not a git checkout; --code-here trains" in verify(copied, name, expected=2).stderr
     done = copied.run("pipeline.verify", name, "--code-here", check=False)
-    assert Level(done.returncode) in (Level.STATISTICALLY_THE_SAME, Level.DIFFERENT)
+    assert Level(done.returncode) is Level.DIFFERENT
     assert "in a copy of the code in this folder" in done.stdout
     assert "cause: code: " in done.stdout
 
@@ -221,13 +207,6 @@ def test_a_record_of_ones_own_data_comes_back_where_params_yaml_names_other_data
 
 # --- what a stranger sends ---------------------------------------------------------------------
 
-PATCH = """diff --git a/pipeline/__init__.py b/pipeline/__init__.py
---- a/pipeline/__init__.py
-+++ b/pipeline/__init__.py
-@@ -0,0 +1 @@
-+open({path!r}, "w")  # \x1b[2J
-"""
-
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Iterator[Path]:
@@ -237,22 +216,34 @@ def trap(tmp_path: Path) -> Iterator[Path]:
     assert not path.exists()
 
 
-def test_a_patch_in_a_mailed_record_is_shown_and_not_run(
+def first_line(checkout: Checkout, line: str) -> str:
+    """Return a diff that puts a line before all others of the package."""
+    name = "pipeline/__init__.py"
+    after = (checkout.paths.root / name).read_text().splitlines()[:3]
+    lines = [f"diff --git a/{name} b/{name}", f"--- a/{name}", f"+++ b/{name}"]
+    return "\n".join([*lines, "@@ -1,3 +1,4 @@", f"+{line}", *(f" {each}" for each in after), ""])
+
+
+def test_a_patch_in_a_mailed_record_is_shown_and_run_only_if_asked_for(
     in_git: Checkout, mailed: Finished, trap: Path
 ) -> None:
-    diff = PATCH.format(path=str(trap))
-    forge(mailed, lambda folder: None, diff=diff, dirty=True, changed=["pipeline/\x1b[2J.py"])
+    hostile = f"open({str(trap)!r}, 'w')"
+    diff = first_line(in_git, f"{hostile}  # \x1b[2J")
+    forge(mailed.folder, diff=diff, dirty=True, changed=["pipeline/\x1b[2J.py"])
     done = verify(in_git, mailed.folder, expected=2)
-    assert f"+open({str(trap)!r}" in done.stdout
+    assert f"+{hostile}" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+    assert not trap.exists()
+    verify(in_git, mailed.folder, "--apply-changes")
+    trap.unlink()  # the patch fits, and does run where its user says so
     # Also where the record says that nothing was changed.
-    forge(read_finished(mailed.folder), lambda folder: None, dirty=False, changed=[])
-    assert f"+open({str(trap)!r}" in verify(in_git, mailed.folder, expected=2).stdout
+    forge(mailed.folder, dirty=False, changed=[])
+    assert f"+{hostile}" in verify(in_git, mailed.folder, expected=2).stdout
 
 
 @pytest.mark.parametrize("diff", ["no diff", "\ud800", "\ud800" * 10**6])
 def test_a_patch_that_is_none_is_one_line(in_git: Checkout, mailed: Finished, diff: Any) -> None:
-    forge(mailed, lambda folder: None, diff=diff, dirty=True)
+    forge(mailed.folder, diff=diff, dirty=True)
     verify(in_git, mailed.folder, "--apply-changes", expected=2)
 
 
@@ -266,34 +257,19 @@ def test_a_commit_that_no_branch_holds_is_not_run(
     dangling = git(copied, "rev-parse", "HEAD")
     git(copied, "reset", "--quiet", "--hard", "HEAD~1")
     for commit in (dangling, "main\x1b[2J" + "x" * 10**5):  # others: tests/base/test_git.py
-        record = forge(read_finished(mailed.folder), lambda folder: None, commit=commit)
+        record = forge(mailed.folder, commit=commit)
         done = verify(copied, record.folder, expected=2)
         assert "in the history of no branch or tag here" in done.stderr
         assert "\x1b" not in done.stderr
     verify(copied, mailed.folder, "--code-here")
 
 
-def zeroed(folder: Path) -> None:
-    path = folder / "model.npz"
-    arrays = parse_npz(path.read_bytes(), name="model.npz")
-    write_npz(path, {name: np.zeros_like(a) if name in ("W1", "W2") else a
-                     for name, a in arrays.items()})  # fmt: skip
-
-
 def better(folder: Path) -> None:
-    """Let the history end with a validation accuracy of one."""
-    path = folder / "history.jsonl"
-    first, last = map(json.loads, path.read_text().splitlines())
-    last["validation"]["accuracy"] = 1.0
-    path.write_text(f"{json.dumps(first)}\n{json.dumps(last)}\n")
+    edit_history(folder, 2, "validation.accuracy", 1.0)
 
 
-def first_epoch(folder: Path) -> None:
-    """Let the first epoch have had other weights."""
-    path = folder / "history.jsonl"
-    first, last = map(json.loads, path.read_text().splitlines())
-    first["weights"] = "0" * 64
-    path.write_text(f"{json.dumps(first)}\n{json.dumps(last)}\n")
+def other_first_weights(folder: Path) -> None:
+    edit_history(folder, 1, "weights", "0" * 64)
 
 
 @pytest.mark.slow
@@ -301,16 +277,16 @@ def test_a_forged_model_or_history_is_found(in_git: Checkout, mailed: Finished) 
     folder = mailed.folder
     shutil.copytree(folder, folder.with_name("intact"))
     for change, words in (
-        (zeroed, "model.npz: different bytes"),
+        (reverse_biases, "model.npz: different bytes"),
         (better, "100.0000 % in the record"),
     ):
         shutil.rmtree(folder)
         shutil.copytree(folder.with_name("intact"), folder)
-        forge(read_finished(folder), change)
+        forge(folder, change)
         assert words in verify(in_git, folder, expected=Level.DIFFERENT).stdout
     shutil.rmtree(folder)
     shutil.copytree(folder.with_name("intact"), folder)
-    forge(read_finished(folder), first_epoch)
+    forge(folder, other_first_weights)
     done = verify(in_git, folder, expected=Level.WITHIN_TOLERANCE)
     assert "weights differ from epoch 1 on" in done.stdout
     assert "cause: no known difference" in done.stdout
@@ -321,7 +297,7 @@ def test_of_a_commit_only_the_source_is_used(
     copied: Checkout, mailed: Finished, trap: Path
 ) -> None:
     """Not a forged record in it, bytecode, or a module with a library's name."""
-    forged = forge(mailed, first_epoch)
+    forged = forge(mailed.folder, other_first_weights)
     root, hostile = copied.paths.root, f"open({str(trap)!r}, 'w')\n"
     shutil.rmtree(copied.paths.records)
     shutil.copytree(forged.folder, copied.paths.records / forged.identity)
@@ -337,7 +313,7 @@ def test_of_a_commit_only_the_source_is_used(
     git(copied, "checkout", "--quiet", "-b", "theirs")
     git(copied, "add", "--force", "records", "numpy.py", bytecode)
     git(copied, "commit", "--quiet", "--message=theirs")
-    record = forge(forged, lambda folder: None, commit=git(copied, "rev-parse", "HEAD"))
+    record = forge(forged.folder, commit=git(copied, "rev-parse", "HEAD"))
     git(copied, "checkout", "--quiet", "main")
     done = verify(copied, record.folder, expected=Level.WITHIN_TOLERANCE)
     assert "weights differ from epoch 1 on" in done.stdout
@@ -412,8 +388,7 @@ def committed(in_git: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Che
     checkout.declare(seeds=[0, 1], training={"epochs": 2})
     checkout.run("dvc", "config", "core.no_scm", "false")
     checkout.run("dvc", "repro")
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message=results")
+    commit_all(checkout.paths.root)
     return checkout
 
 

@@ -21,6 +21,7 @@ from pipeline.data.embedded import embedded_files
 from pipeline.data.raw import read_examples
 from pipeline.data.sources import obtain
 from tests.conftest import Checkout
+from tests.hostile_git import under_git
 
 DIGITS = embedded_files()
 
@@ -59,23 +60,10 @@ def checkout(make_checkout: Callable[[str], Checkout]) -> Checkout:
     assert text.count("embedded: true") == 1
     catalogue.write_text(text.replace("embedded: true", "embedded: false"))
     shutil.rmtree(made.paths.root / "data")
-    shutil.copyfile(find_root() / ".gitignore", made.paths.root / ".gitignore")
     made.run("dvc", "config", "core.no_scm", "false")
     made.declare(tracking={"live": False}, seeds=[0], training={"epochs": 1})
-    git(made, "init", "--quiet", "--initial-branch=main")
-    git(made, "config", "user.name", "Nobody")
-    git(made, "config", "user.email", "nobody@example.org")
-    commit(made)
+    under_git(made.paths.root)
     return made
-
-
-def git(checkout: Checkout, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=checkout.paths.root, check=True, capture_output=True)
-
-
-def commit(checkout: Checkout) -> None:
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message=all")
 
 
 def locked(checkout: Checkout) -> object:
@@ -137,7 +125,8 @@ def test_a_copy_of_the_checkout_reads_the_originals_given_files(
 
 
 def test_nothing_given_and_no_network_is_one_line(checkout: Checkout) -> None:
-    done = checkout.run("pipeline.stages.download", check=False)
+    away = {"XDG_CACHE_HOME": str(checkout.paths.root / "cache"), "MNIST_MIRROR": None}
+    done = checkout.run("pipeline.stages.download", env=away, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     for part in (str(checkout.paths.given("digits")), *DIGITS, "`make demo`", "data=digits"):

@@ -1,15 +1,15 @@
 """The code's hash: of all code that decides a result, and of nothing else."""
 
 import ast
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.base.paths import find_root
 from pipeline.records.code import PACKAGE, closure, code_digest, syntax
+from tests.pythons import interpreter, promised
 
 MODULES = sorted(closure(PACKAGE))
 
@@ -122,19 +122,6 @@ def test_other_code_has_another_hash(first: str, second: str) -> None:
     assert syntax(ast.parse(first)) != syntax(ast.parse(second))
 
 
-def pythons() -> list[str]:
-    """Return the releases of Python that are here: on PATH, or beside this one."""
-    names = [f"python3.{minor}" for minor in range(11, 15)]
-    folders = [*map(str, Path(sys.base_prefix).parent.glob("*/bin")), *os.get_exec_path()]
-    paths = {shutil.which(name, path=os.pathsep.join(folders)) for name in names}
-    # pyenv keeps a name on PATH for each release, also for those that are not active.
-    return sorted(path for path in paths if path and starts(path))
-
-
-def starts(python: str) -> bool:
-    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-
-
 @pytest.mark.slow
 def test_every_python_gives_the_same_hash(tmp_path: Path) -> None:
     """All modules of the package, read by the same lines, with nothing installed."""
@@ -154,7 +141,7 @@ def test_every_python_gives_the_same_hash(tmp_path: Path) -> None:
         "print(sys.version_info[:2], hashlib.sha256(json.dumps(trees).encode()).hexdigest())\n"
     )
     printed = []
-    for python in pythons():
+    for python in filter(None, map(interpreter, promised(find_root()))):
         command = [python, "-I", "-c", asked, str(module), str(PACKAGE)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (python, done.stderr)

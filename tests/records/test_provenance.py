@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipeline.base.errors import UserError
 from pipeline.base.git import apply, clone
 from pipeline.records.provenance import CODE, LARGEST_DIFF, diff_bytes, made_by, provenance
+from tests.conftest import hashes
 from tests.hostile_git import by_user, commit_all, hostile, hostile_home, make_hostile, write
 
 __all__ = ["hostile", "hostile_home"]  # fixtures
@@ -187,13 +188,9 @@ def test_a_checkout_with_other_line_ends_has_changed(root: Path, tmp_path: Path)
 def test_the_user_s_index_and_objects_stay_as_they_are(root: Path) -> None:
     write(root, {"pipeline/new.py": b"new\n", "pipeline/a.py": b"staged\n"})
     by_user(root, "add", "pipeline/a.py")
-    before = content_of(root / ".git")
+    before = hashes(root / ".git")
     assert fresh(root)["changed"] == ["pipeline/a.py", "pipeline/new.py"]
-    assert content_of(root / ".git") == before
-
-
-def content_of(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert hashes(root / ".git") == before
 
 
 def test_what_decides_no_result_is_no_change(root: Path) -> None:

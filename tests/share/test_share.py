@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import platform
 import re
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, json_bytes, sha256
 from pipeline.base.paths import Paths
 from pipeline.records.agreement import Level
-from pipeline.records.model import model_bytes, parse_model
+from pipeline.records.provenance import provenance
 from pipeline.records.record import (
-    SEALED,
+    PUBLISHED,
     Finished,
     Record,
     Unfinished,
@@ -38,7 +39,8 @@ from pipeline.stages.evaluate import evaluate
 from pipeline.stages.report import report
 from pipeline.verify import verify_failure
 from tests.conftest import AWKWARD, Checkout
-from tests.share.conftest import GIT
+from tests.hostile_git import by_user, commit_all
+from tests.records.forge import edit_history, reseal, reverse_biases
 
 Files = dict[str, bytes]
 AUTHOR = "The mnist-lecture authors"
@@ -68,10 +70,20 @@ def written(checkout: Checkout) -> dict[Path, int]:
     return {each: each.stat().st_mtime_ns for each in found}
 
 
-def reseal(files: Files, seed: int) -> None:
-    """Make a record's manifest say what its files are now."""
-    hashes = {name: sha256(files[f"runs/seed-{seed}/{name}"]) for name in SEALED}
-    files[f"runs/seed-{seed}/manifest.json"] = json_bytes({"sha256": hashes})
+def of_record(seed: int, change: Callable[[Path], None]) -> Callable[[Files], None]:
+    """Return a forgery of one seed's record, under seals that fit."""
+    names = {name: f"runs/seed-{seed}/{name}" for name in PUBLISHED}
+
+    def forge(files: Files) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {Path(folder, name): full for name, full in names.items()}
+            for path, full in paths.items():
+                path.write_bytes(files[full])
+            change(Path(folder))
+            reseal(Path(folder))
+            files |= {full: path.read_bytes() for path, full in paths.items()}
+
+    return forge
 
 
 def list_again(files: Files) -> None:
@@ -94,7 +106,7 @@ def list_again(files: Files) -> None:
 # --- what is shared ----------------------------------------------------------------------------
 
 
-def test_a_share_holds_all_that_is_needed_and_says_nothing_of_its_machine(files: Files) -> None:
+def test_a_share_holds_all_that_is_needed_and_names_no_folder_of_its_author(files: Files) -> None:
     for name in ("README.md", "MODEL_CARD.md", METADATA, "CITATION.cff", "LICENSE", "params.yaml",
                  "dvc.lock", "requirements.lock", "reports/index.html", "results/metrics.json",
                  "results/predictions.csv", "reports/figures/learning_curves.png",
@@ -103,17 +115,22 @@ def test_a_share_holds_all_that_is_needed_and_says_nothing_of_its_machine(files:
     folder = AWKWARD.encode()
     for name, content in files.items():
         assert folder not in content, name
-        assert b'"host"' not in content or name.startswith("code/"), name
 
 
-def test_the_same_result_gives_the_same_bytes(published: Checkout, shared: Path) -> None:
+def test_another_user_of_another_machine_shares_the_same_bytes(
+    published: Checkout, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USER", "LOGNAME"):
+        monkeypatch.setenv(name, "/home/another")
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    provenance.cache_clear()
     assert share(published.paths) == shared.read_bytes()
+    provenance.cache_clear()
 
 
 @pytest.mark.slow
 def test_recorded_changes_stand_beside_the_code(published: Checkout, tmp_path: Path) -> None:
-    changed = Checkout(Paths(tmp_path / "changed"))
-    shutil.copytree(published.paths.root, changed.paths.root, symlinks=True)
+    changed = own_copy(published, tmp_path / "changed")
     module = changed.paths.root / "pipeline/share/send.py"
     module.write_text(module.read_text() + "\nCHANGED = 1\n")
     made = unpack(share(changed.paths), "result.zip")
@@ -126,18 +143,27 @@ def test_recorded_changes_stand_beside_the_code(published: Checkout, tmp_path: P
 
 def fail(published: Checkout, root: Path, reason: str) -> Checkout:
     """Return a copy of a published result in which seed 1 is said to have failed."""
-    shutil.copytree(published.paths.root, root, symlinks=True)
-    checkout = Checkout(Paths(root))
+    checkout = own_copy(published, root)
     run = Record(checkout.paths.run(1))
     described = read_description(run.folder)
     shutil.rmtree(run.folder)
     run.begin(described)
     run.fail(reason)
+    publish_again(checkout)
+    return checkout
+
+
+def own_copy(published: Checkout, root: Path) -> Checkout:
+    shutil.copytree(published.paths.root, root, symlinks=True)
+    return Checkout(Paths(root))
+
+
+def publish_again(checkout: Checkout) -> None:
+    """Let results, report and lock file follow from the runs that lie there."""
     shutil.rmtree(checkout.paths.figures)  # as DVC does
     for stage in (evaluate, report):
         stage(compose(checkout.paths), checkout.paths)
     checkout.run("dvc", "commit", "--force", "--quiet", "train", "evaluate", "report")
-    return checkout
 
 
 @pytest.mark.slow
@@ -206,8 +232,7 @@ def forget_the_lock(root: Path) -> None:
 
 def link_code(root: Path) -> None:
     (root / "pipeline/link.py").symlink_to("/etc/passwd")
-    for words in (["add", "pipeline/link.py"], ["commit", "--quiet", "-m", "a link"]):
-        subprocess.run([*GIT, *words], cwd=root, check=True)
+    commit_all(root)
 
 
 def cite_no_address(root: Path) -> None:
@@ -216,8 +241,13 @@ def cite_no_address(root: Path) -> None:
 
 
 def forget_code(root: Path) -> None:
-    for words in (["rm", "--quiet", "--cached", "Makefile"], ["commit", "--quiet", "-m", "less"]):
-        subprocess.run([*GIT, *words], cwd=root, check=True)
+    by_user(root, "rm", "--quiet", "--cached", "Makefile")
+    by_user(root, "commit", "--quiet", "--message=less")
+
+
+def edit_the_training(root: Path) -> None:
+    module = root / "pipeline/network/training.py"
+    module.write_text(f"{module.read_text()}\nEDITED = 1\n")
 
 
 def remove_git(root: Path) -> None:
@@ -237,14 +267,14 @@ def remove_git(root: Path) -> None:
         (link_code, "^code/pipeline/link.py cannot be shared: allowed are files"),
         (cite_no_address, "CITATION.cff: repository-code = {.*: allowed is an address"),
         (forget_code, "^Makefile is not in commit [0-9a-f]{40}; commit all code"),
+        (edit_the_training, "trained by different code"),
         (remove_git, "a share needs the commit of its code: .* is not a git checkout"),
     ],
 )
 def test_what_is_not_complete_is_not_shared(
     damage: Callable[[Path], None], message: str, published: Checkout, tmp_path: Path
 ) -> None:
-    root = tmp_path / "damaged"
-    shutil.copytree(published.paths.root, root, symlinks=True)
+    root = own_copy(published, tmp_path / "damaged").paths.root
     damage(root)
     with pytest.raises(UserError, match=message) as caught:
         share(Paths(root))
@@ -264,8 +294,7 @@ def test_what_is_not_complete_is_not_shared(
 def test_what_names_a_machine_or_a_user_is_not_shared(
     line: str, published: Checkout, shared: Path, tmp_path: Path
 ) -> None:
-    root = tmp_path / "named"
-    shutil.copytree(published.paths.root, root, symlinks=True)
+    root = own_copy(published, tmp_path / "named").paths.root
     params = yaml.safe_load((root / "params.yaml").read_text())
     del params["tracking"]
     (root / "params.yaml").write_text(f"{yaml.safe_dump(params)}{line}\n")
@@ -277,8 +306,7 @@ def test_what_names_a_machine_or_a_user_is_not_shared(
 def test_a_place_that_cannot_be_written_to_is_one_line(
     published: Checkout, output: str, tmp_path: Path
 ) -> None:
-    checkout = Checkout(Paths(tmp_path / "checkout"))
-    shutil.copytree(published.paths.root, checkout.paths.root, symlinks=True)
+    checkout = own_copy(published, tmp_path / "checkout")
     (checkout.paths.root / "reports.zip").mkdir()
     done = checkout.run("pipeline.share.send", output, check=False)
     assert done.returncode == 2
@@ -421,34 +449,20 @@ def add(name: str) -> Callable[[Files], None]:
     return lambda files: files.__setitem__(name, b"")
 
 
-def another_model(files: Files) -> None:
-    name = "runs/seed-1/model.npz"
-    model = parse_model(
-        files[name], json.loads(files["runs/seed-1/description.json"])["experiment"], name=name
-    )
-    layers = model.network.layers
-    weaker = layers[-1]._replace(b=layers[-1].b[::-1].copy())
-    network = model.network._replace(layers=(*layers[:-1], weaker))
-    files[name] = model_bytes(model._replace(network=network))
-    reseal(files, 1)
-
-
-def better_history(files: Files) -> None:
-    name = "runs/seed-1/history.jsonl"
-    lines = [json.loads(line) for line in files[name].splitlines()]
-    lines[-1]["validation"]["accuracy"] = 1.0
-    files[name] = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    reseal(files, 1)
+def better(folder: Path) -> None:
+    edit_history(folder, 2, "validation.accuracy", 1.0)
 
 
 def describe_otherwise(change: Callable[[dict[str, object]], None]) -> Callable[[Files], None]:
+    def edit(folder: Path) -> None:
+        path = folder / "description.json"
+        described = json.loads(path.read_bytes())
+        change(described)
+        path.write_bytes(json_bytes(described))
+
     def forge(files: Files) -> None:
         for seed in (0, 1):
-            name = f"runs/seed-{seed}/description.json"
-            described = json.loads(files[name])
-            change(described)
-            files[name] = json_bytes(described)
-            reseal(files, seed)
+            of_record(seed, edit)(files)
 
     return forge
 
@@ -510,10 +524,10 @@ REFUSED = {
     ),
     "a run too many": (add("runs/seed-7/model.npz"), "runs/seed-7/model.npz is of a seed that"),
     "another model, sealed": (
-        another_model,
+        of_record(1, reverse_biases),
         "scores on the validation images differ from those it records",
     ),
-    "a better history, sealed": (better_history, "scores on the validation images differ"),
+    "a better history, sealed": (of_record(1, better), "scores on the validation images differ"),
     "foreign arithmetic": (
         describe_otherwise(lambda each: each["arithmetic"].update(canary="0" * 64)),  # type: ignore[attr-defined]
         "runs/seed-0 was computed with a different version of the arithmetic than here",
@@ -623,11 +637,11 @@ def test_a_record_of_ones_own_with_other_bytes_is_not_replaced(
     shared: Path, files: Files, make_checkout: Callable[[str], Checkout]
 ) -> None:
     here = make_checkout("receiver")
-    better_history(files)
+    of_record(1, better)(files)
     described = json.loads(files["runs/seed-1/description.json"])
     folder = here.paths.records / sha256(canonical_json(described))[:20]
     folder.mkdir(parents=True)
-    for name in (*SEALED, "manifest.json"):
+    for name in PUBLISHED:
         (folder / name).write_bytes(files[f"runs/seed-1/{name}"])
     assert isinstance(read_record(folder), Finished)
     done = here.run("pipeline.share.receive", str(shared), check=False)
@@ -671,25 +685,32 @@ def test_whoever_reproduces_a_result_shares_the_same_bytes(
     contents = []
     for person in ("one", "another"):
         clone = Checkout(Paths(tmp_path / person))
-        words = ["git", "clone", "--quiet", str(published.paths.root), str(clone.paths.root)]
-        subprocess.run(words, check=True)
-        for name in ("CITATION.cff", "LICENSE", "params.yaml", "requirements.lock"):
-            shutil.copyfile(published.paths.root / name, clone.paths.root / name)
+        by_user(tmp_path, "clone", "--quiet", str(published.paths.root), str(clone.paths.root))
         clone.run("dvc", "repro", "--quiet", "report")
         contents.append(share(clone.paths))
     assert contents[0] == contents[1]
 
 
 @pytest.mark.slow
-def test_an_edited_epoch_under_seals_that_fit_is_found_by_training(
-    files: Files, published: Checkout, tmp_path: Path
+@pytest.mark.parametrize(
+    ("seed", "options", "level"),
+    [
+        (0, [], Level.DIFFERENT),
+        (1, [], Level.SAME_BYTES),
+        (1, ["--all-seeds"], Level.DIFFERENT),
+    ],
+)
+def test_an_edited_epoch_from_which_all_else_follows_is_found_by_training_its_seed(
+    seed: int, options: list[str], level: Level, published: Checkout, tmp_path: Path
 ) -> None:
-    name = "runs/seed-0/history.jsonl"
-    lines = [json.loads(line) for line in files[name].splitlines()]
-    lines[0]["train"]["accuracy"] = 0.99
-    files[name] = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    reseal(files, 0)
-    (tmp_path / "forged.zip").write_bytes(pack(files))
-    done = published.run("pipeline.verify", str(tmp_path / "forged.zip"), check=False)
-    assert done.returncode == Level.DIFFERENT.value
-    assert "history.jsonl: different bytes" in done.stdout
+    """One seed is trained again, or all of them on request."""
+    forged = own_copy(published, tmp_path / "forged")
+    shutil.rmtree(forged.paths.records)
+    edit_history(forged.paths.run(seed), 1, "train.accuracy", 0.99)
+    reseal(forged.paths.run(seed))
+    publish_again(forged)
+    path = tmp_path / "forged.zip"
+    path.write_bytes(share(forged.paths))
+    done = published.run("pipeline.verify", str(path), *options, check=False)
+    assert done.returncode == level.value, done.stdout + done.stderr
+    assert ("history.jsonl: different bytes" in done.stdout) == (level is Level.DIFFERENT)

@@ -1,7 +1,6 @@
 """DVC's experiments, in copies of the checkout too: what they train is kept and found again."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,12 @@ from pipeline.base.paths import Paths
 from pipeline.records.record import Finished, read_record
 from pipeline.tracking.store import connect
 from tests.conftest import NOT_LIVE, Checkout
+from tests.hostile_git import commit_all, under_git
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's, of its own SQL
 ]
-
-IGNORED = "/records/\n/sweeps/\n/data/\n/runs/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n"
-
-
-def git(checkout: Checkout, *words: str) -> None:
-    identity = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
-    subprocess.run(["git", *identity, *words], cwd=checkout.paths.root, check=True)
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +24,10 @@ def reproduced(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory
     """Return a checkout under git, with the committed results of two seeds and two epochs."""
     checkout = plain_copy(prepared_checkout, tmp_path_factory.mktemp("experiments"))
     checkout.declare(seeds=[0, 1], training={"epochs": 2}, tracking=NOT_LIVE)
-    (checkout.paths.root / ".gitignore").write_text(IGNORED)
-    git(checkout, "init", "--quiet", "--initial-branch=main")
+    under_git(checkout.paths.root)
     checkout.run("dvc", "config", "core.no_scm", "false")
     checkout.run("dvc", "repro")
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message=all")
+    commit_all(checkout.paths.root)
     return checkout
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.base.files import read_json, sha256
-from tests.conftest import NOT_LIVE, Checkout, copy_of
+from pipeline.base.files import read_json
+from tests.conftest import NOT_LIVE, Checkout, copy_of, hashes
 
 
 def read(path: Path) -> Any:
@@ -17,17 +17,8 @@ def read(path: Path) -> Any:
 
 
 def snapshot(checkout: Checkout) -> dict[str, str]:
-    """Return the hash of every result, by path.
-
-    The page is left out: it tells the commit and the seconds that training took.
-    """
-    folders = (checkout.paths.runs, checkout.paths.results, checkout.paths.root / "reports")
-    return {
-        str(path.relative_to(checkout.paths.root)): sha256(path.read_bytes())
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file() and path != checkout.paths.page
-    }
+    """Return the hash of every result, by path."""
+    return hashes(checkout.paths.root, "runs", "results", "reports")
 
 
 @pytest.fixture(scope="module")
