@@ -6,6 +6,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from pipeline.base.config import compose
+from pipeline.base.errors import UserError
 from pipeline.base.git import GitError, git
 from pipeline.base.paths import Paths, find_root
 from pipeline.base.processes import CODE
@@ -22,11 +24,19 @@ def committed(path: Path) -> str:
 
 @cache
 def declared() -> Paths:
-    """Return a checkout with this one's code and the committed `params.yaml`."""
+    """Return a checkout with this one's code and the committed `params.yaml`.
+
+    While a key is being added or removed, the code fits this checkout's `params.yaml` alone, and
+    that is taken.
+    """
     root, folder = find_root(), Path(tempfile.mkdtemp(prefix="declared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name in CODE:
         (folder / name).symlink_to(root / name)
     paths = Paths(folder)
     paths.params.write_text(committed(Paths(root).params))
+    try:
+        compose(paths)
+    except UserError:
+        shutil.copyfile(Paths(root).params, paths.params)
     return paths
