@@ -213,7 +213,10 @@ def test_params_yaml_means_to_us_what_it_means_to_dvc(tmp_path: Path) -> None:
 
 @given(
     key=st.sampled_from(["training.learning_rate", "training.momentum", "preprocess.epsilon"]),
-    value=st.floats() | st.integers() | st.text("ab.-+1e,[]{}", max_size=6),
+    value=st.floats()
+    | st.integers()
+    | st.text("ab.-+1e,[]{}", max_size=6)
+    | st.sampled_from(["null", "true", "[1]", "{a: 1}", "''"]),
 )
 @settings(max_examples=25, deadline=None)
 def test_whatever_is_accepted_is_in_range(key: str, value: object) -> None:
@@ -222,6 +225,7 @@ def test_whatever_is_accepted_is_in_range(key: str, value: object) -> None:
         config: Config = compose(PATHS, [f"{key}={value}"])
     except Exception as error:
         assert describe(error)
+        assert "\n" not in describe(error)
         return
     accepted = getattr(getattr(config, section), name)
     assert 0 <= accepted <= 1e6
