@@ -7,7 +7,7 @@ evaluates.
 
 The rest of this docstring is the specification. It defines every bit of a result, so results do not
 depend on a library, the width of vectors or the number of threads.
-`tests/engine/test_specification.py` computes two epochs by it in NumPy alone.
+`tests/engine/test_specification.py` computes two epochs by it in NumPy, but for σ.
 
 **Numbers** are IEEE 754's, in float32 or float64. +, −, ×, ÷ and the fused multiply-add (x y + z,
 rounded once) round to nearest, ties to even. Subnormal numbers are kept. No operations are
@@ -28,8 +28,8 @@ median of every ⌈N/1000⌉-th image. Of a rare pixel z = (usual − shift) · 
 usual) · scale; e·z is a chain along the entries from +0, and 1 + z·z one along the rare pixels from
 1. At the beginning of an epoch or an evaluation, U = W − z b and c, a chain from b along the rare
 pixels, are formed from W and b; at its end W = U + z b; velocities likewise. A whitening's inputs
-are products of (pixel − shift) · scale with its matrix. Of features that are no pixels,
-(x − shift) · scale is computed in float64 and then rounded.
+are products of (pixel − shift) · scale with its matrix, rounded to the dtype first. Of features
+that are no pixels, (x − shift) · scale is computed in float64 and then rounded.
 
 **Errors.** At the last layer G = δH_bar · s, where s = −ε / b, with b the size of the batch, is
 computed in float64 and then rounded. In the layer before a layer with weights W and error G, the
@@ -40,7 +40,7 @@ momentum V ← μ V, V ← V + S, W ← W + V, each operation rounded. Steps of 
 inputs of 1. Those of b and c are S_b = 0 · S_z + S_1 and S_c = 1 · S_z + (1 + z·z) · S_1, products
 of two terms, where S_z has inputs e·z and S_1 inputs 1. Entries of rare pixels are added to U (with
 momentum to V, after V ← μ V) sample by sample, each by one fused multiply-add. In a training whose
-batches are larger than 1,000 no pixel is rare, nor is one in validation, test and prediction.
+`batch_size` is larger than 1,000 no pixel is rare, nor is one in validation, test and prediction.
 
 **Weight decay.** κ = −ε λ is computed in float64 and then rounded. A step S of W starts from κ W
 instead of +0, and S_c from κ (c − b). κ (z b + U), of which z b + U is a fused multiply-add, is
@@ -52,7 +52,8 @@ row's maximum begins with −∞, its sum with +0; both take the outputs in orde
 ln(1 + x) are defined in `formulas`.
 
 **Costs** of outputs are converted to float64 and added one by one, by sample, then by output; the
-sum is divided by the number of samples. Of equal largest outputs the first is the predicted class.
+sum is divided by the number of samples. The predicted class is the first of the largest
+pre-activations of the last layer.
 """
 
 # Part of a run's identity: raise it with every change of this specification that changes a bit.

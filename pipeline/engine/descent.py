@@ -144,7 +144,7 @@ class _Step(Program):
         self._decay = -learning_rate * training.weight_decay
         self.fetch(inputs.sparse, inputs.X, Y)
         E, H = _forward(self, now, activations, inputs)
-        G = H[-1][:, 1:]  # overwritten element by element, to stay in the cache
+        G = H[-1][:, 1:]  # overwritten row by row, to stay in the cache
         s = self._constant(-learning_rate / rows, G)
         self.apply((formulas.error, training.cost, activations[-1]), G, G, (Y, self.index), s)
         for number in reversed(range(len(now.others))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -37,7 +38,8 @@ def examples(config: Config, paths: Paths) -> Ready:
     Raises:
         UserError: a file is missing or damaged.
     """
-    key = (str(made_for(config, PREPROCESS)), config.training.dtype, _rare(config))
+    made = str(made_for(config, PREPROCESS))
+    key = (paths.root, made, config.training.dtype, _rare(config))
     with _lock:  # a launcher may run jobs in threads of one process
         if key not in _kept:
             _kept.clear()  # one data set at a time: a worker's memory does not grow
@@ -45,7 +47,7 @@ def examples(config: Config, paths: Paths) -> Ready:
         return _kept[key]
 
 
-_kept: dict[tuple[str, str, float], Ready] = {}
+_kept: dict[tuple[Path, str, str, float], Ready] = {}
 _lock = Lock()
 
 

@@ -52,12 +52,16 @@ class Row(NDArrayOperatorsMixin):
         """Return 1 where true, else 0; a formula converts to its own dtype only."""
         return _OPERATIONS[np.where](self, self.row(1), self.row(0))
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Row:
-        return self.__array_function__(ufunc, (), inputs, {})
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Row:
+        if method != "__call__":
+            options["method"] = method
+        return self.__array_function__(ufunc, (), inputs, options)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Row:
-        if function not in _OPERATIONS:
-            raise NotImplementedError(f"the engine has no np.{function.__name__}")
+        known = {"axis": -1, "keepdims": True} if function in (np.max, np.sum) else {}
+        if function not in _OPERATIONS or options != known:
+            words = "".join(f", {key}={value}" for key, value in options.items())
+            raise NotImplementedError(f"the engine has no np.{function.__name__}(...{words})")
         return _OPERATIONS[function](*map(self.row, inputs))
 
     def row(self, operand: Any) -> Row:
@@ -251,7 +255,7 @@ _OPERATIONS: dict[Any, Callable[..., Row]] = {
     np.less: _instruction("fcmp_ordered", "<"),
     np.where: _instruction("select"),
     np.ones_like: lambda x: x.row(1),
-    np.max: _along(np.maximum, -np.inf),
+    np.max: _along(np.maximum, -np.inf),  # both with axis=-1 and keepdims=True
     np.sum: _along(np.add, 0.0),
     np.exp: exp,
     np.tanh: tanh,

@@ -167,7 +167,8 @@ def fetch(code: Code, rows: V, index: V, starts: V, entries: V, X: Rows, Y: Rows
         number = code.entry(index, i)
         first, count = _entries(code, starts, entries, number)
         code.prefetch(first, code.scale(count, 4 + code.dtype.itemsize))
-        code.prefetch(code.row(X, number), X.stride)
+        # All but a byte: X begins at a line.
+        code.prefetch(code.row(X, number), code.builder.sub(X.stride, code.whole(1)))
         code.prefetch(code.row(Y, number), code.whole(0))
 
     code.loop(rows, each_row)

@@ -21,12 +21,13 @@ def matrix(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     """Return zeros of shape (rows, columns), with room for whole vectors beside and below.
 
     Rows begin at cache lines. The stride is an odd number of lines, so that a column of vectors
-    spreads over the whole cache.
+    spreads over the whole cache. One row is added: a transposition, which reads whole vectors of
+    rows, may begin at row 1.
     """
     rows, columns = shape
     lines = -(-columns * np.dtype(dtype).itemsize // LINE) | 1
     block = LINE // np.dtype(dtype).itemsize
-    stored = -(-max(rows, 1) // block) * block
+    stored = -(-rows // block) * block + 1
     room = np.empty((stored * lines + 1) * LINE, np.uint8)  # NumPy asks for huge pages here
     room[:] = 0
     start = -room.ctypes.data % LINE
@@ -45,7 +46,7 @@ class Program:
     """A list of kernel calls on some rows of examples; it keeps the arrays that they use.
 
     Matrices are as `matrix` makes them; those that a call writes may change beside their last
-    column, by up to a vector.
+    column and below their last row, by up to a vector.
 
     Args:
         dtype: of the numbers that it computes with.

@@ -21,7 +21,7 @@ class Examples(NamedTuple):
 
 
 class Score(NamedTuple):
-    """Mean cost and share of samples whose largest output is the right one."""
+    """Mean cost and share of samples whose largest pre-activation is that of the right class."""
 
     loss: float
     accuracy: float
@@ -37,5 +37,5 @@ def score(network: Network, examples: Examples, cost: str) -> Score:
     """
     H_bar = forward(network, examples.X).pre_activations[-1]
     loss = mean_cost(H_bar, examples.Y, cost, ACTIVATIONS[network.activations[-1]])
-    # Activation functions are increasing: the largest pre-activation gives the largest output.
+    # Of H_bar, not of the outputs: two outputs that round to 1 would be a tie.
     return Score(loss, float(np.mean(H_bar.argmax(axis=1) == examples.labels)))

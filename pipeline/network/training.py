@@ -135,14 +135,15 @@ def train(
                 with _overflowing():
                     on_train = descent.score(network, train_examples, cost)
                     on_validation = descent.score(network, validation_examples, cost)
-                if not math.isfinite(on_train.loss + on_validation.loss):
-                    smaller = "training.learning_rate"
-                    if training.weight_decay:
-                        smaller += " or training.weight_decay"
-                    raise Diverged(
-                        f"the loss is {on_train.loss} after epoch {number} with step size "
-                        f"{step_size:g}; try a smaller {smaller}"
-                    )
+                for loss in (on_train.loss, on_validation.loss):
+                    if not math.isfinite(loss):
+                        smaller = "training.learning_rate"
+                        if training.weight_decay:
+                            smaller += " or training.weight_decay"
+                        raise Diverged(
+                            f"the loss is {loss} after epoch {number} with step size "
+                            f"{step_size:g}; try a smaller {smaller}"
+                        )
                 yield Epoch(number, step_size, on_train, on_validation, network, velocity)
         finally:
             closed.set()  # ends the epoch that the thread computes; it is not needed

@@ -14,6 +14,7 @@ from pipeline.base.files import arrays_digest
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.canary import EXPECTED, canary
 from pipeline.engine.code import Code, kernel
+from pipeline.network.activations import ACTIVATIONS
 
 # Bits of x86's control register: no exceptions; and results and inputs that are subnormal are zero.
 DEFAULT, FLUSH = 0x1F80, 0x1F80 | 0x8040
@@ -22,6 +23,11 @@ DEFAULT, FLUSH = 0x1F80, 0x1F80 | 0x8040
 @pytest.mark.parametrize("dtype", EXPECTED)
 def test_this_machine_computes_what_others_do(dtype: str) -> None:
     assert canary(dtype) == canary(dtype) == EXPECTED[dtype]
+
+
+def test_an_added_activation_leaves_the_canary_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "added", ACTIVATIONS["relu"])
+    assert canary("float32") == EXPECTED["float32"]
 
 
 @kernel("")
@@ -41,13 +47,16 @@ def in_a_thread(task: Callable[[], str]) -> str:
 def test_a_thread_that_turns_subnormal_numbers_into_zero_is_seen() -> None:
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(set_control_register(np.float32))
 
-    def flushed() -> str:
+    def flushed(task: Callable[[], str]) -> str:
         call(np.array([FLUSH], np.uint32).ctypes.data)
-        digest = canary("float32")
+        digest = task()
         call(np.array([DEFAULT], np.uint32).ctypes.data)
         return digest
 
-    assert in_a_thread(flushed) != EXPECTED["float32"]
+    digest = in_a_thread(lambda: flushed(lambda: canary("float32")))
+    assert digest != EXPECTED["float32"]
+    # The thread that takes a training's steps is started by the one that computes the canary.
+    assert in_a_thread(lambda: flushed(lambda: in_a_thread(lambda: canary("float32")))) == digest
     assert in_a_thread(lambda: canary("float32")) == EXPECTED["float32"]
 
 

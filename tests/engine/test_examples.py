@@ -1,6 +1,7 @@
 """Examples are what a configuration asks for."""
 
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,6 +20,12 @@ def test_examples_are_kept_for_the_next_job_of_the_same_data(checkout: Checkout)
         config, training=dataclasses.replace(config.training, dtype="float64")
     )
     assert examples(other, checkout.paths).train.inputs.dtype == np.float64
+
+
+def test_each_checkout_has_its_own_examples(make_checkout: Callable[[str], Checkout]) -> None:
+    first, second = make_checkout("first"), make_checkout("second")
+    ready = examples(compose(first.paths), first.paths)
+    assert examples(compose(second.paths), second.paths) is not ready
 
 
 def test_examples_are_the_images_of_their_part(checkout: Checkout) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine import formulas
+from pipeline.engine.code import LINE
 from pipeline.engine.program import Program, applied, laid_out, matrix, times
 
 FLOATS = [np.float32, np.float64]
@@ -131,6 +132,16 @@ def test_a_product_writes_no_row_that_is_not_its_own(dtype: Any) -> None:
     program.product(np.ones((13, 2), dtype), laid_out(np.ones((2, 5), dtype)), C[:13])
     program.run()
     np.testing.assert_array_equal(C, np.where(np.arange(30)[:, None] < 13, 2, 7) + np.zeros((1, 5)))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("rows", range(1, 40))
+def test_whole_vectors_of_rows_from_row_1_on_lie_in_a_matrix(rows: int, dtype: Any) -> None:
+    """A transposition of weights reads so many; row 0 holds the biases."""
+    W = matrix((1 + rows, 3), dtype)[1:]
+    height = LINE // W.itemsize
+    end = W.ctypes.data + (-(-rows // height) * height - 1) * W.strides[0] + LINE
+    assert end <= W.base.ctypes.data + W.base.nbytes
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -75,6 +75,14 @@ def test_divergence_names_epoch_and_step_size() -> None:
         run(start(), learning_rate=1e200)
 
 
+def test_divergence_names_the_loss_that_is_not_finite() -> None:
+    validation = blobs(60)
+    validation.X[0, 0] = np.inf
+    epochs = train(start(), blobs(300), validation, training(), seed=3, descent=READABLE)
+    with pytest.raises(Diverged, match="the loss is (inf|nan) after epoch 1"):
+        list(epochs)
+
+
 def test_closing_the_training_does_not_wait_for_an_epoch() -> None:
     """The second epoch takes a step only after the training was closed, and no other."""
     closing, steps = threading.Event(), []
