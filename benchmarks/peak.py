@@ -19,16 +19,16 @@ import numpy as np
 from benchmarks.flops import training_flops
 from benchmarks.peers import load
 from pipeline.base.errors import one_line_errors
-from pipeline.engine.code import Code, kernel, machine
+from pipeline.engine import kernels
+from pipeline.engine.code import Code, compiled, machine
 from pipeline.engine.descent import COMPILED, Examples, _parameters, _Step
 from pipeline.engine.examples import ready
-from pipeline.engine.program import _run, laid_out
+from pipeline.engine.program import laid_out
 
 ROUNDS, FMAS, CHAINS = 5, 10_000_000, 12
 WIDTH = machine().vector_bytes // 4
 
 
-@kernel("i")
 def registers(code: Code, count: Any) -> None:
     """Write: fused multiply-adds in independent chains, without memory access."""
     record = code.function.args[0]
@@ -54,7 +54,8 @@ def peak() -> float:
     """Return this core's GFLOP/s in float32."""
     arguments = np.zeros(8 * (1 + CHAINS), np.int64)
     arguments[0] = FMAS
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(registers(np.float32))
+    address = compiled(registers, "i", np.dtype(np.float32))
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
     took = seconds(lambda: call(arguments.ctypes.data))
     return 2 * FMAS * CHAINS * WIDTH / took / 1e9
 
@@ -71,12 +72,14 @@ def kernels_of_a_step(step: _Step, batches: list[np.ndarray]) -> None:
         step.index[:] = batch
         for call, taken in zip(calls, times, strict=True):
             began = time.perf_counter_ns()
-            _run()(call.ctypes.data)
+            step.start(call.ctypes.data)
             taken.append(time.perf_counter_ns() - began)
     medians = [statistics.median(each) / 1000 for each in times]
     print("\n| kernel of a step | µs | share |\n|---|---|---|")
-    for name, took in zip(step.names, medians, strict=True):
-        print(f"| {name} | {took:.1f} | {took / sum(medians):.1%} |")
+    for (write, arguments, options), took in zip(step.calls, medians, strict=True):
+        name = options["formula"][0] if write is kernels.apply else write
+        sizes = " x ".join(str(each) for each in arguments if isinstance(each, int))
+        print(f"| {name.__name__} {sizes} | {took:.1f} | {took / sum(medians):.1%} |")
     print(f"| all | {sum(medians):.1f} | |")
 
 
@@ -99,8 +102,9 @@ def main() -> None:
     print("| peak, GFLOP/s | products, GFLOP an epoch | s an epoch | share of the peak |")
     print(f"|---|---|---|---|\n| {limit:.0f} | {operations:.1f} | {took:.3f} |", end=" ")
     print(f"{operations / limit / took:.0%} |")
-    now, Y = _parameters(network.layers, examples.inputs), laid_out(examples.Y)
-    step = _Step(now, None, network.activations, examples, Y, job.batch, training, 0.1)
+    now, laid = _parameters(network.layers, examples.inputs), laid_out(examples.Y)
+    examples = examples._replace(Y=laid)
+    step = _Step(now, [], network.activations, examples, job.batch, training, 0.1)
     kernels_of_a_step(step, batches)
 
 

@@ -54,24 +54,20 @@ def canary(dtype: str) -> str:
         dtype: of the training.
     """
     digest = sha256(f"{VERSION} {dtype}".encode())
-    number = np.dtype(dtype)
-    for result in (*_products(number), *_training(number), *_functions(number), *_of_numpy()):
+    for result in _results(np.dtype(dtype)):
         digest.update(np.ascontiguousarray(result).tobytes())
     return digest.hexdigest()
 
 
-def _products(dtype: np.dtype[Any]) -> Iterator[Any]:
-    """Yield products whose elements have many magnitudes, some of them subnormal."""
+def _results(dtype: np.dtype[Any]) -> Iterator[Any]:
+    # Products whose elements have many magnitudes, some of them subnormal.
     for m, k, n in SHAPES:
         rng = generator(m + k + n, "noise")
         A, B = (rng.standard_normal(size).astype(dtype) for size in ((m, k), (k, n)))
         A[::3] *= np.finfo(dtype).tiny
         start = np.full((1, n), np.finfo(dtype).smallest_subnormal)
         yield times(A, laid_out(B), laid_out(start))
-
-
-def _training(dtype: np.dtype[Any]) -> list[Any]:
-    """Return results of two epochs on 40 images of 20 pixels; half of the pixels are rare."""
+    # Two epochs on 40 images of 20 pixels; half of the pixels are rare.
     rng = generator(0, "noise")
     lit = rng.random((40, 20)) < np.repeat([0.05, 0.6], 10)
     pixels = (lit * rng.integers(1, 256, lit.shape)).astype(np.uint8)
@@ -82,32 +78,21 @@ def _training(dtype: np.dtype[Any]) -> list[Any]:
     batches = rng.permutation(40).reshape(-1, 8)
     moved, velocity = COMPILED.epoch(network, None, examples, batches, TRAINING, 0.3)
     moved, velocity = COMPILED.epoch(moved, velocity, examples, batches, TRAINING, 0.3)
-    parameters = [array for layer in (*moved.layers, *velocity) for array in layer]
-    return [*parameters, np.array(COMPILED.score(moved, examples, TRAINING.cost))]
-
-
-def _functions(dtype: np.dtype[Any]) -> Iterator[Any]:
-    """Yield values of all activations and of the costs with logarithms, of many magnitudes."""
+    for layer in (*moved.layers, *velocity):
+        yield from layer
+    yield COMPILED.score(moved, examples, TRAINING.cost)
+    # All activations and the costs with logarithms, of many magnitudes.
     rng = generator(1, "noise")
     numbers = rng.standard_normal((400, 10)) * 10.0 ** rng.integers(-3, 3, (400, 1))
     H_bar, Y = numbers.astype(dtype), np.eye(10, dtype=np.uint8)[rng.integers(10, size=400)]
     for name in ("relu", "sigmoid", "tanh", "identity", "softmax"):  # not those added later
         yield outputs(H_bar, name)
-    for cost, name in (("cross_entropy", "sigmoid"), ("categorical_cross_entropy", "softmax")):
-        yield np.array(mean_cost(H_bar, Y, cost, name))
-
-
-def _of_numpy() -> list[Any]:
-    """Return what NumPy computes for a training: random numbers, sums and roots."""
+    yield mean_cost(H_bar, Y, "cross_entropy", "sigmoid")
+    yield mean_cost(H_bar, Y, "categorical_cross_entropy", "softmax")
+    # What NumPy computes for a training: random numbers, sums and roots.
     rng = generator(0, "noise")
     normals = rng.standard_normal(100_000)
-    return [
-        normals,
-        rng.uniform(size=1000),
-        rng.permutation(1000),
-        normals.sum(),
-        normals.mean(),
-        normals.reshape(1000, 100).mean(axis=0),
-        np.sqrt(np.abs(normals[:1000])),
-        normals[:1000].astype(np.float32).sum(),
-    ]
+    yield from (normals, rng.uniform(size=1000), rng.permutation(1000))
+    yield from (normals.sum(), normals.mean(), normals.reshape(1000, 100).mean(axis=0))
+    yield np.sqrt(np.abs(normals[:1000]))
+    yield normals[:1000].astype(np.float32).sum()

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from functools import cache
 from threading import Lock
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numpy.typing import DTypeLike
 
 from pipeline.base.errors import UserError
 
@@ -81,12 +80,8 @@ def machine() -> Machine:
         cpu=cpu, features=features, opt=3, jit=True
     )
     # The code that LLVM writes for the addition of long vectors shows which registers there are.
-    wide = ir.VectorType(ir.FloatType(), 16)
-    module = ir.Module()
-    function = ir.Function(module, ir.FunctionType(wide, [wide, wide]), "add")
-    builder = ir.IRBuilder(function.append_basic_block())
-    builder.ret(builder.fadd(*function.args))
-    text = target.emit_assembly(llvm.parse_assembly(str(module)))
+    addition = "define {0} @f({0} %x, {0} %y) {{ %z = fadd {0} %x, %y ret {0} %z }}"
+    text = target.emit_assembly(llvm.parse_assembly(addition.format("<16 x float>")))
     for register, size, rows in (("zmm", 64, 12), ("ymm", 32, 6), ("xmm", 16, 6)):
         if register in text:
             return Machine(cpu, target, size, rows)
@@ -94,10 +89,17 @@ def machine() -> Machine:
 
 
 class Rows(NamedTuple):
-    """A matrix that a kernel reads or writes: where it begins, and the bytes from row to row."""
+    """A matrix that a kernel reads or writes.
+
+    Attributes:
+        address: where it begins.
+        stride: the bytes from row to row.
+        is_bytes: whether it holds bytes instead of numbers.
+    """
 
     address: ir.Value
     stride: ir.Value
+    is_bytes: bool
 
 
 class Code:
@@ -157,13 +159,16 @@ class Code:
         self.builder.store(value, address, align=self.dtype.itemsize)
 
     def arguments(self, record: ir.Value, kinds: str) -> list[Any]:
-        """Return a kernel's arguments: "i" is a whole number, "p" an address, "m" a matrix."""
+        """Return arguments: "i" a whole number, "p" an address, "m" a matrix, "b" one of bytes."""
         types = {"i": INT, "p": POINTER}
         words = iter(
             self.load(self.at(record, 8 * place), types[kind])
-            for place, kind in enumerate(kinds.replace("m", "pi"))
+            for place, kind in enumerate(kinds.replace("m", "pi").replace("b", "pi"))
         )
-        return [Rows(next(words), next(words)) if kind == "m" else next(words) for kind in kinds]
+        return [
+            Rows(next(words), next(words), kind == "b") if kind in "mb" else next(words)
+            for kind in kinds
+        ]
 
     def scale(self, first: ir.Value, second: ir.Value | int) -> ir.Value:
         """Return the product of two whole numbers."""
@@ -240,47 +245,37 @@ class Code:
         """Cover 0, ..., count − 1 by strips, the widest first; `body(start, width)` writes one."""
         start: ir.Value = self.whole(0)
         for width in widths:
-            size = self.whole(width)
-            number = self.builder.sdiv(self.builder.sub(count, start), size)
-            begin = start
+            number = self.builder.sdiv(self.builder.sub(count, start), self.whole(width))
 
-            def strip(i: ir.Value, begin: ir.Value = begin, size: ir.Value = size) -> None:
-                body(self.builder.add(begin, self.builder.mul(i, size)), size.constant)
+            def strip(_: ir.Value, begin: ir.Value, width: int = width) -> list[ir.Value]:
+                body(begin, width)
+                return [self.builder.add(begin, self.whole(width))]
 
-            self.loop(number, strip)
-            start = self.builder.add(start, self.builder.mul(number, size))
+            (start,) = self.loop(number, strip, [start])
 
 
 _compiled: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
 _lock = Lock()
 
 
-def kernel(kinds: str) -> Callable[[Callable[..., None]], Callable[..., int]]:
-    """Turn a function that writes a kernel into one that compiles it and returns its address.
-
-    The first is called with `Code`, the kernel's arguments and options, the second with the dtype
-    and the options, which must be hashable.
+def compiled(write: Callable[..., None], kinds: str, dtype: np.dtype[Any], **options: Any) -> int:
+    """Return the address of a kernel, which is compiled once.
 
     Args:
-        kinds: of the kernel's arguments, see `Code.arguments`.
+        write: writes it; called with `Code`, the kernel's arguments and the options.
+        kinds: of the arguments, see `Code.arguments`.
+        dtype: of the numbers that it computes with.
+        options: hashable.
     """
-
-    def decorate(write: Callable[..., None]) -> Callable[..., int]:
-        @wraps(write)
-        def address(dtype: DTypeLike, *options: Any) -> int:
-            with _lock:  # an epoch is evaluated in one thread while another takes the next steps
-                return _compile(write, kinds, np.dtype(dtype), *options)
-
-        return address
-
-    return decorate
+    with _lock:  # an epoch is evaluated in one thread while another takes the next steps
+        return _compile(write, kinds, dtype, **options)
 
 
 @cache
-def _compile(write: Callable[..., None], kinds: str, dtype: np.dtype[Any], *options: Any) -> int:
+def _compile(write: Callable[..., None], kinds: str, dtype: np.dtype[Any], **options: Any) -> int:
     module = ir.Module()
     code = Code(ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), "kernel"), dtype)
-    write(code, *code.arguments(code.function.args[0], kinds), *options)
+    write(code, *code.arguments(code.function.args[0], kinds), **options)
     code.builder.ret_void()
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()

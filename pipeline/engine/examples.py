@@ -6,8 +6,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
 from pipeline.data.prepared import PREPROCESS, Part, Prepared, load, made_for
@@ -53,14 +51,12 @@ _lock = Lock()
 
 def ready(config: Config, prepared: Prepared) -> Ready:
     """Return the examples of data that are loaded already."""
-    dtype = np.dtype(config.training.dtype)
 
     def of(part: Part, rare: float) -> Examples:
-        inputs = inputs_of(prepared.preprocessor, part.raw, dtype, rare=rare)
+        inputs = inputs_of(prepared.preprocessor, part.raw, config.training.dtype, rare=rare)
         return Examples(inputs, part.one_hot, part.labels)
 
-    train = of(prepared.train, _rare(config))
-    validation = of(prepared.validation, 0.0)
+    train, validation = of(prepared.train, _rare(config)), of(prepared.validation, 0.0)
     return Ready(train, validation, train.inputs.shape[1], prepared.preprocessor)
 
 

@@ -12,15 +12,14 @@ import math
 from collections.abc import Callable
 from functools import cache
 from math import factorial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from pipeline.engine.code import Code
-from pipeline.network.activations import ACTIVATIONS
-from pipeline.network.costs import COSTS
+from pipeline.network.activations import Activation
 
 where: Any = np.where  # of rows, too
 
@@ -37,7 +36,8 @@ class Row(NDArrayOperatorsMixin):
     """
 
     def __init__(self, code: Code, columns: ir.Value, at: Callable[[ir.Value], ir.Value]) -> None:
-        self.code, self.columns, self.at, self.dtype = code, columns, cache(at), code.dtype
+        self.code, self.columns, self.at = code, columns, cache(at)
+        self.dtype, self.info = code.dtype, np.finfo(code.dtype)
 
     def each(self, write: Callable[..., ir.Value], *others: Any) -> Row:
         """Return the row that `write` makes of the vectors of this row, and of other operands."""
@@ -123,32 +123,14 @@ def _polynomial(x: Row, coefficients: list[float]) -> Row:
     return total
 
 
-class _Format(NamedTuple):
-    """What exp, tanh and logarithms need to know of a floating-point format.
-
-    Attributes:
-        ln2: ln 2 in two parts; the first has so few digits that its multiples by n are exact.
-        smallest: exp of a smaller number is 0.
-        largest: exp of a larger number is infinite.
-        exp_degree: of exp's polynomial.
-        log_degree: of log1p's.
-        fraction: number of bits of its fraction.
-        bias: of its exponent.
-    """
-
-    ln2: tuple[str, str]
-    smallest: float
-    largest: float
-    exp_degree: int
-    log_degree: int
-    fraction: int
-    bias: int
-
-
-_FORMATS = {
-    4: _Format(("0x1.62e4p-1", "0x1.7f7d1dp-20"), -104, 89, 7, 7, 23, 127),
-    8: _Format(("0x1.62e42fefap-1", "0x1.cf79abc9e3b3ap-40"), -746, 710, 13, 16, 52, 1023),
+# What exp, tanh and logarithms need to know of a format, by the bytes of its numbers. ln 2 has two
+# parts; the first has so few digits that its multiples by n are exact.
+_LN2 = {
+    4: ("0x1.62e4p-1", "0x1.7f7d1dp-20"),
+    8: ("0x1.62e42fefap-1", "0x1.cf79abc9e3b3ap-40"),
 }
+_EXP_RANGE = {4: (-104, 89), 8: (-746, 710)}  # exp of a smaller number is 0, of a larger one ∞
+_EXP_DEGREE, _LOG1P_DEGREE = {4: 7, 8: 13}, {4: 7, 8: 16}  # of the polynomials
 
 
 def _integers(x: Row, value: int) -> ir.Constant:
@@ -163,23 +145,22 @@ def _bits(x: Row) -> Row:
 
 def _reduced(x: Row) -> tuple[Row, Row]:
     """Return integers n, and r with x = n ln 2 + r, |r| ≤ ½ ln 2."""
-    form = _FORMATS[x.dtype.itemsize]
-    # Adding 1.5 · 2^fraction rounds x / ln 2 to an integer, which the last bits then hold.
-    shifter = 1.5 * 2.0**form.fraction
+    # Adding 1.5 · 2^nmant rounds x / ln 2 to an integer, which the last bits then hold.
+    shifter = 1.5 * 2.0**x.info.nmant
     shifted = x * (1 / math.log(2)) + shifter
     n, r = shifted - shifter, x
-    for part in form.ln2:
+    for part in _LN2[x.dtype.itemsize]:
         r = (-n).fma(float.fromhex(part), r)
     return _bits(shifted).each(x.code.builder.sub, _bits(x.row(shifter))), r
 
 
 def _power_of_two(n: Row) -> Row:
     """Return 2^n for integers n for which 2^n is a normal number."""
-    builder, form = n.code.builder, _FORMATS[n.dtype.itemsize]
+    builder = n.code.builder
 
     def power(vector: ir.Value) -> ir.Value:
-        biased = builder.add(vector, _integers(n, form.bias))
-        return builder.bitcast(builder.shl(biased, _integers(n, form.fraction)), n.code.vector)
+        biased = builder.add(vector, _integers(n, n.info.maxexp - 1))
+        return builder.bitcast(builder.shl(biased, _integers(n, n.info.nmant)), n.code.vector)
 
     return n.each(power)
 
@@ -190,9 +171,10 @@ def _between(low: float, x: Row, high: float) -> Any:
 
 def exp(x: Row) -> Row:
     """Return e^x = 2^n e^r, where n is a whole number and r = x − n ln 2, |r| ≤ ½ ln 2."""
-    builder, form = x.code.builder, _FORMATS[x.dtype.itemsize]
-    n, r = _reduced(_between(form.smallest, x, form.largest))
-    power = _polynomial(r, [1 / factorial(k) for k in range(form.exp_degree + 1)])
+    builder, (low, high) = x.code.builder, _EXP_RANGE[x.dtype.itemsize]
+    n, r = _reduced(_between(low, x, high))
+    degree = _EXP_DEGREE[x.dtype.itemsize]
+    power = _polynomial(r, [1 / factorial(k) for k in range(degree + 1)])
     # 2^n in two factors: a single one would overflow, or underflow, before the result does.
     half = n.each(lambda vector: builder.ashr(vector, _integers(x, 1)))
     return power * _power_of_two(half) * _power_of_two(n.each(builder.sub, half))
@@ -205,7 +187,7 @@ def tanh(x: Row) -> Row:
     |x| = 20 on, the result is 1 in both formats.
     """
     n, r = _reduced(2 * _between(0.0, np.abs(x), 20.0))
-    degree = _FORMATS[x.dtype.itemsize].exp_degree
+    degree = _EXP_DEGREE[x.dtype.itemsize]
     series = r * _polynomial(r, [1 / factorial(k) for k in range(1, degree + 1)])
     scale = _power_of_two(n)
     t = scale.fma(series, scale - 1)
@@ -214,16 +196,16 @@ def tanh(x: Row) -> Row:
 
 def log(x: Row) -> Row:
     """Return ln(x) = n ln 2 + ln(1 + f) for x = 2^n (1 + f) ≥ 1, and NaN for smaller numbers."""
-    builder, form = x.code.builder, _FORMATS[x.dtype.itemsize]
+    builder = x.code.builder
 
     def exponent(bits: ir.Value) -> ir.Value:
-        shifted = builder.lshr(bits, _integers(x, form.fraction))
-        return builder.sub(shifted, _integers(x, form.bias))
+        shifted = builder.lshr(bits, _integers(x, x.info.nmant))
+        return builder.sub(shifted, _integers(x, x.info.maxexp - 1))
 
     n = _bits(x).each(exponent)
     whole = n.each(lambda vector: builder.sitofp(vector, x.code.vector))
     total = log1p(x / _power_of_two(n) - 1)
-    for part in reversed(form.ln2):
+    for part in reversed(_LN2[x.dtype.itemsize]):
         total = whole.fma(float.fromhex(part), total)
     return where(x < np.inf, where(x >= 1, total, np.nan), x)  # NaN and infinity stay
 
@@ -236,7 +218,7 @@ def log1p(x: Row) -> Row:
     """
     s = x / (x + 2)
     square = s * s
-    degree = _FORMATS[x.dtype.itemsize].log_degree
+    degree = _LOG1P_DEGREE[x.dtype.itemsize]
     series = _polynomial(square, [2 / (2 * k + 3) for k in range(degree + 1)])
     return (-s).fma((-square).fma(series, x), x)
 
@@ -247,7 +229,6 @@ _OPERATIONS: dict[Any, Callable[..., Row]] = {
     np.multiply: _instruction("fmul"),
     np.divide: _instruction("fdiv"),
     np.negative: _instruction("fneg"),
-    np.positive: lambda x: x,
     np.absolute: _absolute,
     np.maximum: _maximum,
     np.greater: _instruction("fcmp_ordered", ">"),
@@ -264,7 +245,7 @@ _OPERATIONS: dict[Any, Callable[..., Row]] = {
 }
 
 
-# --- what training and evaluation compute, element by element ---
+# --- what training and evaluation compute besides the formulas of `network` ---
 
 
 def affine(X: Any, shift: Any, scale: Any) -> Any:
@@ -272,21 +253,6 @@ def affine(X: Any, shift: Any, scale: Any) -> Any:
     return (X - shift) * scale
 
 
-def activate(H_bar: Any, activation: str) -> Any:
-    """Return f(H_bar)."""
-    return ACTIVATIONS[activation].function(H_bar)
-
-
-def derive(delta: Any, H: Any, activation: str) -> Any:
+def derive(delta: Any, H: Any, f: Activation) -> Any:
     """Return f' · Δ, equation (8); f' is computed from H = f(H_bar)."""
-    return ACTIVATIONS[activation].derivative(H) * delta
-
-
-def error(H_bar: Any, Y: Any, s: Any, cost: str, activation: str) -> Any:
-    """Return s times the cost's gradient at the last pre-activation."""
-    return COSTS[cost].gradient(H_bar, Y, ACTIVATIONS[activation]) * s
-
-
-def value(H_bar: Any, Y: Any, cost: str, activation: str) -> Any:
-    """Return the cost of every output."""
-    return COSTS[cost].value(H_bar, Y, ACTIVATIONS[activation])
+    return f.derivative(H) * delta

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pipeline.data.preprocessing import AffineMap
-from pipeline.engine.program import Indices, Matrix, Program, laid_out, matrix, times
+from pipeline.engine.program import Indices, Matrix, laid_out, matrix, times
 
 # Every result depends on it. Time hardly does: from 0.1 to 0.4 it changes by less than 5 %, since
 # more rare pixels save time in products but cost time in entries.
@@ -40,7 +40,6 @@ class Inputs(NamedTuple):
         frequent: the frequent features, shape (f,).
         rare: the rare ones, ascending too, shape (n − f,).
         z: of the rare ones, shape (n − f, 1).
-        ends: e·z and 1, shape (N, 2).
         sparse: e of the rare ones: where each image's entries start, and the last one's end,
             shape (N + 1,); and the entries, image by image: index of the rare pixel, value.
     """
@@ -51,7 +50,6 @@ class Inputs(NamedTuple):
     frequent: Indices
     rare: Indices
     z: Matrix
-    ends: Matrix
     sparse: tuple[Indices, NDArray[Any]]
 
     @property
@@ -102,13 +100,8 @@ def inputs_of(
         np.take(raw, frequent, axis=1, out=X, mode="clip")
     z = ((usual[others].astype(dtype) - shift[others]) * scale[others])[:, np.newaxis]
     sparse = _sparse(raw, others, usual[others], scale[others])
-    ends, program = matrix((len(raw), 2), dtype), Program(dtype, len(raw))
-    # From 1 a chain of products with 0 ends at 1.
-    columns = laid_out(np.hstack([z, 0 * z])), laid_out(np.array([[0, 1]], dtype))
-    program.sparse_product(sparse, *columns, ends)
-    program.run(np.arange(len(raw)))
     shift, scale = (laid_out(each[np.newaxis, frequent]) for each in (shift, scale))
-    return Inputs(X, shift, scale, frequent, others, laid_out(z), ends, sparse)
+    return Inputs(X, shift, scale, frequent, others, laid_out(z), sparse)
 
 
 def _computed(preprocessor: AffineMap, raw: NDArray[Any], dtype: np.dtype[Any]) -> Matrix:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from pipeline.engine.code import BYTE, Code, Rows, kernel, machine
+from pipeline.engine.code import BYTE, Code, Rows, machine
 from pipeline.engine.formulas import Row
 
 V: TypeAlias = ir.Value  # a value that is known only when the compiled code runs
@@ -19,7 +19,6 @@ V: TypeAlias = ir.Value  # a value that is known only when the compiled code run
 PANEL = 8
 
 
-@kernel("i")
 def run(code: Code, count: V) -> None:
     """Write: call `count` kernels one after the other.
 
@@ -36,20 +35,22 @@ def run(code: Code, count: V) -> None:
     code.loop(count, call, [code.at(code.function.args[0], 8)])
 
 
-@kernel("iiimimmm")
 def product(
-    code: Code, m: V, vectors: V, k: V, A: Rows, a_k: V, B: Rows, start: Rows, C: Rows, added: bool
-) -> None:  # fmt: skip
-    """Write: C = A B, or C = C + A B, tile by tile; an element of A B is a chain from its start.
+    code: Code, m: V, columns: V, k: V, A: Rows, a_k: V, B: Rows, start: Rows, D: Rows, C: Rows
+) -> None:
+    """Write: C = D + A B, tile by tile; an element of A B is a chain from its start.
 
-    Arguments: m rows of A; vectors in a row of B; k rows of B; A; the bytes from A's column to
-    column; B; start; C, which may be start. Option: whether to add to C.
+    Arguments: m rows of A; columns of B; k rows of B; A; the bytes from A's column to column; B;
+    start; D; C, which may be start or D. Where nothing is to be added, D is −0: x + (−0) is x for
+    every x, but −0 + 0 is +0.
     """
     size, tall = code.vector_bytes, machine().tile_rows
 
     def tile(row: V, rows: int, column: V, vectors: int) -> None:
         places = [(r, v) for r in range(rows) for v in range(vectors)]
-        first, target = (code.row(each, row, code.scale(column, size)) for each in (start, C))
+        first, second, target = (
+            code.row(each, row, code.scale(column, size)) for each in (start, D, C)
+        )
         sums = [code.load(code.at(first, code.scale(start.stride, r), v * size)) for r, v in places]
         # An address for every three rows: one for each would not fit into the registers.
         base = code.row(A, row)
@@ -71,12 +72,13 @@ def product(
         carried = [code.at(B.address, code.scale(column, size)), *bases, *sums]
         sums = code.loop(k, step, carried)[-len(places) :]
         for (r, v), total in zip(places, sums, strict=True):
+            other = code.load(code.at(second, code.scale(D.stride, r), v * size))
             place = code.at(target, code.scale(C.stride, r), v * size)
-            code.store(code.builder.fadd(code.load(place), total) if added else total, place)
+            code.store(code.builder.fadd(other, total), place)
 
     # A panel of B stays in the cache while all rows of A pass.
     code.strips(
-        vectors,
+        code.vectors(columns),
         (2, 1),
         lambda column, width: code.strips(
             m, (tall, tall // 3, 1), lambda row, height: tile(row, height, column, width)
@@ -84,22 +86,20 @@ def product(
     )
 
 
-@kernel("iim")
 def apply(
-    code: Code, rows: V, columns: V, C: Rows, formula: tuple[Any, ...], are_bytes: tuple[bool, ...]
+    code: Code, rows: V, columns: V, C: Rows, *operands: Any, formula: tuple[Any, ...]
 ) -> None:
-    """Write: C = a formula of operands, each of them a matrix at an index, of numbers or bytes.
+    """Write: C = a formula of operands, each of them a matrix and an index of its rows.
 
-    Options: the formula's function of `Row`s and its further arguments; which operands are bytes.
+    Option: the formula's function of `Row`s and its further arguments.
     """
-    words = code.arguments(code.at(code.function.args[0], 4 * 8), "mp" * len(are_bytes))
-    function, *names = formula
+    function, *further = formula
 
-    def operand(i: V, X: Rows, index: V, is_bytes: bool) -> Row:
+    def operand(i: V, X: Rows, index: V) -> Row:
         x = code.row(X, code.entry(index, i))
 
         def at(j: V) -> V:
-            if not is_bytes:
+            if not X.is_bytes:
                 return code.load(code.at(x, code.scale(j, code.vector_bytes)))
             read = code.load(code.at(x, code.scale(j, code.width)), ir.VectorType(BYTE, code.width))
             wider = code.builder.zext(read, ir.VectorType(ir.IntType(32), code.width))
@@ -108,8 +108,8 @@ def apply(
         return Row(code, columns, at)
 
     def each_row(i: V) -> None:
-        kinds = zip(words[::2], words[1::2], are_bytes, strict=True)
-        result = function(*(operand(i, *kind) for kind in kinds), *names)
+        pairs = zip(operands[::2], operands[1::2], strict=True)
+        result = function(*(operand(i, *pair) for pair in pairs), *further)
 
         def each(j: V) -> None:
             code.store(result.at(j), code.row(C, i, code.scale(j, code.vector_bytes)))
@@ -119,15 +119,15 @@ def apply(
     code.loop(rows, each_row)
 
 
-@kernel("iipppmmm")
 def sparse_product(
-    code: Code, rows: V, vectors: V, index: V, starts: V, entries: V, U: Rows, c: Rows, H: Rows,
-    transposed: bool,
+    code: Code, rows: V, columns: V, index: V, starts: V, entries: V, U: Rows, c: Rows, H: Rows,
+    *, transposed: bool,
 ) -> None:  # fmt: skip
-    """Write: H = c + S U for rows of S at an index; or, transposed, U = U + Sᵀ H.
+    """Write: H = c + S U for rows of S at an index; or, transposed, U = U + Sᵀ c, without H.
 
     Each element is a chain along entries: of the image, or of all images in the index's order.
     """
+    vectors = code.vectors(columns)
 
     def panel(i: V, start: V, width: int) -> None:
         first, count = _entries(code, starts, entries, code.entry(index, i))
@@ -150,7 +150,7 @@ def sparse_product(
                 following.append(value)
             return following
 
-        values = [code.load(code.row(H if transposed else c, i, offset)) for offset in offsets]
+        values = [code.load(code.row(c, i, offset)) for offset in offsets]
         values = code.loop(count, step, [first, *values])[1:]
         if not transposed:
             for offset, value in zip(offsets, values, strict=True):
@@ -159,7 +159,6 @@ def sparse_product(
     code.loop(rows, lambda i: code.strips(vectors, (PANEL, 1), lambda *strip: panel(i, *strip)))
 
 
-@kernel("ipppmm")
 def fetch(code: Code, rows: V, index: V, starts: V, entries: V, X: Rows, Y: Rows) -> None:
     """Write: prefetch rows of S, X and Y at an index; of Y a row's first line."""
 
@@ -181,10 +180,10 @@ def _entries(code: Code, starts: V, entries: V, row: V) -> tuple[V, V]:
     return code.at(entries, code.scale(first, 4 + code.dtype.itemsize)), count
 
 
-@kernel("iimm")
-def transpose(code: Code, down: V, across: V, W: Rows, T: Rows) -> None:
+def transpose(code: Code, rows: V, columns: V, W: Rows, T: Rows) -> None:
     """Write: T = Wᵀ, by square blocks as wide as a vector, beyond W's last row and column too."""
     width, half = code.width, code.width // 2
+    down, across = code.vectors(rows), code.vectors(columns)
     # Interleave vectors a, b, as a0 b0 a1 b1 ...: their first halves, or their second ones.
     mixes = [
         ir.Constant(
@@ -197,11 +196,11 @@ def transpose(code: Code, down: V, across: V, W: Rows, T: Rows) -> None:
     def block(i: V, j: V) -> None:
         w = code.row(W, code.scale(i, width), code.scale(j, code.vector_bytes))
         t = code.row(T, code.scale(j, width), code.scale(i, code.vector_bytes))
-        rows = [code.load(code.at(w, code.scale(W.stride, r))) for r in range(width)]
+        lines = [code.load(code.at(w, code.scale(W.stride, r))) for r in range(width)]
         for _ in range(width.bit_length() - 1):
-            pairs = zip(rows[:half], rows[half:], strict=True)
-            rows = [code.builder.shuffle_vector(*pair, mix) for pair in pairs for mix in mixes]
-        for r, row in enumerate(rows):
-            code.store(row, code.at(t, code.scale(T.stride, r)))
+            pairs = zip(lines[:half], lines[half:], strict=True)
+            lines = [code.builder.shuffle_vector(*pair, mix) for pair in pairs for mix in mixes]
+        for r, line in enumerate(lines):
+            code.store(line, code.at(t, code.scale(T.stride, r)))
 
     code.loop(down, lambda i: code.loop(across, lambda j: block(i, j)))

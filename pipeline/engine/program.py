@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pipeline.engine import kernels
-from pipeline.engine.code import LINE, machine
+from pipeline.engine.code import LINE, compiled
 
 Matrix = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -35,7 +35,7 @@ def matrix(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     return whole[:rows, :columns]
 
 
-def laid_out(X: NDArray[Any], dtype: DTypeLike | None = None) -> Matrix:
+def laid_out(X: NDArray[Any], dtype: DTypeLike | None = None) -> Any:
     """Return a copy of a two-dimensional array in the layout of `matrix`."""
     copy = matrix(X.shape, dtype or X.dtype)
     copy[:] = X
@@ -43,7 +43,7 @@ def laid_out(X: NDArray[Any], dtype: DTypeLike | None = None) -> Matrix:
 
 
 class Program:
-    """A list of kernel calls on some rows of examples; it keeps the arrays that they use.
+    """A list of kernel calls on some rows of examples.
 
     Matrices are as `matrix` makes them; those that a call writes may change beside their last
     column and below their last row, by up to a vector.
@@ -54,32 +54,31 @@ class Program:
 
     Attributes:
         index: indices of the rows, shape (rows,), which `run` sets.
-        names: of the kernels that it calls, with sizes of products, for profiling.
+        calls: of each call the function of `kernels`, the arguments, which it keeps alive, and the
+            options.
         words: the number of calls, then the calls, as `kernels.run` reads them.
     """
 
     def __init__(self, dtype: DTypeLike, rows: int = 0) -> None:
         self.dtype = np.dtype(dtype)
         self.index: Indices = np.zeros(rows, np.int64)
-        self.names: list[str] = []
+        self.calls: list[tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]] = []
         self.words = array("q", [0])
-        self._kept: list[Any] = []
+        self.start = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(compiled(kernels.run, "i", self.dtype))
 
-    def _call(self, name: str, kernel: int, *arguments: Any) -> None:
+    def call(self, write: Callable[..., None], *arguments: Any, **options: Any) -> None:
         """Add a kernel call: an array is passed by address, a matrix by address and stride."""
-        words: list[int] = []
+        kinds, words = "", list[int]()
         for each in arguments:
             if isinstance(each, int):
+                kinds += "i"
                 words.append(each)
             else:
+                kinds += "p" if each.ndim == 1 else "b" if each.dtype == np.uint8 else "m"
                 words += [each.ctypes.data, *each.strides[: each.ndim - 1]]
-        self.words.extend([kernel, len(words), *words])
+        self.words.extend([compiled(write, kinds, self.dtype, **options), len(words), *words])
         self.words[0] += 1
-        self.names.append(name)
-        self._kept += arguments
-
-    def _vectors(self, columns: int) -> int:
-        return -(-columns * self.dtype.itemsize // machine().vector_bytes)
+        self.calls.append((write, arguments, options))
 
     def product(
         self,
@@ -103,76 +102,46 @@ class Program:
         assert B.shape[0] == k
         assert C.shape == (m, n)
         start = np.broadcast_to(matrix((1, n), self.dtype) if start is None else start, C.shape)
+        nothing = np.broadcast_to(laid_out(np.full((1, n), -0.0, self.dtype)), C.shape)
         assert all(X.dtype == self.dtype for X in (A, B, C, start))
         assert all(X.strides[0] % LINE == 0 for X in (B, C, start))
-        self._call(
-            f"product {m} x {k} x {n}",
-            kernels.product(self.dtype, added),
-            *(m, self._vectors(n), k, A, A.strides[1], B, start, C),
-        )
+        words = A, A.strides[1], B, start, C if added else nothing, C
+        self.call(kernels.product, m, n, k, *words)
 
     def apply(
-        self, formula: tuple[Any, ...], C: Matrix, *operands: Matrix | tuple[Matrix, Indices]
+        self,
+        formula: tuple[Any, ...],
+        C: Matrix,
+        *operands: Matrix | tuple[NDArray[Any], Indices] | float,
     ) -> None:
         """Add C = a formula of operands.
 
         Args:
-            formula: a function of rows, such as those in `formulas`, and its further arguments.
+            formula: a function of rows, such as an activation, and its further arguments.
             C: shape (m, n); may be an operand.
-            operands: of C's shape, or of shape (1, n), for all rows; or a matrix, which may be of
-                bytes, and the indices of the m rows of it that are meant.
+            operands: of C's shape, or of shape (1, n), for all rows; or a number, which is rounded
+                to the dtype; or a matrix, which may be of bytes, and the indices of the m rows of
+                it that are meant.
         """
-        every = np.arange(len(C))
-        pairs: list[tuple[Matrix, Indices]] = [
-            each if isinstance(each, tuple) else (np.broadcast_to(each, C.shape), every)
-            for each in operands
-        ]
-        are_bytes = tuple(X.dtype == np.uint8 for X, _ in pairs)
-        assert all(X.dtype in (self.dtype, np.uint8) for X, _ in pairs)
+        every, words = np.arange(len(C)), list[Any]()
+        for each in operands:
+            if isinstance(each, int | float):
+                each = laid_out(np.full((1, C.shape[1]), each, self.dtype))
+            words += each if isinstance(each, tuple) else (np.broadcast_to(each, C.shape), every)
+        assert all(X.dtype in (self.dtype, np.uint8) for X in words[::2])
         assert C.dtype == self.dtype
-        self._call(
-            formula[0].__name__,
-            kernels.apply(self.dtype, formula, are_bytes),
-            *(*C.shape, C, *(word for pair in pairs for word in pair)),
-        )
+        self.call(kernels.apply, *C.shape, C, *words, formula=formula)
 
     def sparse_product(self, sparse: tuple[Any, Any], U: Matrix, start: Matrix, H: Matrix) -> None:
         """Add H = start + S U for the program's rows of a sparse S, see `inputs.Inputs`."""
-        start = np.broadcast_to(start, H.shape)
-        self._call(
-            "sparse_product",
-            kernels.sparse_product(self.dtype, False),
-            *(len(H), self._vectors(H.shape[1]), self.index, *sparse, U, start, H),
-        )
-
-    def add_sparse_product(self, sparse: tuple[Any, Any], G: Matrix, U: Matrix) -> None:
-        """Add U = U + Sᵀ G for the program's rows of a sparse S, see `inputs.Inputs`."""
-        self._call(
-            "add_sparse_product",
-            kernels.sparse_product(self.dtype, True),
-            *(len(G), self._vectors(G.shape[1]), self.index, *sparse, U, G, G),
-        )
-
-    def fetch(self, sparse: tuple[Any, Any], X: NDArray[Any], Y: NDArray[Any]) -> None:
-        """Add: prefetch the program's rows of S, X and Y."""
-        self._call("fetch", kernels.fetch(self.dtype), len(self.index), self.index, *sparse, X, Y)
-
-    def transpose(self, W: Matrix, T: Matrix) -> None:
-        """Add T = Wᵀ."""
-        counts = map(self._vectors, W.shape)
-        self._call("transpose", kernels.transpose(self.dtype), *counts, W, T)
+        words = (self.index, *sparse, U, np.broadcast_to(start, H.shape), H)
+        self.call(kernels.sparse_product, *H.shape, *words, transposed=False)
 
     def run(self, index: Indices | None = None) -> None:
         """Run all calls, without the GIL, on the rows at `index`."""
         if index is not None:
             self.index[:] = index
-        address, _ = self.words.buffer_info()
-        _run()(address)
-
-
-@cache
-def _run() -> Any:
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(kernels.run(np.float64))
+        self.start(self.words.buffer_info()[0])
 
 
 def times(A: Matrix, B: Matrix, start: Matrix | None = None) -> Matrix:
@@ -183,9 +152,10 @@ def times(A: Matrix, B: Matrix, start: Matrix | None = None) -> Matrix:
     return C
 
 
-def applied(formula: tuple[Any, ...], X: Matrix, *operands: Matrix) -> Matrix:
-    """Return a formula of X and other operands; see `Program.apply`."""
+def applied(formula: tuple[Any, ...], *operands: NDArray[Any]) -> Matrix:
+    """Return a formula of arrays; see `Program.apply`."""
+    X, *others = map(laid_out, operands)
     C, program = matrix(X.shape, X.dtype), Program(X.dtype)
-    program.apply(formula, C, X, *operands)
+    program.apply(formula, C, X, *others)
     program.run()
     return C

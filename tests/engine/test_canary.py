@@ -13,7 +13,7 @@ from llvmlite import ir
 from pipeline.base.files import arrays_digest
 from pipeline.data.preprocessing import AffineMap
 from pipeline.engine.canary import EXPECTED, canary
-from pipeline.engine.code import Code, kernel
+from pipeline.engine.code import Code, compiled
 from pipeline.network.activations import ACTIVATIONS
 
 # Bits of x86's control register: no exceptions; and results and inputs that are subnormal are zero.
@@ -30,7 +30,6 @@ def test_an_added_activation_leaves_the_canary_as_it_was(monkeypatch: pytest.Mon
     assert canary("float32") == EXPECTED["float32"]
 
 
-@kernel("")
 def set_control_register(code: Code) -> None:
     code.intrinsic("llvm.x86.sse.ldmxcsr", ir.VoidType(), *code.function.args)
 
@@ -45,7 +44,8 @@ def in_a_thread(task: Callable[[], str]) -> str:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86's flags")
 def test_a_thread_that_turns_subnormal_numbers_into_zero_is_seen() -> None:
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(set_control_register(np.float32))
+    address = compiled(set_control_register, "", np.dtype(np.float32))
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
 
     def flushed(task: Callable[[], str]) -> str:
         call(np.array([FLUSH], np.uint32).ctypes.data)

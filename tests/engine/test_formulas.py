@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.engine import formulas
-from pipeline.engine.program import applied, laid_out
-from pipeline.network.activations import ACTIVATIONS
+from pipeline.engine.program import applied
+from pipeline.network.activations import ACTIVATIONS, softmax
 from pipeline.network.costs import COSTS
 from tests.network.test_dense import COMBINATIONS
 
@@ -20,7 +19,7 @@ ULPS = 2
 
 
 def compute(formula: tuple[Any, ...], X: np.ndarray, *operands: np.ndarray) -> np.ndarray:
-    return np.array(applied(formula, *map(laid_out, (X, *operands))))
+    return np.array(applied(formula, X, *operands))
 
 
 def largest(H: Any) -> Any:
@@ -128,7 +127,7 @@ def test_a_row_is_added_up_from_its_first_number_to_its_last(dtype: Any, columns
 def test_not_a_number_in_a_row_is_found_in_all_of_its_softmax(place: int) -> None:
     X = np.ones((2, 3))
     X[1, place] = np.nan
-    found = compute((formulas.activate, "softmax"), X)
+    found = compute((softmax,), X)
     np.testing.assert_array_equal(np.isnan(found), [[False] * 3, [True] * 3])
 
 
@@ -140,14 +139,13 @@ def test_activations_and_costs_are_the_readable_ones(
     rng = np.random.default_rng(1)
     H_bar = (8 * rng.normal(size=(13, 10))).astype(dtype)
     Y, f = np.eye(10, dtype=dtype)[rng.integers(10, size=13)], ACTIVATIONS[output]
-    close = {"rtol": 16 * float(np.finfo(dtype).eps), "atol": float(np.finfo(dtype).eps)}
-    one = np.ones((1, 10), dtype)
-    for formula, operands, expected in (
-        ((formulas.activate, output), (), f.function(H_bar)),
-        ((formulas.error, cost, output), (Y, one), COSTS[cost].gradient(H_bar, Y, f)),
-        ((formulas.value, cost, output), (Y,), COSTS[cost].value(H_bar, Y, f)),
+    eps = float(np.finfo(dtype).eps)
+    for found, expected in (
+        (compute((f.function,), H_bar), f.function(H_bar)),
+        (compute((COSTS[cost].gradient, f), H_bar, Y), COSTS[cost].gradient(H_bar, Y, f)),
+        (compute((COSTS[cost].value, f), H_bar, Y), COSTS[cost].value(H_bar, Y, f)),
     ):
-        np.testing.assert_allclose(compute(formula, H_bar, *operands), expected, **close)  # type: ignore[call-overload]
+        np.testing.assert_allclose(found, expected, rtol=16 * eps, atol=eps)
 
 
 @pytest.mark.parametrize(

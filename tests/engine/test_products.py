@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.engine import formulas
+from pipeline.engine import kernels
 from pipeline.engine.code import LINE
 from pipeline.engine.program import Program, applied, laid_out, matrix, times
+from pipeline.network.activations import relu
 
 FLOATS = [np.float32, np.float64]
 # m, k, n: one of each; tiles and vectors that are filled, nearly filled, and just not.
@@ -109,7 +110,7 @@ def test_steps_are_added_after_the_chain_not_along_it(dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_relu_keeps_nan_and_makes_every_zero_positive(dtype: Any) -> None:
     special = np.array([[np.nan, -0.0, 0.0, -1.0, 2.0, np.inf, -np.inf]], dtype)
-    found = applied((formulas.activate, "relu"), laid_out(special))
+    found = applied((relu,), special)
     np.testing.assert_array_equal(found, [[np.nan, 0, 0, 0, 2, np.inf, 0]])
     assert not np.signbit(found[0, 1:]).any()
 
@@ -149,6 +150,6 @@ def test_whole_vectors_of_rows_from_row_1_on_lie_in_a_matrix(rows: int, dtype: A
 def test_a_transposition_moves_every_element(shape: tuple[int, int], dtype: Any) -> None:
     W = laid_out(np.random.default_rng(1).normal(size=shape).astype(dtype))
     Wt, program = matrix(W.T.shape, dtype), Program(dtype)
-    program.transpose(W, Wt)
+    program.call(kernels.transpose, *W.shape, W, Wt)
     program.run()
     np.testing.assert_array_equal(Wt, W.T)
