@@ -9,7 +9,6 @@ splits, the tables show the variance due to split and to seed.
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from pipeline.results.statistics import (
     summarise_right,
 )
 from pipeline.results.style import save
+from pipeline.results.sweep_tables import RUNS_CSV, recorded_runs
 
 Runs = dict[tuple[int, int], Finished | Unfinished]
 """The records of a configuration by split.seed and seed."""
@@ -140,9 +140,8 @@ def _records(place: str, paths: Paths, scratch: Path) -> Iterator[Finished | Unf
         UserError: there is no record.
     """
     folder = Path(place)
-    if (folder / "runs.csv").exists():
-        with (folder / "runs.csv").open(newline="") as file:
-            yield from [read_record(paths.records / row["record"]) for row in csv.DictReader(file)]
+    if (folder / RUNS_CSV).exists():
+        yield from map(read_record, recorded_runs(folder, paths))
         return
     if not folder.exists():
         _fetch(place, paths, scratch)

@@ -1,7 +1,8 @@
-"""Write the tables of a sweep: one row per configuration, and one per run."""
+"""The tables of a sweep: one row per configuration, and one per run."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from rich.table import Table
 
 from pipeline.base.console import plain_table
 from pipeline.base.files import write_csv
+from pipeline.base.paths import Paths
 from pipeline.records.record import Finished, Unfinished
 from pipeline.results.evaluation import recorded_accuracy
 from pipeline.results.statistics import NEW_SEEDS, percents, summarise
 
+RUNS_CSV = "runs.csv"
 Configuration = tuple[str, Mapping[int, Finished | Unfinished]]
 """A name, and the record of every seed."""
 
@@ -51,5 +54,11 @@ def write_tables(configurations: Sequence[Configuration], folder: Path, *, test:
     header = [f"{part}_accuracy_{column}" for part in parts for column in columns]
     write_csv(folder / "summary.csv", ["configuration", "n", "declared", *header], summary)
     header = ["configuration", "seed", "record", "state", *(f"{part}_accuracy" for part in parts)]
-    write_csv(folder / "runs.csv", header, runs)
+    write_csv(folder / RUNS_CSV, header, runs)
     return table
+
+
+def recorded_runs(folder: Path, paths: Paths) -> list[Path]:
+    """Return the folder of each run's record, in the order of a sweep's `runs.csv`."""
+    with (folder / RUNS_CSV).open(newline="") as file:
+        return [paths.records / row["record"] for row in csv.DictReader(file)]

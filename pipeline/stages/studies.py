@@ -6,7 +6,6 @@ Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits
 
 from __future__ import annotations
 
-import csv
 from typing import Any
 
 from pipeline.base.command import run
@@ -33,6 +32,7 @@ from pipeline.records.identity import grouped
 from pipeline.records.record import Finished, read_finished
 from pipeline.results.figures import splits as splits_figure
 from pipeline.results.style import save
+from pipeline.results.sweep_tables import RUNS_CSV, recorded_runs
 
 
 def studies(config: Config, paths: Paths) -> None:
@@ -81,12 +81,13 @@ def settings(paths: Paths, sweep: str) -> list[Setting]:
     Raises:
         UserError: the sweep was not run, or one of its runs is missing, failed or damaged.
     """
-    table = paths.sweeps / sweep / "runs.csv"
-    if not table.exists():
-        raise UserError(f"{table} is missing; `make lecture` runs the sweep that writes it")
-    with table.open(newline="") as file:
-        folders = [paths.records / row["record"] for row in csv.DictReader(file)]
-    groups = grouped(map(read_finished, folders), lambda record: record.description["experiment"])
+    folder = paths.sweeps / sweep
+    if not (folder / RUNS_CSV).exists():
+        raise UserError(
+            f"{folder / RUNS_CSV} is missing; `make lecture` runs the sweep that writes it"
+        )
+    records = map(read_finished, recorded_runs(folder, paths))
+    groups = grouped(records, lambda record: record.description["experiment"])
     return [_setting(records, paths) for records in groups.values()]
 
 
