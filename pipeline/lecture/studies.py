@@ -7,7 +7,7 @@ the results of one configuration.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from pipeline.lecture.published import (
     RUNS,
     Point,
 )
+from pipeline.results.crossed import Crossed
 from pipeline.results.statistics import (
     Summary,
     agreement,
@@ -130,9 +131,9 @@ def by_split(settings: Sequence[Setting], part: str) -> dict[tuple[int, int], fl
     }
 
 
-def variances(settings: Sequence[Setting]) -> dict[str, Any]:
-    """Return the variances due to splits (rows) and seeds (columns), for JSON; see `by_split`."""
-    return {part: asdict(cross(by_split(settings, part))) for part in ("validation", "test")}
+def variances(settings: Sequence[Setting]) -> dict[str, Crossed]:
+    """Return the variances due to splits (rows) and seeds (columns) by part; see `by_split`."""
+    return {part: cross(by_split(settings, part)) for part in ("validation", "test")}
 
 
 BASELINE = "standardise"  # as in params.yaml

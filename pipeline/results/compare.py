@@ -406,7 +406,7 @@ def _report_splits(name: str, runs: Runs, part: str, noun: str, folder: Path) ->
             ("both", len(runs), effects.rest),
         ],
     )
-    save(figures.splits(accuracies), folder / "comparison.png")
+    save(figures.splits(accuracies, effects), folder / "comparison.png")
     _print("results/splits.txt.j2", noun, folder=folder, name=name, part=part, effects=effects)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.results.crossed import Crossed
 from pipeline.results.evaluation import Calibration
-from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, cross, summarise
+from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Comparison, Summary, summarise
 from pipeline.results.style import AMBER, BLUE, GREEN, GREY, ORANGE, WIDTH, percent, subplots
 
 Accuracies = Mapping[str, Summary]
@@ -289,13 +289,13 @@ def forest(comparisons: Mapping[str, Comparison], label: str, noun: str) -> Figu
     return figure
 
 
-def splits(accuracies: Mapping[tuple[int, int], float | None]) -> Figure:
+def splits(accuracies: Mapping[tuple[int, int], float | None], effects: Crossed) -> Figure:
     """Draw the accuracy of every seed with every split, and the standard deviation by source.
 
     Args:
         accuracies: by split and seed.
+        effects: of splits and seeds on them.
     """
-    effects = cross(accuracies)
     names = sorted({split for split, _ in accuracies})
     figure, (left, right) = subplots(2.8, 1, 2, width_ratios=(4, 3))
     for seed in sorted({seed for _, seed in accuracies}):

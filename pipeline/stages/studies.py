@@ -6,6 +6,7 @@ Reads the sweeps `five_runs`, `author`, `preprocessing`, `whitening` and `splits
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.base.command import run
@@ -40,6 +41,7 @@ def studies(config: Config, paths: Paths) -> None:
     (ours,), (author,) = settings(paths, "five_runs"), settings(paths, "author")
     ways = [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
     splits = settings(paths, "splits")
+    sources = variances(splits)
     rows = preprocessing(ways, effects(config, paths, ways))
     write_json(
         paths.studies,
@@ -48,7 +50,7 @@ def studies(config: Config, paths: Paths) -> None:
             "five_runs": against_five_runs(ours),
             "author": against_author(author),
             "preprocessing": rows,
-            "splits": variances(splits),
+            "splits": {part: asdict(each) for part, each in sources.items()},
         },
     )
     runs = [
@@ -69,7 +71,7 @@ def studies(config: Config, paths: Paths) -> None:
             {way.name: way.values()["test"][:, 0] for way in ways},
             [row["largest_input"] for row in rows],
         ),
-        "splits": splits_figure(by_split(splits, "test")),
+        "splits": splits_figure(by_split(splits, "test"), sources["test"]),
     }
     for name, figure in drawn.items():
         save(figure, paths.studies_figures / f"{name}.png")

@@ -101,9 +101,9 @@ def test_splits_and_seeds_have_separate_variances() -> None:
         each = setting([0.9 + split / 100] * 2)
         settings.append(replace(each, experiment={**each.experiment, "split": {"seed": split}}))
     for found in variances(settings).values():
-        assert (found["rows"], found["columns"]) == (3, 2)
-        assert found["row"] == pytest.approx(0.01**2)
-        assert (found["column"], found["rest"]) == pytest.approx((0, 0), abs=1e-12)
+        assert (found.rows, found.columns) == (3, 2)
+        assert found.row == pytest.approx(0.01**2)
+        assert (found.column, found.rest) == pytest.approx((0, 0), abs=1e-12)
 
 
 def test_a_study_without_its_sweeps_says_what_to_do(checkout: Checkout) -> None:
