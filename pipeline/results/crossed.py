@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from pipeline.base.errors import UserError
-
 CONFIDENCE = 0.95
 Interval = tuple[float, float]
 
@@ -105,17 +103,10 @@ def crossed(values: NDArray[Any]) -> Crossed:
     (arXiv:2304.01910), [N² Var_s(accuracy) − Σ_i Var_s(C_i)] / (N (N − 1)).
 
     Args:
-        values: shape (n, N).
-
-    Raises:
-        UserError: there are fewer than two rows or columns, or a value is not finite.
+        values: finite, of shape (n, N), both at least 2.
     """
     Y = np.asarray(values, np.float64)
     n, N = Y.shape
-    if n < 2 or N < 2:
-        raise UserError(f"{n} x {N} values: variances need at least two rows and two columns")
-    if not np.isfinite(Y).all():
-        raise UserError("a value is not finite, so there are no variances")
     mean, rows, columns = float(Y.mean()), Y.mean(axis=1), Y.mean(axis=0)
     left = Y - rows[:, np.newaxis] - columns + mean
     ms_row, ms_column = N * float(rows.var(ddof=1)), n * float(columns.var(ddof=1))

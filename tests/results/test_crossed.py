@@ -5,7 +5,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.base.errors import UserError
 from pipeline.results.crossed import Crossed, crossed
 from pipeline.results.statistics import summarise
 
@@ -130,16 +129,3 @@ def test_estimates_are_without_bias() -> None:
     estimates = np.array([(each.row, each.column, each.rest) for each in found])
     errors = estimates.std(axis=0) / np.sqrt(len(estimates))
     assert (np.abs(estimates.mean(axis=0) - [0.09, 0.25, 0.64]) < 4 * errors).all()
-
-
-@pytest.mark.parametrize(
-    ("table", "told"),
-    [
-        (np.ones((1, 5)), "1 x 5 values: variances need at least two rows and two columns"),
-        (np.ones((5, 1)), "5 x 1 values"),
-        (np.array([[1.0, np.nan], [0.0, 1.0]]), "not finite"),
-    ],
-)
-def test_a_table_without_variances_is_refused(table: NDArray[np.float64], told: str) -> None:
-    with pytest.raises(UserError, match=told):
-        crossed(table)
