@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
+from matplotlib.font_manager import findfont, get_font, get_font_names
 from matplotlib.text import Text
 
 from pipeline.base.files import write_bytes
@@ -28,12 +28,19 @@ GREY = "#666666"
 
 WIDTH = 5.4  # inches, as wide as a page's text: on a phone, letters are still readable
 FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
+# For the letters that it lacks: as many of these as are installed, in this order.
+OTHERS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei"),
+    *("Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic"),
+    *("Noto Sans", "Arial Unicode MS", "Unifont"),
+)
+FONTS = [FONT, *(name for name in OTHERS if name in get_font_names())]
 
 # For the whole process, since Matplotlib makes some parts of a figure only when it is drawn.
 mpl.rcParams.update(
     {
         "figure.dpi": DOTS_AN_INCH,
-        "font.family": FONT,
+        "font.family": FONTS,
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -72,15 +79,13 @@ def percent(share: float, place: float | None = None) -> str:
 
 def png(figure: Figure) -> bytes:
     """Return the figure as a PNG file, the same bytes for the same figure."""
-    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
-    letters = {letter for text in texts for letter in text.get_text()}
-    if lacking := letters - _letters(findfont(FONT)) - {"\n"}:
-        family = [FONT, *_font_with(frozenset(lacking))]
-        for text in texts:
-            text.set_fontfamily(family)
+    texts = (text.get_text() for text in figure.findobj(Text) if isinstance(text, Text))
+    if missing := {*"".join(texts)} - _letters():
+        _warn("".join(sorted(missing)))
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # `_font_with` reports it
+        # Matplotlib's own warning for each letter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         # `savefig` would lay out and draw the figure twice. `Software` would be matplotlib's
         # version.
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
@@ -88,31 +93,19 @@ def png(figure: Figure) -> bytes:
 
 
 @cache
-def _letters(font: str) -> frozenset[str]:
-    """Return the letters that a font file can draw; none if it cannot be read."""
-    try:
-        return frozenset(map(chr, get_font(font).get_charmap()))
-    except (OSError, RuntimeError):
-        return frozenset()
+def _letters() -> frozenset[str]:
+    """Return the letters that the fonts can draw."""
+    fonts = (get_font(findfont(name)) for name in FONTS)
+    return frozenset("\n").union(*(map(chr, font.get_charmap()) for font in fonts))
 
 
-@cache
-def _font_with(letters: frozenset[str]) -> list[str]:
-    """Return the installed font that has most of the letters, if any; warn if some are missing."""
-    best = max(
-        sorted(findSystemFonts()), key=lambda file: len(letters & _letters(file)), default=""
+@cache  # once for all figures
+def _warn(missing: str) -> None:
+    print(
+        f"warning: figures show boxes instead of {missing}; install one of the fonts that they "
+        f"use: {', '.join(OTHERS)}",
+        file=sys.stderr,
     )
-    missing = letters - _letters(best)
-    if missing:
-        print(
-            f"warning: figures show boxes instead of {''.join(sorted(missing))}, which no single "
-            "installed font has; install one, such as Noto Sans CJK",
-            file=sys.stderr,
-        )
-    if missing == letters:
-        return []
-    fontManager.addfont(best)  # matplotlib's list of fonts may be older
-    return [FontProperties(fname=best).get_name()]
 
 
 def save(figure: Figure, path: Path) -> None:
