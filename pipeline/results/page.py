@@ -11,9 +11,10 @@ import base64
 import math
 import re
 import struct
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.base.masking import printable
@@ -35,18 +36,30 @@ INCH = 140  # pixels of a page, so that figures of 5.4 inches are as wide as its
 STYLE = Path(__file__).with_name("page.css")
 
 
-def render(template: str, *, noun: str = "images", **values: object) -> str:
-    """Render a template; in HTML and Markdown, values are escaped.
+def render(path: str, /, *, noun: str = "images", **values: object) -> str:
+    """Render a template; see `template`.
 
     Args:
-        template: its path below `pipeline/`.
+        path: its path below `pipeline/`.
         noun: the data set's word for its examples.
         values: that the template uses, beside the names of the statistical methods.
     """
+    return template(path, noun).render({"style": STYLE.read_text(), "noun": noun, **values})
+
+
+@cache  # compiling one takes far longer than rendering it
+def template(path: str, noun: str = "images") -> Template:
+    """Return a template; in HTML and Markdown, values are escaped.
+
+    Args:
+        path: its path below `pipeline/`.
+        noun: the data set's word for its examples.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
-        autoescape=template.endswith((".html.j2", ".md.j2")),  # the others are plain text
-        finalize=as_markdown if template.endswith(".md.j2") else None,
+        autoescape=path.endswith((".html.j2", ".md.j2")),  # the others are plain text
+        finalize=as_markdown if path.endswith(".md.j2") else None,
+        extensions=["jinja2.ext.do"],
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -66,9 +79,7 @@ def render(template: str, *, noun: str = "images", **values: object) -> str:
         "METHOD": METHOD, "METHODS": METHODS, "NEW_SEEDS": NEW_SEEDS, "NEW_IMAGES": NEW_IMAGES
     }  # fmt: skip
     environment.globals |= {name: text.replace("images", noun) for name, text in methods.items()}
-    return environment.get_template(template).render(
-        {"style": STYLE.read_text(), "noun": noun, **values}
-    )
+    return environment.get_template(path)
 
 
 # HTML's characters become entities, since not every reader of Markdown knows `\<`.

@@ -58,7 +58,7 @@ def write_model(
 
     run_id = run.info.run_id
     shape = dataset_of(Data(**record.description["experiment"]["data"])).shape
-    note = model_card([record], NOTES.load(run_id, shape))
+    note = model_card([record], str(NOTES.load(run_id, shape)))
     tags = {TAG: mark(record, owner), "mlflow.note.content": note}
     created = client.create_logged_model(
         run.info.experiment_id, NAME, run_id, tags, dict(wanted.params)

@@ -15,8 +15,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, StrictUndefined
-
 from pipeline.base.config import is_study
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_json, sha256
@@ -37,6 +35,7 @@ from pipeline.records.record import (
     shared_by,
 )
 from pipeline.results.evaluation import METRICS
+from pipeline.results.page import template
 from pipeline.results.statistics import summarise
 from pipeline.tracking.datasets import CONTEXTS, DataPart, data_parts
 
@@ -50,11 +49,7 @@ ARTIFACTS = tuple(name for name in (*PUBLISHED, "origin.json", "test.json") if n
 # MLflow silently truncates longer values.
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
 # Descriptions of runs and models.
-NOTES: Any = (
-    Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
-    .from_string(Path(__file__).with_name("notes.md.j2").read_text())
-    .module
-)
+NOTES: Any = template("tracking/notes.md.j2").module
 
 
 class Point(NamedTuple):
@@ -246,7 +241,7 @@ def _child(study: str, parent: str, seed: Seed) -> Run:
         status=seed.status,
         start=_ms(origin.get("started")),
         end=end if seed.status in FINAL else None,
-        note=NOTES.seed(seed, identity(described)),
+        note=str(NOTES.seed(seed, identity(described))),
         tags={name: value[:LONGEST_TAG] for name, value in tags.items()},
         params={**_flat(described["experiment"]), "seed": str(seed.number)},
         points=_curves([seed], end or 0),
@@ -297,7 +292,7 @@ def _parent(
         status=status,
         start=min((child.start for child in children if child.start), default=None),
         end=end if status in FINAL else None,
-        note=NOTES.configuration(seeds, validation, test, new_images),
+        note=str(NOTES.configuration(seeds, validation, test, new_images)),
         tags={"code": seeds[0].described["code"]},
         params=_flat(experiment),
         points=points,

@@ -22,7 +22,7 @@ FOREIGN = {
     "draw": {"numpy"},
     "lecture": {"numpy", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "filelock"},
-    "tracking": {"numpy", "mlflow", "rich", "filelock", "jinja2"},
+    "tracking": {"numpy", "mlflow", "rich", "filelock"},
     "share": {"rocrate", "filelock", "ruamel"},
     "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
