@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.base.masking import printable
-from pipeline.results.crossed import as_share
+from pipeline.results.crossed import Crossed, as_share
 from pipeline.results.statistics import (
     METHOD,
     METHODS,
@@ -70,6 +70,7 @@ def template(path: str, noun: str = "images") -> Template:
         "percents": percents,
         "points": points,
         "deviation": deviation,
+        "by_source": by_source,
         "number": number,
         "base64": lambda content: base64.b64encode(content).decode(),
         "size": size_on_page,
@@ -79,6 +80,7 @@ def template(path: str, noun: str = "images") -> Template:
         "METHOD": METHOD, "METHODS": METHODS, "NEW_SEEDS": NEW_SEEDS, "NEW_IMAGES": NEW_IMAGES
     }  # fmt: skip
     environment.globals |= {name: text.replace("images", noun) for name, text in methods.items()}
+    environment.globals["SOURCES"] = SOURCES
     return environment.get_template(path)
 
 
@@ -110,6 +112,19 @@ def percent(share: float | None, digits: int = 2) -> str:
 def deviation(variance: float) -> str:
     """Return the root of a variance of accuracies, in percentage points, if it is above zero."""
     return f"{100 * math.sqrt(variance):.2f}" if variance > 0 else "none detected"
+
+
+# The header of `by_source`.
+SOURCES = ["source", "standard deviation of one of them", "part of the mean's variance"]
+
+
+def by_source(effects: Crossed, *names: str) -> list[list[str]]:
+    """Return a row for each source of variance, named in the order row, column, rest."""
+    variances = (effects.row, effects.column, effects.rest)
+    return [
+        [name, deviation(variance), percent(share, 0)]
+        for name, variance, share in zip(names, variances, effects.shares(), strict=True)
+    ]
 
 
 def number(value: float) -> str:
