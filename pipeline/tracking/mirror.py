@@ -20,8 +20,9 @@ from pipeline.base.errors import NotMirrored
 from pipeline.base.files import sha256
 from pipeline.base.masking import one_line
 from pipeline.records.identity import FORMAT
+from pipeline.records.record import Finished
 from pipeline.tracking.datasets import dataset_input
-from pipeline.tracking.models import TAG, mark, write_model
+from pipeline.tracking.models import TAG, card, mark, write_model
 from pipeline.tracking.plan import FINAL, LONGEST_TAG, OURS, Point, Run
 from pipeline.tracking.store import RECORD_FORMAT, Store
 
@@ -147,8 +148,11 @@ class Mirror:
         ours = {name: value for name, value in data.metrics.items() if name in OURS}
         read = {(i.dataset.name, i.dataset.digest) for i in inputs.dataset_inputs}
         scores = {point.key: point.value for point in wanted.scores()}
+        record = wanted.record
         models = [
-            self._is_usable(model, wanted)
+            record is not None
+            and self._is_usable(model, record)
+            and model.tags.get(NOTE) == card(record, info.run_id)
             and scores == {m.key: m.value for m in model.metrics or () if m.key in OURS}
             for model in self._models.get(info.run_id, [])
         ]
@@ -158,13 +162,12 @@ class Mirror:
             *_unlike(wanted.params, data.params),
             *_unlike(wanted.latest(), ours, both=True),
             *(name for name, _ in read ^ {(p.name, p.digest) for p in wanted.data.values()}),
-            *([] if models == [True] * (wanted.record is not None) else ["model"]),
+            *([] if models == [True] * (record is not None) else ["model"]),
         ]
 
-    def _is_usable(self, model: LoggedModel, wanted: Run) -> bool:
-        """Tell whether a model is complete and the one that the run should have."""
-        expected = mark(wanted.record, self._store.owner) if wanted.record else None
-        return model.status == "READY" and model.tags[TAG] == expected
+    def _is_usable(self, model: LoggedModel, record: Finished) -> bool:
+        """Tell whether a model is complete and that of the record, whatever its card says."""
+        return model.status == "READY" and model.tags[TAG] == mark(record, self._store.owner)
 
     def _tags(self, wanted: Run, stored: Sequence[StoredRun]) -> dict[str, str]:
         """Return all tags of a run, including those that users gave to the stored runs."""
@@ -269,15 +272,19 @@ class Mirror:
         return client.get_run(run_id)
 
     def _model(self, run: StoredRun, wanted: Run) -> LoggedModel | None:
-        """Return a run's only model; write it if needed, and delete wrong ones."""
-        models = self._models.get(run.info.run_id, [])
-        usable = [model for model in models if self._is_usable(model, wanted)][:1]
+        """Return a run's only model; write it or its card if needed, and delete wrong ones."""
+        client, record, run_id = self._client, wanted.record, run.info.run_id
+        models = self._models.get(run_id, [])
+        usable = [model for model in models if record and self._is_usable(model, record)][:1]
         for model in models:
             if model not in usable:
-                self._client.delete_logged_model(model.model_id)
-        if wanted.record is not None and not usable:
-            return write_model(self._client, run, wanted, wanted.record, self._store.owner)
-        return next(iter(usable), None)
+                client.delete_logged_model(model.model_id)
+        if record is None:
+            return None
+        model = usable[0] if usable else write_model(client, run, wanted, record, self._store.owner)
+        # The model may be older than its test results, which its card states.
+        client.set_logged_model_tags(model.model_id, {NOTE: card(record, run_id)})
+        return model
 
     def delete_others(self) -> None:
         """Delete runs and models that are not in the plan; call it after every `put`."""

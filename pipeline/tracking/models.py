@@ -50,21 +50,28 @@ def _code() -> tuple[str, dict[str, bytes]]:
     return f"served_{sha256(b''.join(files.values()))[:12]}", files
 
 
+def card(record: Finished, run_id: str) -> str:
+    """Return the model card of a run, which says how to load the model."""
+    return model_card([record], str(NOTES.load(run_id, _shape(record))))
+
+
+def _shape(record: Finished) -> Sequence[int]:
+    """Return the shape of an example."""
+    return dataset_of(Data(**record.description["experiment"]["data"])).shape
+
+
 def write_model(
     client: MlflowClient, run: StoredRun, wanted: Run, record: Finished, owner: str
 ) -> LoggedModel:
     """Write the model of a finished run; it is complete once its status is READY."""
     from mlflow.entities import LoggedModelOutput
 
-    run_id = run.info.run_id
-    shape = dataset_of(Data(**record.description["experiment"]["data"])).shape
-    note = model_card([record], str(NOTES.load(run_id, shape)))
-    tags = {TAG: mark(record, owner), "mlflow.note.content": note}
+    run_id, tags = run.info.run_id, {TAG: mark(record, owner)}
     created = client.create_logged_model(
         run.info.experiment_id, NAME, run_id, tags, dict(wanted.params)
     )
     with TemporaryDirectory() as folder:
-        _save(Path(folder), record.folder / "model.npz", shape)
+        _save(Path(folder), record.folder / "model.npz", _shape(record))
         client.log_model_artifacts(created.model_id, str(Path(folder) / NAME))
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, wanted.points[-1].step)])
     return client.finalize_logged_model(created.model_id, "READY")

@@ -1,5 +1,6 @@
 """The store mirrors the records: complete, reproducible, without duplicates."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.base.config import compose
 from pipeline.base.files import sha256
+from pipeline.records.gather import gather
 from pipeline.records.record import read_finished
 from tests.conftest import Checkout
 from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date, empty_store
@@ -108,6 +111,36 @@ def test_a_model_that_is_there_is_not_written_again(mirrored: Checkout) -> None:
     bring_up_to_date(mirrored)
     found = {path: path.read_bytes() for path in mirrored.paths.artifacts.rglob("MLmodel")}
     assert found == models
+
+
+def test_a_card_has_the_test_accuracy_that_came_later(mirrored: Checkout) -> None:
+    """As with the mirror beside a sweep, which writes models before they are evaluated."""
+    for path in mirrored.paths.records.glob("*/test.json"):
+        path.unlink()
+    bring_up_to_date(mirrored)
+    for card in cards(mirrored):
+        assert "Not evaluated on the test images." in card
+        assert "of the test file were not used." in card
+        assert "Test accuracy" not in card
+    gather(compose(mirrored.paths), mirrored.paths)
+    bring_up_to_date(mirrored)
+    tested = [read_finished(path.parent) for path in mirrored.paths.records.glob("*/test.json")]
+    expected = [
+        f"Test accuracy: {100 * each.test['accuracy']:.2f} %" for each in tested if each.test
+    ]
+    assert len(expected) == len(SEEDS)
+    assert sorted(re.findall(r"Test accuracy: .* %", "\n".join(cards(mirrored)))) == sorted(
+        expected
+    )
+    before = mirrored.paths.store.read_bytes()
+    bring_up_to_date(mirrored)
+    assert mirrored.paths.store.read_bytes() == before
+
+
+def cards(checkout: Checkout) -> list[str]:
+    """Return the card of every model in the store."""
+    runs = contents(checkout.paths).values()
+    return [model["tags"]["mlflow.note.content"] for run in runs for model in run["models"]]
 
 
 def same_runs(found: dict[str, Any], expected: dict[str, Any]) -> bool:
