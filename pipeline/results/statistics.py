@@ -32,11 +32,6 @@ POWER = 0.8
 MOST_PAIRS = 1_000
 
 
-def these(images: int, part: str) -> str:
-    """Return `NEW_SEEDS` with the number of images."""
-    return f"these {images:,} {part} images, new seeds"
-
-
 @dataclass(frozen=True)
 class Summary:
     """One metric over the declared seeds.
@@ -137,20 +132,27 @@ class Summary:
         spread = "" if self.sd is None else f" ± {100 * self.sd:.2f}"
         return f"{100 * self.mean:.2f}{spread} %"
 
-    def percent(self) -> str:
-        """Return the summary of a share as text, in percent."""
+    def percent(self, noun: str = "images") -> str:
+        """Return the summary of a share as text, in percent.
+
+        Args:
+            noun: the data set's word for its examples.
+        """
         if self.mean is None:
             return f"no value: 0 of {self.declared} seeds finished"
         if self.sd is None or self.ci95 is None:
-            return f"{self.short()} (n = {self.count} seed, so no interval)"
-        question = NEW_SEEDS if self.effects is None else these(self.effects.columns, "test")
+            seeds = "seed" if self.declared == 1 else "seeds"
+            return f"{self.short()} (n = {self.count} {seeds}, so no interval)"
+        question = NEW_SEEDS
+        if self.effects is not None:
+            question = f"these {self.effects.columns:,} test images, new seeds"
         intervals = [f"{question}: {percents(self.ci95)}"]
         if self.ci95_new_images is not None:
             intervals.append(f"{NEW_IMAGES}: {percents(self.ci95_new_images)}")
         word = "intervals" if len(intervals) > 1 else "interval"
         return (
             f"{self.short()} (mean ± standard deviation, n = {self.count} seeds; 95 % {word} of "
-            f"the mean: {'; '.join(intervals)})"
+            f"the mean: {'; '.join(intervals).replace('images', noun)})"
         )
 
 

@@ -62,7 +62,9 @@ def test_a_failed_seed_is_counted_shown_and_not_averaged() -> None:
 def test_one_seed_has_no_interval() -> None:
     found = summarise({3: 0.5})
     assert (found.n, found.mean, found.sd, found.ci95) == (1, 0.5, None, None)
-    assert "no interval" in found.percent()
+    assert found.percent() == "50.00 % (n = 1 seed, so no interval)"
+    failed = summarise({0: None, 3: 0.5, 4: None})
+    assert failed.percent() == "50.00 % (n = 1 of 3 seeds, so no interval)"
 
 
 def test_no_seed_finished() -> None:
@@ -125,6 +127,8 @@ def test_a_summary_with_images_says_both_intervals() -> None:
         (found.ci95_new_images, "new images and new seeds"),
     ):
         assert f"{question}: {100 * limits[0]:.2f} to {100 * limits[1]:.2f} %" in found.percent()
+    assert "these 1,200 test examples, new seeds" in found.percent("examples")
+    assert "images" not in found.percent("examples")
     assert Summary.of_shares(json.loads(json.dumps(found.as_dict()))) == found
 
 
