@@ -272,7 +272,7 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
     """Return, by setting and seed, which images the network is right on.
 
     Raises:
-        UserError: the settings have different images, so they cannot be paired by image.
+        UserError: the settings have different examples, so they cannot be paired by example.
     """
     images: dict[bytes, Part] = {}
     right: dict[str, Right] = {}
@@ -288,7 +288,7 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
         }
     if len({each.raw.tobytes() for each in images.values()}) > 1:
         raise UserError(
-            f"the configurations have different {part} images, so they cannot be paired by image"
+            f"the configurations have different {part} data, so their answers cannot be paired"
         )
     return right
 

@@ -77,7 +77,7 @@ class Results:
     @property
     def headline(self) -> str:
         """Test accuracy as text, in percent, with the data set's word for its examples."""
-        return self.accuracies["test"].percent().replace("images", self.dataset.noun)
+        return self.accuracies["test"].percent(self.dataset.noun)
 
     @property
     def accuracies(self) -> dict[str, Summary]:

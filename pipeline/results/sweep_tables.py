@@ -20,19 +20,23 @@ Configuration = tuple[str, Mapping[int, Finished | Unfinished]]
 """A name, and the record of every seed."""
 
 
-def write_tables(configurations: Sequence[Configuration], folder: Path, *, test: bool) -> Table:
+def write_tables(
+    configurations: Sequence[Configuration], folder: Path, *, test: bool, noun: str = "images"
+) -> Table:
     """Write `summary.csv` and `runs.csv`; return the summary as a table for the terminal.
 
     Args:
         configurations: of the sweep.
         folder: of the sweep.
         test: whether to include test accuracy.
+        noun: the data set's word for its examples.
     """
     parts = ("validation", "test") if test else ("validation",)
+    question = NEW_SEEDS.replace("images", noun)
     table = plain_table(
         "configuration",
         "seeds",
-        *(head for part in parts for head in (f"{part} accuracy", f"95 %, {NEW_SEEDS}")),
+        *(head for part in parts for head in (f"{part} accuracy", f"95 %, {question}")),
     )
     summary, runs = [], []
     for name, records in configurations:

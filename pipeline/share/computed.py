@@ -230,7 +230,7 @@ def _check_scores(record: Finished, config: Config, data: Prepared) -> None:
         math.isclose(claims[key], scored.get(key, math.nan), rel_tol=1e-6) for key in claims
     ):
         raise Contradiction(
-            f"{record.folder}: its model's scores on the validation images differ from those it "
+            f"{record.folder}: its model's scores on the validation data differ from those it "
             "records"
         )
 

@@ -9,6 +9,7 @@ from pipeline.base.config import Config, experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import canonical_json, read_json, write_bytes
 from pipeline.base.paths import Paths
+from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import load
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
@@ -72,7 +73,7 @@ def print_tried_before(config: Config, paths: Paths, records: list[Finished]) ->
     } - {canonical_json(records[0].description["experiment"])}
     print(
         f"{len(tried)} other configurations of the study {config.study!r} were trained here, and "
-        "seen on the validation images, before this one"
+        f"seen on the validation {dataset_of(config.data).noun}, before this one"
     )
 
 

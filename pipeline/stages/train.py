@@ -20,6 +20,7 @@ from pipeline.base.config import composed, experiment, started
 from pipeline.base.console import wide_console
 from pipeline.base.errors import TrainingFailed, one_line_errors
 from pipeline.base.paths import Paths, find_root
+from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import load
 from pipeline.records.identity import grouped
 from pipeline.records.record import Finished, add_test, copy_record, read_record
@@ -75,7 +76,8 @@ def main() -> None:
             (members[0].job.configuration, {job.seed: state for job, state in members})
             for members in grouped(ended, lambda one: experiment(one.job.config)).values()
         ]
-        wide_console().print(write_tables(configurations, outcome.folder, test=test))
+        noun = dataset_of(ended[0].job.config.data).noun
+        wide_console().print(write_tables(configurations, outcome.folder, test=test, noun=noun))
         if ended[0].job.config.output is not None:
             # Earlier runs there may be of seeds that are no longer declared.
             shutil.rmtree(paths.runs, ignore_errors=True)

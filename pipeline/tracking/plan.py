@@ -21,6 +21,7 @@ from pipeline.base.files import read_json, sha256
 from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
+from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.gather import read_tests
 from pipeline.records.identity import Description, configuration, grouped, identity
 from pipeline.records.names import configuration_names, marked
@@ -261,6 +262,7 @@ def _parent(
 ) -> Run:
     """Return a configuration's run."""
     experiment = seeds[0].described["experiment"]
+    noun = dataset_of(Data(**experiment["data"])).noun
     statuses = {seed.status for seed in seeds}
     status = next((word for word in ("RUNNING", "FINISHED") if word in statuses), "FAILED")
     end = max((child.end for child in children if child.end), default=None)
@@ -292,7 +294,7 @@ def _parent(
         status=status,
         start=min((child.start for child in children if child.start), default=None),
         end=end if status in FINAL else None,
-        note=str(NOTES.configuration(seeds, validation, test, new_images)),
+        note=str(NOTES.configuration(seeds, validation, test, new_images, noun)),
         tags={"code": seeds[0].described["code"]},
         params=_flat(experiment),
         points=points,

@@ -27,6 +27,7 @@ from pipeline.share.citation import names as authors
 from pipeline.share.citation import read_citation
 from pipeline.share.contents import Commit
 from pipeline.stages import report
+from pipeline.tracking.plan import plan
 from tests.conftest import Checkout
 
 LETTERS = list("ABCDEFGHIJ")
@@ -403,7 +404,12 @@ def test_features_that_are_no_images_go_through_the_whole_pipeline(
         assert "new examples and new seeds" in text
         assert "images" not in text
     for method in ("raw", "whiten"):
-        checkout.train(f"preprocess.method={method}", "test=true")
+        swept = checkout.train(f"preprocess.method={method}", "test=true").stdout
+        assert "95 %, these examples, new seeds" in swept
+    runs, _ = plan(checkout.paths, "own", {})
+    assert len(runs) == 3 * 3
+    for run in runs:
+        assert "images" not in run.note
     compared = checkout.run("pipeline.results.compare", "records").stdout
     assert "new examples and new seeds" in compared
     assert "images" not in compared

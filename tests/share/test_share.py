@@ -525,9 +525,9 @@ REFUSED = {
     "a run too many": (add("runs/seed-7/model.npz"), "runs/seed-7/model.npz is of a seed that"),
     "another model, sealed": (
         of_record(1, reverse_biases),
-        "scores on the validation images differ from those it records",
+        "scores on the validation data differ from those it records",
     ),
-    "a better history, sealed": (of_record(1, better), "scores on the validation images differ"),
+    "a better history, sealed": (of_record(1, better), "scores on the validation data differ"),
     "foreign arithmetic": (
         describe_otherwise(lambda each: each["arithmetic"].update(canary="0" * 64)),  # type: ignore[attr-defined]
         "runs/seed-0 was computed with a different version of the arithmetic than here",
