@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, LoggedModel
     from mlflow.entities import Run as StoredRun
 
-# Tags of a run: its key, and the digest of what was written to it.
-KEY, MIRRORED = "pipeline.key", "pipeline.mirrored"
+# Tags of a run: its key, the digest of what was written to it, and the names of the tags that the
+# mirror wrote. All others but MLflow's are the user's.
+KEY, MIRRORED, WRITTEN = "pipeline.key", "pipeline.mirrored", "pipeline.written"
 # The user's own notes stand below this line of a run's description.
 NOTE, MARK = "mlflow.note.content", "<!-- Written from the records. Below here is yours. -->"
 BATCH = 1000  # of metrics: MLflow's limit
@@ -175,7 +176,7 @@ class Mirror:
             name: value
             for run in stored
             for name, value in run.data.tags.items()
-            if not name.startswith(("mlflow.", "pipeline."))
+            if not name.startswith(("mlflow.", "pipeline.")) and name not in _written(run)
         }
         tags = {
             **users,
@@ -183,6 +184,7 @@ class Mirror:
             KEY: f"{self._store.owner}/{wanted.key}",
             RECORD_FORMAT: str(FORMAT),
             MIRRORED: wanted.digest(),
+            WRITTEN: "\n".join(sorted(wanted.tags)),
             NOTE: _note(wanted.note, [run.data.tags.get(NOTE, "") for run in stored]),
             "mlflow.runName": wanted.name,
         }
@@ -243,6 +245,8 @@ class Mirror:
         from mlflow.entities import Metric, Param, RunTag
 
         run_id, client, scores = run.info.run_id, self._client, set(wanted.scores())
+        for name in _written(run) & run.data.tags.keys() - tags.keys():
+            client.delete_tag(run_id, name)
         client.log_batch(
             run_id,
             params=[Param(name, value) for name, value in wanted.params.items()],
@@ -303,6 +307,11 @@ def _unlike(
     """Return the keys of `wanted` (with `both`, of either) whose values differ in `stored`."""
     keys = wanted.keys() | stored.keys() if both else wanted.keys()
     return sorted(key for key in keys if wanted.get(key) != stored.get(key))
+
+
+def _written(run: StoredRun) -> set[str]:
+    """Return the names of the tags that the mirror last wrote to a run, besides its own."""
+    return set(run.data.tags.get(WRITTEN, "").split("\n"))
 
 
 def _files(uri: str) -> dict[str, str]:

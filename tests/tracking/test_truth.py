@@ -298,6 +298,25 @@ def test_an_imported_record_stands_beside_ones_own_under_its_authors_name(
     assert "shared by" not in children[own.key].tags
 
 
+@pytest.mark.parametrize("origin", ["nobody's", "another's"])
+def test_a_tag_that_the_record_no_longer_gives_is_removed(origin: str, mirrored: Checkout) -> None:
+    """As when a seed is imported, and then trained here: authors and environment are others."""
+    folder = min(mirrored.paths.records.glob("*/manifest.json")).parent
+    record = read_finished(folder)
+    add_origin(record, {**record.origin, "shared": {"by": "A. Author", "title": "Digits"}})
+    bring_up_to_date(mirrored)
+    client = connect(None, mirrored.paths).client
+    (run,) = (run for run in runs(client) if run.data.tags.get("shared by") == "A. Author")
+    client.set_tag(run.info.run_id, "reviewed by", "me")
+    own = {"environment": {}} if origin == "nobody's" else {"started": 1.0, "environment": {}}
+    add_origin(record, {**record.origin, **own})
+    bring_up_to_date(mirrored)
+    (run,) = (run for run in runs(client) if run.data.tags.get("identity") == record.identity)
+    assert run.data.tags["reviewed by"] == "me"
+    assert not run.data.tags.keys() & {"shared by", "shared title", "NumPy", "BLAS"}
+    assert_that_a_pass_writes_nothing(mirrored)
+
+
 @pytest.mark.parametrize(
     "progress", [b"nonsense", npz_bytes({"history": np.frombuffer(b'{"epoch": 1}', np.uint8)})]
 )
