@@ -153,6 +153,7 @@ def page(drawn: Drawn) -> str:
         images=len(drawn.labels),
         wrong=len(wrong),
         most_wrong=WRONG,
+        guesses=GUESSES,
         provenance=drawn.provenance,
     )
 

@@ -33,6 +33,7 @@ from pipeline.results import figures
 from pipeline.results.evaluation import recorded_accuracy
 from pipeline.results.page import DIFFERENCES, PLANNED, render, seeds_needed
 from pipeline.results.statistics import (
+    MOST_ENUMERATED,
     Comparison,
     Right,
     Summary,
@@ -327,6 +328,7 @@ def _report(right: dict[str, Right], part: str, noun: str, folder: Path, *, plan
         first=first,
         pairs=pairs,
         fewest=fewest_pairs(len(pairs) or 1),
+        enumerated=MOST_ENUMERATED,
         differences=DIFFERENCES,
         needed={
             name: [

@@ -117,7 +117,7 @@ class Results:
 
     @cached_property
     def hardest(self) -> list[int]:
-        """The images that most seeds get wrong, the most confident mistakes first."""
+        """The images that most seeds get wrong; of equally many, first the largest mean margin."""
         wrong = self.wrong_by
         margin = np.mean([each.margin for each in self.answers.values()], axis=0)
         order = np.lexsort((-margin, -wrong))

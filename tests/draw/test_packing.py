@@ -93,6 +93,17 @@ def test_more_networks_than_fit_are_left_out_and_counted() -> None:
     assert "would make this page too large to mail: 8, 9.</p>" in html
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(6, "the true digit and every network's answer."),
+     (7, "the true digit and the answers of the first 6 networks.")],
+)  # fmt: skip
+def test_the_page_says_whose_answers_it_shows_below_an_image(count: int, said: str) -> None:
+    html = page(drawn("network.hidden=[16]", seeds=range(count)))
+    assert len(embedded_data(html)["images"][0]["answers"]) == 6
+    assert said in html
+
+
 def test_a_study_s_name_is_text() -> None:
     about = drawn(seeds=[0])
     about.config.study = "</script><script>alert(1)</script>"
