@@ -39,7 +39,7 @@ class Summary:
     Attributes:
         per_seed: every declared seed's value; None for a failed one.
         share: whether values lie between 0 and 1, as accuracies do; intervals are cut there.
-        effects: of seeds and test images on test accuracy; None for other metrics.
+        effects: of seeds and images on accuracy; None if the answers to each image are unknown.
     """
 
     per_seed: dict[int, float | None]
@@ -182,7 +182,7 @@ def summarise(
     Args:
         values: by seed; None, nan and infinity count as failed.
         share: whether values lie between 0 and 1, as accuracies do.
-        effects: of seeds and test images, if the answers to each image are known.
+        effects: of seeds and images, if the answers to each image are known.
     """
     per_seed = {
         seed: float(value) if value is not None and math.isfinite(value) else None

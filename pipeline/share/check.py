@@ -50,7 +50,7 @@ def check(path: Path, here: Paths, root: Path) -> Checked:
     Args:
         path: of the zip file.
         here: the checkout whose code computes.
-        root: an empty folder; nothing is written elsewhere.
+        root: an empty folder for the share's files. Data that are missing here are downloaded.
 
     Raises:
         UserError: it is no share, or the share contradicts itself.

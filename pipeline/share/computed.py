@@ -116,8 +116,8 @@ def compute(files: Mapping[str, bytes], commit: Commit, here: Paths, root: Path)
     Args:
         files: what was given; not trusted.
         commit: of the code.
-        here: the checkout whose configuration groups and data are used.
-        root: an empty folder; nothing is written elsewhere.
+        here: the checkout whose configuration groups and data are used; it may download data.
+        root: an empty folder for the share's files.
 
     Raises:
         Contradiction: files contradict each other.

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from pipeline.base.config import compose
+from pipeline.base.errors import UserError
 from pipeline.base.files import sha256
 from pipeline.records.gather import gather
 from pipeline.records.record import read_finished
+from pipeline.tracking.fetch import fetch
 from tests.conftest import Checkout
 from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date, empty_store
 from tests.tracking.stores import contents, server
@@ -216,6 +218,20 @@ def test_a_server_that_is_away_is_told_in_one_line(mirrored: Checkout, free_port
     assert done.stderr.count("\n") == 1
     assert f"nothing is written to {uri}" in done.stderr
     assert "run `pipeline track` later" in done.stderr
+
+
+def test_a_run_whose_store_cannot_be_had_is_reported_and_no_store_is_made(
+    unmirrored: Checkout, free_port: int, tmp_path: Path
+) -> None:
+    unmirrored.paths.store.unlink()
+    for uri, reason in (
+        (None, f"there is no store sqlite:///{unmirrored.paths.store}"),
+        (f"http://127.0.0.1:{free_port}", f"API request to http://127.0.0.1:{free_port}"),
+    ):
+        with pytest.raises(UserError, match=f"^MLflow's run {'0' * 32}: .*{reason}") as error:
+            fetch("0" * 32, uri, unmirrored.paths, tmp_path / str(uri is None))
+        assert "\n" not in str(error.value)
+    assert not unmirrored.paths.store.exists()
 
 
 @pytest.mark.slow
