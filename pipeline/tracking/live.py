@@ -7,11 +7,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 
 from pipeline.base.config import Config
 from pipeline.base.paths import Paths
 from pipeline.tracking.store import LATER
+from pipeline.tracking.sync import follow
 
 # How long the last pass, after the last seed, may take.
 LAST_SECONDS = 60.0
@@ -26,12 +26,14 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
     """
     context = multiprocessing.get_context("spawn")
     ended, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_follow, args=(config, paths, ended))
+    process = context.Process(target=follow, args=(config, paths, ended))
     # The process inherits that Ctrl-C is ignored, which reaches it with the sweep: it has to finish
     # the last pass.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    process.start()
-    signal.signal(signal.SIGINT, before)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     ended.close()
     try:
         yield
@@ -42,9 +44,3 @@ def mirrored(config: Config, paths: Paths) -> Iterator[None]:
             process.kill()
             process.join()
             print(f"warning: MLflow did not store everything in time; {LATER}", file=sys.stderr)
-
-
-def _follow(config: Config, paths: Paths, ended: Connection) -> None:
-    from pipeline.tracking.sync import follow  # imports what only this process needs
-
-    follow(config, paths, ended)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.config import compose
+from pipeline.tracking.live import mirrored
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
@@ -136,6 +137,14 @@ def test_a_server_that_dies_is_reported_and_filled_later(
     for run in seeds:
         steps = [step for key, step, _, _ in run["points"] if key == "train/loss"]
         assert steps == list(range(1, 601))
+
+
+def test_a_mirror_that_cannot_start_leaves_ctrl_c_as_it_was(checkout: Checkout) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    cannot_be_sent: Any = (number for number in range(0))
+    with pytest.raises(TypeError, match="pickle"), mirrored(cannot_be_sent, checkout.paths):
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.slow
