@@ -294,7 +294,8 @@ def verify_share(path: Path, paths: Paths, folder: Path, options: argparse.Names
     checked = check(path, paths, folder / "share")
     options.code_here = True
     reached = [checked.level]
-    for record in checked.made.records if options.all_seeds else checked.made.records[:1]:
+    records = checked.made.results.records
+    for record in records if options.all_seeds else records[:1]:
         reached.append(verify_record(record, paths, folder / f"seed-{record.seed}", options))
     for failed in checked.made.failed:
         reached.append(verify_failure(failed, paths, Paths(folder / failed.folder.name)))

@@ -79,7 +79,7 @@ def check(path: Path, here: Paths, root: Path) -> Checked:
         for name in sorted({*expected, *files} - {*given})
     ]
     level = max(level, *levels, key=lambda each: each.value)
-    citation = made.subject.citation
+    citation = made.citation
     source = {"by": names(citation.authors), "title": citation.title, "commit": commit.hash,
               "date": commit.date, "sha256": sha256(content)}  # fmt: skip
     return Checked(made, source, level)

@@ -26,7 +26,8 @@ from pipeline.results.card import mistakes, model_card
 from pipeline.results.evaluation import evaluate as answer
 from pipeline.results.evaluation import scores
 from pipeline.results.page import render
-from pipeline.share.citation import names, read_citation
+from pipeline.results.report import Results
+from pipeline.share.citation import Citation, names, read_citation
 from pipeline.share.contents import (
     CHANGES,
     CITATION,
@@ -39,7 +40,7 @@ from pipeline.share.contents import (
     is_given,
     params_bytes,
 )
-from pipeline.share.crate import WORKFLOW, Subject, metadata
+from pipeline.share.crate import WORKFLOW, metadata
 from pipeline.share.lock import Declared, misfits
 from pipeline.stages.download import download
 from pipeline.stages.encode import encode
@@ -79,32 +80,32 @@ class Computed(NamedTuple):
 
     Attributes:
         files: results, report, model card and README.
-        records: of the seeds that finished, with their test results.
+        results: what they show, with the records of the seeds that finished.
         failed: the records of the others.
-        config: of the experiment.
-        subject: what the share is about.
+        citation: who publishes it.
+        commit: of the code.
         declared: what `dvc.lock` says, and what it has to fit.
         checkout: what the given files, and the data, were laid out in.
     """
 
     files: Mapping[str, bytes]
-    records: Sequence[Finished]
+    results: Results
     failed: Sequence[Unfinished]
-    config: Config
-    subject: Subject
+    citation: Citation
+    commit: Commit
     declared: Declared
     checkout: Paths
 
     def metadata(self, files: Mapping[str, bytes]) -> bytes:
         """Return the metadata of a share that holds `files` beside them."""
-        return json_bytes(metadata(files, self.subject))
+        return json_bytes(metadata(files, self.results, self.citation, self.commit))
 
     def misfits(self, files: Mapping[str, bytes]) -> list[str]:
         """Return what the share's `dvc.lock` says otherwise than its files do; see `misfits`."""
         root = self.checkout.root
         # LAPACK computes a whitening, so the preprocessor fitted here may have other bytes.
-        preprocessor = self.records[0].model().preprocessor
-        data = load(self.config, self.checkout)
+        preprocessor = self.results.model.preprocessor
+        data = load(self.results.config, self.checkout)
         data.save(self.checkout.preprocessor, PREPROCESS, preprocessor.arrays())
         known = {**files, **files_below(root / "code", "."), **files_below(root, "data")}
         return misfits(self.declared, known)
@@ -166,16 +167,7 @@ def _compute(files: Mapping[str, bytes], commit: Commit, here: Paths, checkout: 
         CARD: card.encode(),
         README: readme.encode(),
     }
-    subject = Subject(
-        name=f"{results.name} on {dataset.title}",
-        headline=f"Test accuracy: {results.headline}",
-        seeds=config.seeds,
-        dataset=dataset,
-        citation=citation,
-        commit=commit.hash,
-        date=commit.date,
-    )
-    return Computed(made, results.records, failed, config, subject, declared, checkout)
+    return Computed(made, results, failed, citation, commit, declared, checkout)
 
 
 def _change_code(code: Path, patch: bytes) -> None:

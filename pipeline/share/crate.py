@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from rocrate.model import ContextEntity, DataEntity, Entity
@@ -21,8 +21,9 @@ from rocrate.rocrate import ROCrate
 from pipeline.base.errors import UserError
 from pipeline.base.files import parse_json, sha256
 from pipeline.base.masking import one_line
-from pipeline.data.catalogue import Dataset
+from pipeline.results.report import Results
 from pipeline.share.citation import Author, Citation
+from pipeline.share.contents import Commit
 
 WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 PROFILES = {
@@ -45,35 +46,22 @@ FORMATS = {
 }
 
 
-class Subject(NamedTuple):
-    """What a share is about.
+def metadata(
+    files: Mapping[str, bytes], results: Results, citation: Citation, commit: Commit
+) -> dict[str, Any]:
+    """Return the metadata of a share, ready for JSON.
 
-    Attributes:
-        name: of the result.
-        headline: the main result.
-        seeds: the declared ones; the folder of each in `runs/` tells whether it finished.
-        dataset: what was trained on.
+    Args:
+        files: the share's other files.
+        results: what it shows.
         citation: who publishes it.
-        commit: of the code, the full hash.
-        date: of the commit, as in ISO 8601.
+        commit: of the code.
     """
-
-    name: str
-    headline: str
-    seeds: Sequence[int]
-    dataset: Dataset
-    citation: Citation
-    commit: str
-    date: str
-
-
-def metadata(files: Mapping[str, bytes], subject: Subject) -> dict[str, Any]:
-    """Return the metadata of a share, ready for JSON; `files` are its other files."""
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = "http://schema.org/sha256"
     profiles = (crate.metadata.profile, WORKFLOW_CRATE)
     _set(crate.metadata, conformsTo=[{"@id": profile} for profile in profiles])
-    root, citation = crate.root_dataset, subject.citation
+    root = crate.root_dataset
     for path, content in sorted(files.items()):
         code = ("SoftwareSourceCode", "ComputationalWorkflow") if path == WORKFLOW else ()
         form = FORMATS.get(PurePosixPath(path).suffix, "text/plain")
@@ -83,9 +71,9 @@ def metadata(files: Mapping[str, bytes], subject: Subject) -> dict[str, Any]:
     authors = [_author(crate, author) for author in citation.authors]
     _set(
         root,
-        name=f"{citation.title}: {subject.name}",
-        description=subject.headline,
-        datePublished=subject.date,
+        name=f"{citation.title}: {results.name} on {results.dataset.title}",
+        description=f"Test accuracy: {results.headline}",
+        datePublished=commit.date,
         keywords=", ".join(citation.keywords) or None,
         version=citation.version,
         license=_license(crate, citation.license),
@@ -99,8 +87,8 @@ def metadata(files: Mapping[str, bytes], subject: Subject) -> dict[str, Any]:
             _add(crate, profile, "CreativeWork", name=title, version=profile.split("/")[-1])
             for profile, title in PROFILES.items()
         ],
-        mainEntity=_workflow(crate, files, subject),
-        mentions=list(_actions(crate, files, subject)),
+        mainEntity=_workflow(crate, files, citation, commit),
+        mentions=list(_actions(crate, files, results)),
     )  # fmt: skip
     for action in root["mentions"]:
         _set(action, instrument=crate.get(WORKFLOW), agent=authors)
@@ -135,7 +123,9 @@ def _author(crate: ROCrate, author: Author) -> Entity:
     return _add(crate, identifier, kind, name=author.name, url=author.address)
 
 
-def _workflow(crate: ROCrate, files: Mapping[str, bytes], subject: Subject) -> Entity:
+def _workflow(
+    crate: ROCrate, files: Mapping[str, bytes], citation: Citation, commit: Commit
+) -> Entity:
     """Return `dvc.yaml` with its language, its version, and the software that it needs."""
     dvc = _add(crate, "https://dvc.org", "ComputerLanguage", name="DVC", url="https://dvc.org")
     software = [
@@ -146,9 +136,9 @@ def _workflow(crate: ROCrate, files: Mapping[str, bytes], subject: Subject) -> E
     return _set(
         crate.get(WORKFLOW),
         description="from raw data to the report: the stages and their commands",
-        version=subject.commit,
-        url=subject.citation.repository,
-        license=_license(crate, subject.citation.license),
+        version=commit.hash,
+        url=citation.repository,
+        license=_license(crate, citation.license),
         conformsTo={"@id": BIOSCHEMAS},
         programmingLanguage=dvc,
         softwareRequirements=software,
@@ -166,9 +156,9 @@ def _packages(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     yield from ((name, version) for name, version in locked if name.lower() in names)
 
 
-def _actions(crate: ROCrate, files: Mapping[str, bytes], subject: Subject) -> Iterator[Entity]:
+def _actions(crate: ROCrate, files: Mapping[str, bytes], results: Results) -> Iterator[Entity]:
     """Yield the actions: the training of each seed, and the evaluation."""
-    dataset = subject.dataset
+    dataset = results.dataset
     # The data files are not in the share; their hashes identify them.
     parts = [
         _add(crate, f"#file-{quote(name)}", "File", name=name, sha256=digest,
@@ -181,7 +171,7 @@ def _actions(crate: ROCrate, files: Mapping[str, bytes], subject: Subject) -> It
     def below(pattern: str) -> list[Entity]:
         return [crate.get(path) for path in sorted(files) if re.fullmatch(pattern, path)]
 
-    for seed in subject.seeds:
+    for seed in results.config.seeds:
         number = _add(crate, f"#seed-{seed}", "PropertyValue", name="seed", value=str(seed))
         failure = files.get(f"runs/seed-{seed}/failure.json")
         state = "Failed" if failure else "Completed"

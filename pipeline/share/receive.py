@@ -43,14 +43,14 @@ def take_in(checked: Checked, here: Paths) -> None:
     Raises:
         UserError: a record here has the same name and other bytes; nothing is imported then.
     """
-    for record in checked.made.records:
+    for record in checked.made.results.records:
         folder = here.records / record.identity
         known = read_record(folder)
         if isinstance(known, Finished) and known.manifest != record.manifest:
             raise UserError(
                 f"{folder} is of the same run but has different bytes; nothing was imported"
             )
-    for record in checked.made.records:
+    for record in checked.made.results.records:
         folder = here.records / record.identity
         folder.mkdir(parents=True, exist_ok=True)
         # No other process may train it meanwhile.
@@ -65,7 +65,9 @@ def _import(record: Finished, folder: Path, checked: Checked) -> str:
         return "the same bytes are already in"
     if known.description is not None and shared_by(known) is None:
         return "not imported, since your own run is not complete in"
-    adopt(record, folder, {"studies": [checked.made.config.study], "shared": checked.source})
+    adopt(
+        record, folder, {"studies": [checked.made.results.config.study], "shared": checked.source}
+    )
     return "imported into"
 
 

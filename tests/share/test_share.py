@@ -670,7 +670,7 @@ def test_a_run_of_ones_own_that_is_not_complete_is_left_alone(
     published: Checkout, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checked = check(shared, published.paths, tmp_path / "scratch")
-    record, here = checked.made.records[0], Paths(tmp_path / "here")
+    record, here = checked.made.results.records[0], Paths(tmp_path / "here")
     begun = Record(here.records / record.identity)
     begun.begin(record.description)
     take_in(checked, here)
