@@ -11,7 +11,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import write_bytes
 from pipeline.base.paths import Paths
 from pipeline.data.prepared import load
-from pipeline.draw.page import Drawn, page
+from pipeline.draw.page import page
 from pipeline.records.gather import declared
 from pipeline.records.names import configuration_names
 from pipeline.records.provenance import made_by
@@ -23,19 +23,13 @@ def draw(config: Config, paths: Paths) -> None:
     if not records:
         raise UserError(f"{paths.runs}: no declared seed finished, so there is no network")
     (name,) = configuration_names([experiment(config)])
-    test = load(config, paths).test
+    models = {seed: record.model() for seed, record in records.items()}
     manifests = [
         (f"seed {seed}: manifest, SHA-256", record.manifest) for seed, record in records.items()
     ]
-    drawn = Drawn(
-        config=config,
-        configuration=name,
-        models={seed: record.model() for seed, record in records.items()},
-        pixels=test.raw,
-        labels=test.labels,
-        provenance=[*made_by(paths.root), *manifests],
-    )
-    write_bytes(paths.draw_page, page(drawn).encode())
+    provenance = [*made_by(paths.root), *manifests]
+    made = page(config, name, models, load(config, paths).test, provenance)
+    write_bytes(paths.draw_page, made.encode())
     print(paths.draw_page)
 
 

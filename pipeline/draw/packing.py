@@ -65,7 +65,7 @@ def _nonzero(largest: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(largest > 0, largest, 1.0)
 
 
-def answers(
+def predicted(
     layers: list[PackedLayer], activations: tuple[str, ...], pixels: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
     """Return the classes, shape (N,), that a network predicts for raw pixels, shape (N, n)."""

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base.config import Config
 from pipeline.base.errors import UserError
 from pipeline.data.catalogue import dataset_of
-from pipeline.draw.packing import answers, chosen, embedded, packed, sureness
+from pipeline.data.prepared import Part
+from pipeline.draw.packing import chosen, embedded, packed, predicted, sureness
 from pipeline.network.activations import ACTIVATIONS
 from pipeline.records.model import Model
+from pipeline.results.evaluation import Answers, evaluate
 from pipeline.results.page import STYLE, render
 from pipeline.results.statistics import summarise_right
 
@@ -67,66 +68,56 @@ FRAMES = {
 }
 
 
-@dataclass
-class Drawn:
-    """The content of the page.
-
-    Attributes:
-        config: of the experiment.
-        configuration: its name.
-        models: of the seeds that finished.
-        pixels: of the test images, raw, shape (N, n).
-        labels: of the test images, shape (N,).
-        provenance: names and values.
-    """
-
-    config: Config
-    configuration: str
-    models: Mapping[int, Model]
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    provenance: list[tuple[str, str]]
-
-
 class Network(NamedTuple):
-    """A network on the page, and its recorded answers to the test images.
+    """A network on the page.
 
     Attributes:
         seed: its seed.
         activations: of its layers.
         layers: packed, in base64.
-        predicted: the recorded answers, shape (N,).
-        confidence: the largest recorded output, shape (N,).
+        answers: of the recorded model to the test images.
         changed: number of test images to which the packed network answers otherwise.
     """
 
     seed: int
     activations: tuple[str, ...]
     layers: list[dict[str, str]]
-    predicted: NDArray[np.int64]
-    confidence: NDArray[np.floating[Any]]
+    answers: Answers
     changed: int
 
 
-def page(drawn: Drawn) -> str:
+def page(
+    config: Config,
+    configuration: str,
+    models: Mapping[int, Model],
+    test: Part,
+    provenance: list[tuple[str, str]],
+) -> str:
     """Return the page.
+
+    Args:
+        config: of the experiment.
+        configuration: its name.
+        models: of the seeds that finished.
+        test: the test images.
+        provenance: names and values.
 
     Raises:
         UserError: the data set has no digits to draw, or no network fits the page.
     """
-    name = drawn.config.data.name
+    name = config.data.name
     if name not in FRAMES:
         raise UserError(
             f"data.name = {name}: allowed is one of {', '.join(FRAMES)}, whose digits can be drawn"
         )
-    networks = list(networks_that_fit(drawn))
+    networks = list(networks_that_fit(models, test, config.training.cost))
     if not networks:
         raise UserError(
-            f"network.hidden = {drawn.config.network.hidden}: such a network does not fit a page "
-            f"of {MOST_BYTES // 10**6} MB"
+            f"network.hidden = {config.network.hidden}: such a network does not fit a page of "
+            f"{MOST_BYTES // 10**6} MB"
         )
-    right = {each.seed: each.predicted == drawn.labels for each in networks}
-    examples, wrong = chosen(drawn.labels, np.stack([each.predicted for each in networks]))
+    right = {each.seed: each.answers.right for each in networks}
+    examples, wrong = chosen(test.labels, np.stack([each.answers.predicted for each in networks]))
     style = STYLE.read_text() + (HERE / "page.css").read_text()
     script = activations_script() + "".join((HERE / part).read_text() for part in SCRIPTS)
     hidden, output = (ACTIVATIONS[networks[0].activations[layer]] for layer in (0, -1))
@@ -134,27 +125,27 @@ def page(drawn: Drawn) -> str:
     slopes = hidden.derivative(hidden.function(x))[0]
     return render(
         "draw/page.html.j2",
-        subject=f"{drawn.config.study}: {drawn.configuration}",
+        subject=f"{config.study}: {configuration}",
         policy=policy(style, script),
         style=style,
         script=script,
-        data=data(drawn, networks, examples, wrong[:WRONG]),
+        data=data(config, networks, test, examples, wrong[:WRONG]),
         paper=PAPER,
         frame=FRAMES[name],
         # f is curved, not piecewise linear with a bend at 0, if its slopes at 1 and 2 differ.
         bends=slopes[1] != slopes[2],
         signed=hidden.function(x)[0, 0] < 0,
         probabilities=output.probabilities,
-        dataset=dataset_of(drawn.config.data),
+        dataset=dataset_of(config.data),
         networks=networks,
         accuracy=summarise_right(right).percent(),
-        failed=[seed for seed in drawn.config.seeds if seed not in drawn.models],
-        left_out=list(drawn.models)[len(networks) :],
-        images=len(drawn.labels),
+        failed=[seed for seed in config.seeds if seed not in models],
+        left_out=list(models)[len(networks) :],
+        images=len(test.labels),
         wrong=len(wrong),
         most_wrong=WRONG,
         guesses=GUESSES,
-        provenance=drawn.provenance,
+        provenance=provenance,
     )
 
 
@@ -168,44 +159,43 @@ def activations_script() -> str:
     return f'"use strict";\nconst ACTIVATIONS = {{ {functions} }};\n'
 
 
-def networks_that_fit(drawn: Drawn) -> Iterator[Network]:
+def networks_that_fit(models: Mapping[int, Model], test: Part, cost: str) -> Iterator[Network]:
     """Yield packed networks in the order of their seeds, while the page is small enough."""
     room = MOST_BYTES - BESIDE
-    for seed, model in drawn.models.items():
+    for seed, model in models.items():
         layers = [packed(layer) for layer in model.on_pixels()]
         arrays = [layer.embedded() for layer in layers]
         room -= sum(len(text) for layer in arrays for text in layer.values())
         if room < 0:
             return
-        activations, predicted = model.network.activations, model.predict(drawn.pixels)
-        changed = np.sum(answers(layers, activations, drawn.pixels) != predicted)
-        confidence = model.outputs(drawn.pixels).max(axis=1)
-        yield Network(seed, activations, arrays, predicted, confidence, int(changed))
+        answers, activations = evaluate(model, test, cost), model.network.activations
+        changed = np.sum(predicted(layers, activations, test.raw) != answers.predicted)
+        yield Network(seed, activations, arrays, answers, int(changed))
 
 
 def data(
-    drawn: Drawn, networks: list[Network], examples: list[int], wrong: list[int]
+    config: Config, networks: list[Network], test: Part, examples: list[int], wrong: list[int]
 ) -> dict[str, Any]:
     """Return what the page's scripts read: networks, and the test images of two lists."""
     indices = list(dict.fromkeys([*examples, *wrong]))
     return {
-        "frame": asdict(FRAMES[drawn.config.data.name]),
-        "classes": dataset_of(drawn.config.data).classes,
+        "frame": asdict(FRAMES[config.data.name]),
+        "classes": dataset_of(config.data).classes,
         "activations": networks[0].activations,
         "networks": [
             {
                 "seed": each.seed,
                 "layers": each.layers,
-                "sureness": sureness(each.confidence, each.predicted == drawn.labels),
+                "sureness": sureness(each.answers.confidence, each.answers.right),
             }
             for each in networks
         ],
-        "pixels": embedded(drawn.pixels[indices]),
+        "pixels": embedded(test.raw[indices]),
         "images": [
             {
                 "index": index,
-                "label": int(drawn.labels[index]),
-                "answers": [int(each.predicted[index]) for each in networks[:GUESSES]],
+                "label": int(test.labels[index]),
+                "answers": [int(each.answers.predicted[index]) for each in networks[:GUESSES]],
             }
             for index in indices
         ],

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from pipeline.base.config import Config, compose
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.embedded import embedded_files
 from pipeline.data.idx import parse_idx
+from pipeline.data.onehot import one_hot
+from pipeline.data.prepared import Part
 from pipeline.data.preprocessing import fit
-from pipeline.draw.page import Drawn
+from pipeline.draw.page import page
 from pipeline.records.model import Model
 from pipeline.sweep.job import first_network
 
@@ -118,14 +121,25 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return images.reshape(len(images), -1), labels
 
 
-def drawn(*overrides: str, seeds: Sequence[int] = (0, 1)) -> Drawn:
-    """Return what a page is made of: 8x8 digits, and networks with their first weights."""
+def drawn(*overrides: str, seeds: Sequence[int] = (0, 1)) -> SimpleNamespace:
+    """Return the arguments of `page`: 8x8 digits, and networks with their first weights."""
     config = compose(
         Paths(find_root()), ["experiment=demo", f"seeds={list(seeds)}".replace(" ", ""), *overrides]
     )
     pixels, labels = digits()
     models = {seed: untrained(config, seed, pixels) for seed in seeds}
-    return Drawn(config, "untrained", models, pixels, labels, [])
+    return SimpleNamespace(
+        config=config,
+        configuration="untrained",
+        models=models,
+        test=Part(pixels, labels, one_hot(labels, 10)),
+        provenance=[],
+    )
+
+
+def page_of(about: SimpleNamespace) -> str:
+    """Return the page."""
+    return page(**vars(about))
 
 
 def untrained(config: Config, seed: int, pixels: NDArray[np.uint8]) -> Model:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.base.errors import UserError
-from pipeline.draw.packing import LARGEST, answers, chosen, packed, sureness
-from pipeline.draw.page import page
+from pipeline.draw.packing import LARGEST, chosen, packed, predicted, sureness
 from pipeline.network.dense import Layer, Network, forward
 from tests.conftest import NOT_LIVE, Checkout
-from tests.draw.pages import digits, drawn, embedded_data
+from tests.draw.pages import digits, drawn, embedded_data, page_of
 
 PREPROCESS = {
     "raw": ["preprocess=raw"],
@@ -77,17 +76,17 @@ def test_the_page_says_how_many_answers_packing_changed() -> None:
     W = last.W[0] + 1e-6 * np.random.default_rng(0).normal(size=last.W.shape)
     alike = Network((*network.layers[:-1], Layer(W, last.b)), network.activations)
     about.models = {**about.models, 1: about.models[1]._replace(network=alike)}
-    again = answers(
-        [packed(layer) for layer in about.models[1].on_pixels()], alike.activations, about.pixels
+    again = predicted(
+        [packed(layer) for layer in about.models[1].on_pixels()], alike.activations, about.test.raw
     )
-    count = int(np.sum(again != about.models[1].predict(about.pixels)))
+    count = int(np.sum(again != about.models[1].predict(about.test.raw)))
     assert count > 0
     said = f"as the recorded ones do, except {count} for seed 1."
-    assert f"the networks answer all 360 test images {said}" in page(about)
+    assert f"the networks answer all 360 test images {said}" in page_of(about)
 
 
 def test_more_networks_than_fit_are_left_out_and_counted() -> None:
-    html = page(drawn("network.hidden=[1500,400]", seeds=[7, 8, 9]))
+    html = page_of(drawn("network.hidden=[1500,400]", seeds=[7, 8, 9]))
     assert len(html.encode()) < 4_000_000
     assert [network["seed"] for network in embedded_data(html)["networks"]] == [7]
     assert "would make this page too large to mail: 8, 9.</p>" in html
@@ -99,7 +98,7 @@ def test_more_networks_than_fit_are_left_out_and_counted() -> None:
      (7, "the true digit and the answers of the first 6 networks.")],
 )  # fmt: skip
 def test_the_page_says_whose_answers_it_shows_below_an_image(count: int, said: str) -> None:
-    html = page(drawn("network.hidden=[16]", seeds=range(count)))
+    html = page_of(drawn("network.hidden=[16]", seeds=range(count)))
     assert len(embedded_data(html)["images"][0]["answers"]) == 6
     assert said in html
 
@@ -107,18 +106,18 @@ def test_the_page_says_whose_answers_it_shows_below_an_image(count: int, said: s
 def test_a_study_s_name_is_text() -> None:
     about = drawn(seeds=[0])
     about.config.study = "</script><script>alert(1)</script>"
-    assert "<script>alert" not in page(about)
+    assert "<script>alert" not in page_of(about)
 
 
 def test_a_seed_that_failed_is_named() -> None:
     about = drawn(seeds=[0, 1, 2])
     about.models = {seed: about.models[seed] for seed in (0, 2)}
-    assert "Declared seeds that did not finish: 1." in page(about)
+    assert "Declared seeds that did not finish: 1." in page_of(about)
 
 
 def test_a_network_too_large_for_a_page_is_refused() -> None:
     with pytest.raises(UserError, match=r"network.hidden = \[2000, 1000\]: .* 4 MB"):
-        page(drawn("network.hidden=[2000,1000]", seeds=[0]))
+        page_of(drawn("network.hidden=[2000,1000]", seeds=[0]))
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "kmnist"])
@@ -126,7 +125,7 @@ def test_what_is_no_digit_is_refused(name: str) -> None:
     about = drawn(seeds=[0])
     about.config.data.name = name
     with pytest.raises(UserError, match=f"data.name = {name}: allowed is one of mnist, digits"):
-        page(about)
+        page_of(about)
 
 
 def test_without_runs_one_line_says_what_makes_them(checkout: Checkout) -> None:

@@ -14,7 +14,6 @@ from selenium.webdriver.common.keys import Keys
 
 from pipeline.base.paths import Paths, find_root
 from pipeline.draw.packing import packed
-from pipeline.draw.page import page
 from pipeline.network.dense import Network, backward, forward
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers, reproduce
@@ -26,6 +25,7 @@ from tests.draw.pages import (
     drawn,
     in_blocks,
     page_answers,
+    page_of,
     saved,
     stroke,
     text,
@@ -231,9 +231,9 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_network_answers_and_is_explained(name: str, browser: Chrome, tmp_path: Path) -> None:
     about = drawn(*NETWORKS[name], "network.biases=normal")
-    show(browser, saved(page(about), tmp_path))
-    recorded = np.stack([model.predict(about.pixels) for model in about.models.values()])
-    np.testing.assert_array_equal(page_answers(browser, about.pixels), recorded)
+    show(browser, saved(page_of(about), tmp_path))
+    recorded = np.stack([model.predict(about.test.raw) for model in about.models.values()])
+    np.testing.assert_array_equal(page_answers(browser, about.test.raw), recorded)
     draw(browser, 2)
     assert text(browser, "winner") in "0123456789?"
     bends = about.config.network.activation in ("sigmoid", "tanh")
@@ -244,7 +244,7 @@ def test_any_network_answers_and_is_explained(name: str, browser: Chrome, tmp_pa
         explained(browser, number, Network(
             tuple(packed(layer).unpacked() for layer in model.on_pixels()),
             model.network.activations,
-        ), about.pixels[:3].astype(np.float64))  # fmt: skip
+        ), about.test.raw[:3].astype(np.float64))  # fmt: skip
 
 
 def explained(
@@ -286,7 +286,7 @@ def test_a_drawing_scaled_and_centred_by_hand(browser: Chrome, tmp_path: Path) -
     (255 + 0 + 255 + 170) / 4 = 170. Box: 2 × 1; mass at row 170 / 425 = 0.4. In 6 × 6 pixels
     with centre 2, the shift is round(2 − 0.4) = 2 down, round(2 − 0) = 2 right.
     """
-    show(browser, saved(page(drawn(seeds=[0])), tmp_path))
+    show(browser, saved(page_of(drawn(seeds=[0])), tmp_path))
     script = """
     const ink = Array.from({length: 8}, () => new Float64Array(8));
     [[255, 255], [255, 255], [255, 0], [255, 170]].forEach((row, y) => ink[1 + y].set(row, 3));
@@ -298,7 +298,7 @@ def test_a_drawing_scaled_and_centred_by_hand(browser: Chrome, tmp_path: Path) -
 
 
 def test_most_of_the_8x8_digits_come_back_as_they_were(browser: Chrome, tmp_path: Path) -> None:
-    show(browser, saved(page(drawn(seeds=[0])), tmp_path))
+    show(browser, saved(page_of(drawn(seeds=[0])), tmp_path))
     pixels, _ = digits()
     assert sum(in_blocks(browser, BACK, pixels, 4)) > 0.85 * len(pixels)
 
