@@ -5,8 +5,6 @@ Convention: X has one row per point, shape (500, 2).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from pipeline.data.preprocessing import fit
@@ -28,20 +26,11 @@ def cloud(seed: int = 0) -> Array:
     return X @ np.array([[cos, -sin], [sin, cos]]).T + CENTRE
 
 
-class Effect(NamedTuple):
-    """A cloud before and after a preprocessor that was fitted to it."""
-
-    before: Array
-    after: Array
-
-
-def normalised(X: Array) -> Effect:
+def normalised(X: Array) -> Array:
     """Return the cloud after (20), with the mean and deviation of each axis."""
-    fitted = fit(X, method="standardise", statistics="per_feature", unit=1.0)
-    return Effect(X, fitted.map.apply(X))
+    return fit(X, method="standardise", statistics="per_feature", unit=1.0).map.apply(X)
 
 
-def whitened(X: Array) -> Effect:
+def whitened(X: Array) -> Array:
     """Return the cloud after (21) and (22), on its principal axes as in the lecture's figure."""
-    fitted = fit(X, method="whiten", rotation="pca", epsilon=EPSILON, unit=1.0)
-    return Effect(X, fitted.map.apply(X))
+    return fit(X, method="whiten", rotation="pca", epsilon=EPSILON, unit=1.0).map.apply(X)

@@ -38,8 +38,8 @@ def without_data() -> dict[str, Figure]:
         "perceptrons": figures.planes(perceptron.array("relu"), "three perceptrons (2), ReLU"),
         "cosine": figures.cosine(*cosine.cosine(), cosine.denoise(cosine.SEEDS[0])),
         "cross_entropy": figures.cross_entropy(),
-        "normalisation": figures.preprocessing(cloud.normalised(X), "after (20)"),
-        "whitening": figures.preprocessing(cloud.whitened(X), "after (21), (22)"),
+        "normalisation": figures.preprocessing(X, cloud.normalised(X), "after (20)"),
+        "whitening": figures.preprocessing(X, cloud.whitened(X), "after (21), (22)"),
     }
 
 

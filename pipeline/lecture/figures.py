@@ -15,9 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.lecture import perceptron
-from pipeline.lecture.cloud import Effect
 from pipeline.lecture.cosine import Denoised
-from pipeline.lecture.perceptron import Plane
 from pipeline.lecture.published import Point
 from pipeline.network.activations import ACTIVATIONS, Array
 from pipeline.network.costs import cross_entropy_of_outputs
@@ -65,20 +63,20 @@ def _two_curves(
     return figure
 
 
-def planes(plane: Plane, title: str) -> Figure:
+def planes(outputs: Array, title: str) -> Figure:
     """Draw perceptrons of two inputs over a grid, with the line wᵀx + b = 0."""
-    count = len(plane.outputs)
+    count, axis = len(outputs), perceptron.AXIS
     figure, panels = subplots(3.6 if count == 1 else 3.0, 1, count, sharey=True, squeeze=False)
     figure.set_layout_engine("constrained", h_pad=0.1)  # inches, between the titles
     (panels,) = panels
-    extent = (plane.axis[0], plane.axis[-1]) * 2
-    for number, (axes, H) in enumerate(zip(panels, plane.outputs, strict=True)):
+    extent = (axis[0], axis[-1]) * 2
+    for number, (axes, H) in enumerate(zip(panels, outputs, strict=True)):
         drawn = axes.imshow(
-            H, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=plane.outputs.max()
+            H, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=outputs.max()
         )
         w, b = perceptron.WEIGHTS[number], perceptron.BIASES[number]
-        line = -(w[0] * plane.axis + b) / w[1]
-        axes.plot(plane.axis, line, color="white", linestyle=DASHED, linewidth=1.2)
+        line = -(w[0] * axis + b) / w[1]
+        axes.plot(axis, line, color="white", linestyle=DASHED, linewidth=1.2)
         axes.set(ylim=extent[2:], xlabel="x₁")
         axes.set_title(_formula(w, float(b)), fontsize=8, loc="center")
         axes.grid(visible=False)
@@ -112,10 +110,10 @@ def cosine(points: Array, target: Array, denoised: Denoised) -> Figure:
     return figure
 
 
-def preprocessing(effect: Effect, title: str) -> Figure:
+def preprocessing(before: Array, after: Array, title: str) -> Figure:
     """Draw a cloud before and after, on axes from −10 to 10."""
     figure, panels = subplots(3, 1, 2, sharey=True)
-    drawn = ((effect.before, "before", BLUE), (effect.after, title, ORANGE))
+    drawn = ((before, "before", BLUE), (after, title, ORANGE))
     for axes, (X, name, colour) in zip(panels, drawn, strict=True):
         axes.plot(X[:, 0], X[:, 1], ".", color=colour, markersize=2.5)
         axes.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal", title=name, xlabel="x₁")
@@ -169,15 +167,15 @@ def backpropagation(
     tails = ["δx, (6)"] + [f"layer {n}: δh̄, (8)" for n in range(1, layers)] + ["σ(h̄) − y, (19)"]
     figure, panels = subplots(3.6, 2, layers + 1)
     for column in range(layers + 1):
-        _image(panels[0, column], above[column], "cividis", heads[column], signed=False)
-        _image(panels[1, column], below[column], "cividis", tails[column], signed=True)
+        _image(panels[0, column], above[column], heads[column], signed=False)
+        _image(panels[1, column], below[column], tails[column], signed=True)
     figure.suptitle("above: forward →; below: backward ←", fontsize=11)
     return figure
 
 
-def _image(axes: Axes, values: NDArray[Any], cmap: str, title: str, *, signed: bool) -> None:
+def _image(axes: Axes, values: NDArray[Any], title: str, *, signed: bool) -> None:
     largest = float(np.abs(values).max()) or 1.0
-    axes.imshow(values, cmap=cmap, vmin=-largest if signed else 0, vmax=largest)
+    axes.imshow(values, cmap="cividis", vmin=-largest if signed else 0, vmax=largest)
     axes.set_title(title, fontsize=9, loc="center")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -5,8 +5,6 @@ Convention: one sample at a time, as on the slide: w and x have shape (n,).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from pipeline.network.activations import ACTIVATIONS, Array
@@ -25,36 +23,25 @@ def perceptron(w: Array, x: Array, b: float, activation: str) -> float:
     return float(ACTIVATIONS[activation].function(w @ x + b))
 
 
-class Plane(NamedTuple):
-    """Outputs over a grid of two inputs.
-
-    Attributes:
-        axis: values of each input, shape (k,).
-        outputs: h at (x₁, x₂) in `outputs[neuron, index of x₂, index of x₁]`.
-    """
-
-    axis: Array
-    outputs: Array
-
-
+# The values of each input in a grid. Outputs over it are h[neuron, index of x₂, index of x₁].
 AXIS = np.linspace(-4, 4, 81)
 # Example weights: the boundaries wᵀx + b = 0 differ in direction and distance.
 WEIGHTS = np.array([[1.0, 2.0], [-2.0, 1.0], [1.5, -1.5]])
 BIASES = np.array([-1.0, 0.0, 2.0])
 
 
-def single(activation: str) -> Plane:
-    """Return a perceptron (1) of two inputs, evaluated at every point of a grid."""
+def single(activation: str) -> Array:
+    """Return the outputs of a perceptron (1) of two inputs at every point of a grid."""
     outputs = [
         [perceptron(WEIGHTS[0], np.array([x1, x2]), float(BIASES[0]), activation) for x1 in AXIS]
         for x2 in AXIS
     ]
-    return Plane(AXIS, np.array([outputs]))
+    return np.array([outputs])
 
 
-def array(activation: str) -> Plane:
-    """Return an array of three perceptrons (2), evaluated on the whole grid at once."""
+def array(activation: str) -> Array:
+    """Return the outputs of three perceptrons (2), evaluated on the whole grid at once."""
     x1, x2 = np.meshgrid(AXIS, AXIS)
     X = np.column_stack([x1.ravel(), x2.ravel()])
     H = forward(Network((Layer(WEIGHTS, BIASES),), (activation,)), X).outputs
-    return Plane(AXIS, H.T.reshape(-1, len(AXIS), len(AXIS)))
+    return H.T.reshape(-1, len(AXIS), len(AXIS))

@@ -17,15 +17,15 @@ def test_the_cloud_is_the_slides() -> None:
 
 
 def test_normalisation_leaves_the_correlation() -> None:
-    effect = normalised(cloud())
-    np.testing.assert_allclose(effect.after.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(effect.after.std(axis=0), 1)
-    before, after = (np.cov(X.T, bias=True) for X in effect)
+    X = cloud()
+    Z = normalised(X)
+    np.testing.assert_allclose(Z.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(Z.std(axis=0), 1)
+    before, after = (np.cov(points.T, bias=True) for points in (X, Z))
     deviations = np.sqrt(np.diag(before))
     np.testing.assert_allclose(after, before / np.outer(deviations, deviations))
     assert after[0, 1] > 0.5
 
 
 def test_whitening_removes_it() -> None:
-    after = whitened(cloud()).after
-    np.testing.assert_allclose(np.cov(after.T, bias=True), np.eye(2), atol=1e-6)
+    np.testing.assert_allclose(np.cov(whitened(cloud()).T, bias=True), np.eye(2), atol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 from pipeline.lecture import perceptron
-from pipeline.lecture.perceptron import BIASES, WEIGHTS, array, single
+from pipeline.lecture.perceptron import AXIS, BIASES, WEIGHTS, array, single
 
 
 def test_a_perceptron_worked_by_hand() -> None:
@@ -17,16 +17,16 @@ def test_a_perceptron_worked_by_hand() -> None:
 
 
 def test_an_array_is_as_many_perceptrons() -> None:
-    plane = array("relu")
+    outputs = array("relu")
     for neuron, i2, i1 in ((0, 3, 70), (1, 80, 0), (2, 40, 41)):
-        x = plane.axis[[i1, i2]]
+        x = AXIS[[i1, i2]]
         alone = perceptron.perceptron(WEIGHTS[neuron], x, float(BIASES[neuron]), "relu")
-        assert plane.outputs[neuron, i2, i1] == pytest.approx(alone)
+        assert outputs[neuron, i2, i1] == pytest.approx(alone)
 
 
 def test_a_perceptron_fires_on_one_side_of_a_line() -> None:
-    plane = single("sigmoid")
-    x1, x2 = np.meshgrid(plane.axis, plane.axis)
+    (outputs,) = single("sigmoid")
+    x1, x2 = np.meshgrid(AXIS, AXIS)
     H_bar = WEIGHTS[0, 0] * x1 + WEIGHTS[0, 1] * x2 + BIASES[0]
     off = np.abs(H_bar) > 1e-9  # on the line itself, rounding decides
-    np.testing.assert_array_equal(plane.outputs[0][off] > 0.5, H_bar[off] > 0)
+    np.testing.assert_array_equal(outputs[off] > 0.5, H_bar[off] > 0)
