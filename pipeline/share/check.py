@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.base.errors import UserError
-from pipeline.base.files import content_of, parse_json, read_bytes, sha256
+from pipeline.base.files import content_of, parse_json, sha256
 from pipeline.base.git import FULL_HASH
 from pipeline.base.masking import one_line
 from pipeline.base.paths import Paths
@@ -21,7 +21,7 @@ from pipeline.records.agreement import TOLERANCE, Level
 from pipeline.share.archive import unpack
 from pipeline.share.citation import names
 from pipeline.share.computed import COMPUTED, METADATA, Computed, compute
-from pipeline.share.contents import CHANGES, FILES, LOCK, Commit, is_given
+from pipeline.share.contents import CHANGES, FILES, LOCK, Commit, holds, is_given
 from pipeline.share.crate import PROJECT, WORKFLOW
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
@@ -120,7 +120,7 @@ def _refuse_files(given: Mapping[str, bytes]) -> None:
 def _compare_code(given: Mapping[str, bytes], here: Paths) -> None:
     """Print which files of the code differ from those here."""
     names = [name.removeprefix("code/") for name in given if name.startswith("code/")]
-    other = [name for name in names if _content(here.root / name) != given[f"code/{name}"]]
+    other = [name for name in names if not holds(here.root / name, given[f"code/{name}"])]
     compared = f"{len(other)} differ from those here: {_some(other)}"
     print(f"  code: {len(names)} files, {compared if other else 'all the same as here'}")
     if CHANGES in given:
@@ -130,13 +130,6 @@ def _compare_code(given: Mapping[str, bytes], here: Paths) -> None:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return one_line(f"{', '.join(names[:MOST_NAMES])}{more}")
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return read_bytes(path)
-    except OSError:
-        return None
 
 
 def _compare(shared: bytes | None, made: bytes | None, name: str) -> Level:

@@ -99,6 +99,11 @@ def is_given(name: str) -> bool:
     return name in (*FILES, CHANGES) or bool(SOURCES.fullmatch(name) or RUNS.fullmatch(name))
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Tell whether there is a file with this content."""
+    return path.is_file() and path.read_bytes() == content
+
+
 def files_below(root: Path, *names: str) -> dict[str, bytes]:
     """Return the content of files, and of all files in folders, by their path below `root`.
 

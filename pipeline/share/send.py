@@ -14,11 +14,11 @@ from pathlib import Path
 from pipeline.base.command import Words
 from pipeline.base.command import given as words_given
 from pipeline.base.errors import UserError, one_line_errors
-from pipeline.base.files import read_bytes, sha256, write_bytes
+from pipeline.base.files import sha256, write_bytes
 from pipeline.base.paths import Paths, find_root
 from pipeline.share.archive import pack
 from pipeline.share.computed import METADATA, Contradiction, compute
-from pipeline.share.contents import LOCK, given
+from pipeline.share.contents import LOCK, given, holds
 
 
 def main() -> None:
@@ -59,9 +59,7 @@ def share(paths: Paths) -> bytes:
         wrong = made.misfits(files)
     for name, content in made.files.items():
         path = paths.root / name
-        if name.startswith(("results/", "reports/")) and (
-            not path.exists() or read_bytes(path) != content
-        ):
+        if name.startswith(("results/", "reports/")) and not holds(path, content):
             raise UserError(f"{path} does not follow from the records; {renewed}")
     if wrong:
         raise UserError(f"{paths.root / LOCK} does not fit {wrong[0]}; {renewed}")

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 KEY, MIRRORED, WRITTEN = "pipeline.key", "pipeline.mirrored", "pipeline.written"
 # The user's own notes stand below this line of a run's description.
 NOTE, MARK = "mlflow.note.content", "<!-- Written from the records. Below here is yours. -->"
-BATCH = 1000  # of metrics: MLflow's limit
 # A saved view, without which the table of runs shows no accuracy, and the charts begin with single
 # points. MLflow does not document the format; it is what "Save as new view" writes (3.17). If
 # another version cannot read it, only the view is lost.
@@ -265,8 +264,7 @@ class Mirror:
                 links = {"dataset_name": part.name, "dataset_digest": part.digest}
                 links["model_id"] = model.model_id
             metrics.append(Metric(point.key, point.value, point.time, point.step, **links))
-        for start in range(0, len(metrics), BATCH):
-            client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+        client.log_batch(run_id, metrics=metrics)
         self._models[run_id] = [client.get_logged_model(model.model_id)] if model else []
         if wanted.status in FINAL:
             client.set_terminated(run_id, wanted.status, wanted.end)
