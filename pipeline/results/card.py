@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.catalogue import Data, dataset_of
+from pipeline.network.activations import ACTIVATIONS
 from pipeline.records.names import configuration_names
 from pipeline.records.record import Finished
 from pipeline.results.evaluation import recorded_accuracy
@@ -73,6 +74,7 @@ def model_card(
         experiment=experiment,
         dataset=dataset_of(Data(**experiment["data"])),
         test=test,
+        probabilities=ACTIVATIONS[experiment["network"]["output"]].probabilities,
         mistakes=frequent,
         load=load,
     )

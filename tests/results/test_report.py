@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import read_json, read_yaml, sha256
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.raw import read_examples
-from pipeline.records.record import Record
+from pipeline.records.record import Record, read_finished
+from pipeline.results.card import model_card
 from pipeline.results.crossed import as_share, crossed
 from pipeline.results.evaluation import (
     calibration,
@@ -90,6 +92,15 @@ def test_a_failed_seed_is_shown_as_failed(failed: Checkout, browser: Chrome) -> 
     assert "1 of 5 declared seeds did not finish: seed 3" in text
     assert re.search(r"^3 failed failed failed$", text, re.MULTILINE)
     assert "n = 4 of 5 seeds" in failed.paths.summary.read_text()
+
+
+def test_a_card_says_whether_outputs_are_probabilities(reported: Checkout) -> None:
+    record = read_finished(reported.paths.run(0))
+    assert "The largest output is not a probability." in model_card([record], "")
+    experiment = record.description["experiment"]
+    softmax = {**experiment, "network": {**experiment["network"], "output": "softmax"}}
+    record = replace(record, description={**record.description, "experiment": softmax})
+    assert "The largest output states a probability" in model_card([record], "")
 
 
 def test_a_page_without_any_result_is_refused(failed: Checkout, tmp_path: Path) -> None:
