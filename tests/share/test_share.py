@@ -699,6 +699,7 @@ def test_whoever_reproduces_a_result_shares_the_same_bytes(
         (1, [], Level.SAME_BYTES),
         (1, ["--all-seeds"], Level.DIFFERENT),
     ],
+    ids=["first", "second", "second of all"],
 )
 def test_an_edited_epoch_from_which_all_else_follows_is_found_by_training_its_seed(
     seed: int, options: list[str], level: Level, published: Checkout, tmp_path: Path

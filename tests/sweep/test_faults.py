@@ -58,7 +58,7 @@ def wait_until_it_trains(checkout: Checkout, before: set[tuple[str, int]]) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", SIGNALS)
+@pytest.mark.parametrize("how", SIGNALS, ids=lambda how: str(how.name))
 @pytest.mark.parametrize("launcher", KILLS)
 def test_a_sweep_killed_again_and_again_in_training_ends_in_the_same_bytes(
     launcher: str,
