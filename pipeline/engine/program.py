@@ -57,6 +57,7 @@ class Program:
         calls: of each call the function of `kernels`, the arguments, which it keeps alive, and the
             options.
         words: the number of calls, then the calls, as `kernels.run` reads them.
+        start: `kernels.run`, compiled: takes the address of words.
     """
 
     def __init__(self, dtype: DTypeLike, rows: int = 0) -> None:
