@@ -33,7 +33,6 @@ class Paths:
     # What the stages before training make.
     split = Below("data/split")
     split_indices = Below("data/split/indices.npz")
-    split_summary = Below("data/split/split.json")
     preprocessor = Below("data/preprocessor.npz")
     labels = Below("data/labels.npz")
 
