@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
+import pipeline  # isort: skip  # noqa: F401  # before NumPy: chooses its threads and kernels
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -3,7 +3,7 @@
 Sizes are the default experiment's. Pixels are random; half of them are rarely lit, as in MNIST.
 """
 
-import pipeline.stages  # isort: skip  # noqa: F401  # chooses NumPy's kernels
+import pipeline  # isort: skip  # noqa: F401  # before NumPy: chooses its threads and kernels
 
 from typing import Any
 

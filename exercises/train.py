@@ -9,7 +9,7 @@ network, with the same initial weights and batches. Both are recorded in the stu
 identity of yours includes your files.
 """
 
-import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses what it computes with
+import pipeline  # isort: skip  # noqa: F401  # before NumPy: chooses its threads and kernels
 
 import argparse
 import ast

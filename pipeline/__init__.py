@@ -5,4 +5,10 @@ preprocessing), `network` (the lecture's equations), `engine` (the same, compile
 files of a training run), `sweep` (one job per seed), `results` (evaluation, statistics, pages),
 `lecture` (the lecture's demonstrations), `draw` (a page to draw on), `tracking` (copies in MLflow),
 `share` (a result as one zip file), `stages` (one module per DVC stage). All of them use `base`.
+
+Importing the package chooses NumPy's threads and kernels, so import NumPy after it.
 """
+
+from pipeline.base import numerics
+
+numerics.start()

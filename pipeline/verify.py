@@ -17,8 +17,6 @@ Exit codes: 0 the same bytes, 3 within tolerance, 4 statistically the same, 5 di
 
 from __future__ import annotations
 
-import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
-
 import argparse
 import os
 import re

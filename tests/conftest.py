@@ -1,6 +1,6 @@
 """What all tests share: one BLAS thread, as in every stage, and checkouts to run stages in."""
 
-import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: limits its BLAS threads
+import pipeline  # isort: skip  # noqa: F401  # before NumPy: chooses its threads and kernels
 
 import compileall
 import contextlib

@@ -2,8 +2,9 @@
 
 Training uses neither: see `pipeline.engine`. Whitening, statistics and the lecture's cosine do.
 Their last bits depend on the number of threads and on the kernels, which OpenBLAS and NumPy choose
-by CPU. So every machine uses one thread and, on x86-64, the kernels for AVX2. Child processes
-inherit the choice.
+by CPU. So all code here uses one thread and, on x86-64 with AVX2, the kernels for AVX2. Importing
+the package makes the choice, and child processes inherit it. A program that imported NumPy before
+keeps the kernels that it has.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ you train the same seed, it is really trained and not taken from an import.
 
 from __future__ import annotations
 
-import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
-
 import tempfile
 from pathlib import Path
 

@@ -6,8 +6,6 @@ receiver. Equal results of the same commit give equal bytes, whoever writes the 
 
 from __future__ import annotations
 
-import pipeline.stages  # isort: skip  # noqa: F401  # before NumPy: chooses its kernels
-
 import tempfile
 from pathlib import Path
 

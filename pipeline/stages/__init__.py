@@ -1,15 +1,9 @@
-"""One short module per DVC stage: it loads files, calls a function and saves the result.
-
-Importing this package chooses NumPy's threads and kernels, before a stage imports NumPy.
-"""
+"""One short module per DVC stage: it loads files, calls a function and saves the result."""
 
 import atexit
 import gc
 from importlib.util import find_spec
 
-from pipeline.base import numerics
-
-numerics.start()
 if find_spec("llvmlite") is None:
     raise SystemExit(
         "error: llvmlite, which compiles the arithmetic of pipeline/engine, is missing; `make env` "

@@ -1,4 +1,4 @@
-"""Stages compute with one thread and the kernels of AVX2, whatever CPU they run on."""
+"""All code computes with one thread and the kernels of AVX2, whatever CPU it runs on."""
 
 import hashlib
 import platform
@@ -14,7 +14,7 @@ needs_avx2 = pytest.mark.skipif(
     not numerics._has_avx2(), reason="this CPU has no AVX2, so nothing is chosen"
 )
 ASK = (
-    "import pipeline.stages, numpy, threadpoolctl; "
+    "import pipeline, numpy, threadpoolctl; "
     "(blas,) = (l for l in threadpoolctl.threadpool_info() if l['user_api'] == 'blas'); "
     "print(blas['architecture'], blas['num_threads'])"
 )
@@ -22,7 +22,7 @@ ASK = (
 
 @needs_avx2
 @pytest.mark.parametrize("detected", ["SkylakeX", "Zen", ""])
-def test_a_stage_has_the_same_kernels_whatever_is_detected(detected: str) -> None:
+def test_the_kernels_are_the_same_whatever_is_detected(detected: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ASK],
         env={"OPENBLAS_CORETYPE": detected, "OPENBLAS_NUM_THREADS": "7"},
