@@ -24,7 +24,7 @@ import numpy as np
 
 from exercises.grader import FOLDER, complaint_about, in_words
 from pipeline.base.config import Config, compose
-from pipeline.base.errors import TrainingFailed, UserError, one_line_errors
+from pipeline.base.errors import Failed, UserError, one_line_errors, refuse
 from pipeline.base.files import canonical_json, sha256
 from pipeline.base.numerics import one_blas_thread
 from pipeline.base.paths import Paths, find_root
@@ -101,7 +101,7 @@ def configuration(paths: Paths, overrides: Sequence[str]) -> Config:
     for (section, name), allowed in ALLOWED.items():
         value = getattr(getattr(config, section), name)
         if value != allowed:
-            raise UserError(f"{section}.{name} = {value}: allowed is {allowed}, as in exercise 10")
+            refuse(f"{section}.{name}", value, f"{allowed}, as in exercise 10")
     try:
         download(config, paths)
     except UserError as error:

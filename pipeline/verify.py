@@ -28,7 +28,7 @@ from omegaconf import OmegaConf
 
 from pipeline.base.command import Words, given
 from pipeline.base.config import Config, compose, from_experiment
-from pipeline.base.errors import StageFailed, UserError, one_line_errors
+from pipeline.base.errors import Failed, UserError, one_line_errors
 from pipeline.base.files import read_yaml, sha256, write_bytes
 from pipeline.base.git import GitError, apply, clone, git, head, reachable
 from pipeline.base.masking import one_line, printable
@@ -307,7 +307,7 @@ def verify_failure(record: Unfinished, paths: Paths, checkout: Paths) -> Level:
     copy_code(paths.root, checkout.root, "params.yaml")
     try:
         _train_again(record.description, paths, checkout)
-    except StageFailed:
+    except Failed:
         failed = [read_record(path.parent) for path in checkout.records.glob("*/failure.json")]
         if [each.failure for each in failed if isinstance(each, Unfinished)] == [record.failure]:
             print("  trained again, it fails in the same way")

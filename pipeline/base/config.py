@@ -25,7 +25,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from pipeline.base.errors import UserError, describe
+from pipeline.base.errors import UserError, describe, refuse
 from pipeline.base.masking import masked, one_line
 from pipeline.base.params import read_params
 from pipeline.base.paths import Paths, find_root
@@ -225,11 +225,12 @@ def checked(given: DictConfig) -> Config:
         UserError, omegaconf.errors.OmegaConfBaseException: see `compose`.
     """
     if _has_password(given):
-        raise UserError(
-            f"tracking.uri = {masked(str(given.tracking.uri))}: allowed is a password in "
-            "params.yaml or in an environment variable (tracking.uri=${oc.env:NAME}, or MLflow's "
-            "own MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), since Hydra writes "
-            "command lines and conf/ into files"
+        refuse(
+            "tracking.uri",
+            given.tracking.uri,
+            "a password in params.yaml or in an environment variable (tracking.uri=${oc.env:NAME}, "
+            "or MLflow's own MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), since Hydra "
+            "writes command lines and conf/ into files",
         )
     ours = OmegaConf.masked_copy(given, [str(key) for key in given if key != "hydra"])
     plain: Any = OmegaConf.to_container(ours, resolve=True)
@@ -268,7 +269,7 @@ def _put(typed: DictConfig, name: str, value: Any, key: str) -> None:
     try:
         typed[name] = value
     except OmegaConfBaseException:
-        _refuse(key, value, allowed(key))
+        refuse(key, value, allowed(key))
 
 
 def _has_password(given: DictConfig) -> bool:
@@ -292,13 +293,13 @@ def check(config: Config) -> None:
     dataset_of(config.data)
     accepted = COSTS[config.training.cost].outputs
     if config.network.output not in accepted:
-        _refuse(
+        refuse(
             "network.output",
             config.network.output,
             f"{' or '.join(accepted)}, since training.cost = {config.training.cost}",
         )
     if config.training.batch_size > config.split.train:
-        _refuse(
+        refuse(
             "training.batch_size",
             config.training.batch_size,
             f"1 to split.train = {config.split.train}",
@@ -314,7 +315,7 @@ def _check_ranges(settings: Any, prefix: str = "") -> None:
         elif "range" in entry.metadata and (value is not None or entry.default is not None):
             allowed, holds = entry.metadata["range"]
             if not holds(value):
-                _refuse(key, value, allowed)
+                refuse(key, value, allowed)
 
 
 def allowed(key: str) -> str:
@@ -328,11 +329,3 @@ def allowed(key: str) -> str:
             return str(names[part].metadata["range"].allowed)
         known = NESTED.get(part, known)
     return f"one of {', '.join(entry.name for entry in fields(known))}"
-
-
-def _refuse(key: str, value: object, allowed: str) -> None:
-    text = masked(str(value))
-    if "://" in text and re.search(r"\s", text):
-        # A password with spaces would not be recognised, so all after :// is hidden.
-        text = f"{text.partition('://')[0][:20]}://..."
-    raise UserError(f"{key} = {one_line(text)}: allowed is {allowed}", key)

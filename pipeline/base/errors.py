@@ -1,7 +1,7 @@
 """Mistakes of a user, reported in one line.
 
-Convention: library code raises `UserError` (or lets a library's error through) and never
-prints; a stage's `main` runs inside `one_line_errors`, the only place that prints and exits.
+Convention: code raises `UserError`, or lets a library's error through. Every command runs inside
+`one_line_errors`, which prints the error and chooses the exit code.
 
 Exit codes: 0 done; 1 a failed seed or an error below; 2 bad input; 130 interrupted.
 """
@@ -11,14 +11,16 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import shutil
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
-from pipeline.base.masking import masked, printable
+from pipeline.base.masking import masked, one_line, printable
 
 
 class UserError(Exception):
@@ -37,16 +39,26 @@ class DataUnavailable(UserError):
     """The files of a data set cannot be obtained; its text says what was tried and what to do."""
 
 
-class TrainingFailed(Exception):
-    """At least one seed did not finish; its text says which and why."""
+class Failed(Exception):
+    """Something failed without a mistake in the input; its text says what."""
 
 
-class StageFailed(Exception):
-    """A stage or DVC failed in another process, which printed why; its text says which."""
+def refuse(key: str, value: object, allowed: str) -> NoReturn:
+    """Refuse a value; a password in it is not shown.
 
+    Args:
+        key: of the configuration, or the name of an option or a variable.
+        value: what it has.
+        allowed: a description of the values that it may have.
 
-class NotMirrored(Exception):
-    """The tracking store is not up to date; its text says why. Results do not depend on it."""
+    Raises:
+        UserError: always; it names all three.
+    """
+    text = masked(str(value))
+    if "://" in text and re.search(r"\s", text):
+        # A password with spaces would not be recognised, so all after :// is hidden.
+        text = f"{text.partition('://')[0][:20]}://..."
+    raise UserError(f"{key} = {one_line(text)}: allowed is {allowed}", key)
 
 
 @contextmanager
@@ -90,7 +102,7 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).partition("Config search path")[0].split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{text}{_room(error)}"
-    if is_bad_input(error) or isinstance(error, (TrainingFailed, StageFailed, NotMirrored)):
+    if is_bad_input(error) or isinstance(error, Failed):
         return text
     if not text and error.__traceback__:
         last = traceback.extract_tb(error.__traceback__)[-1]

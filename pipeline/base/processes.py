@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.base.errors import StageFailed
+from pipeline.base.errors import Failed
 from pipeline.base.git import environment
 
 # DVC sets these for the commands of a stage.
@@ -72,7 +72,7 @@ def python(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> N
     Environment variables of git, DVC and the user that point to another checkout are removed.
 
     Raises:
-        StageFailed: it failed; it has printed why.
+        Failed: it failed; it has printed why.
     """
     variables = for_modules(environment())
     kept = {name: value for name, value in variables.items() if name not in DVC_VARIABLES}
@@ -85,4 +85,4 @@ def python(folder: Path, *words: str, env: Mapping[str, str] | None = None) -> N
         check=False,
     )
     if done.returncode:
-        raise StageFailed(f"`python -m {' '.join(words)}` failed in {folder}; see above")
+        raise Failed(f"`python -m {' '.join(words)}` failed in {folder}; see above")

@@ -1,9 +1,9 @@
 """The data sets that come with the pipeline, and the settings of a user's own data set.
 
-Convention: a data set has labelled training and test examples. They lie in four IDX files, named as
-MNIST's are, or in one `.npz` file with the arrays `x_train`, `y_train`, `x_test` and `y_test`. A
-file is declared by the SHA-256 of its unpacked content, which does not depend on the compression;
-if the declared name ends in `.gz`, by that of the packed file.
+Convention: a data set has labelled training and test examples. They lie in four IDX files, whose
+names tell train from test and labels from images, or in one `.npz` file with the arrays `x_train`,
+`y_train`, `x_test` and `y_test`. A file is declared by the SHA-256 of its unpacked content, which
+does not depend on the compression; if the declared name ends in `.gz`, by that of the packed file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.errors import UserError
+from pipeline.base.errors import refuse
 from pipeline.base.files import read_yaml
 from pipeline.network.settings import allow
 
@@ -183,16 +183,11 @@ def dataset_of(data: Data) -> Dataset:
     """
     given = {key: value for key in OWN if (value := getattr(data, key)) is not None}
     if data.name in DATASETS:
-        for key in given:
-            _refuse(data, key, f"null, since {data.name} comes with the pipeline")
+        for key, value in given.items():
+            refuse(f"data.{key}", value, f"null, since {data.name} comes with the pipeline")
         return DATASETS[data.name]
+    allowed = {entry.name: entry.metadata["range"].allowed for entry in fields(data)}
     for key in OWN if given else ["name"]:
         if key not in given:
-            _refuse(data, key)
+            refuse(f"data.{key}", getattr(data, key), allowed[key])
     return _dataset(data.name, title=data.name, source="own files", **given)
-
-
-def _refuse(data: Data, key: str, allowed: str | None = None) -> None:
-    known = {entry.name: entry.metadata["range"].allowed for entry in fields(data)}
-    value = getattr(data, key)
-    raise UserError(f"data.{key} = {value}: allowed is {allowed or known[key]}", f"data.{key}")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pipeline.base.errors import UserError
+from pipeline.base.errors import refuse
 from pipeline.network.activations import Array
 from pipeline.network.settings import number, one_of
 
@@ -208,11 +208,8 @@ def whiten(X: NDArray[Any], unit: float, *, rotation: str = "pca", epsilon: floa
     floor = max(rounding, SMALLEST_DEVIATION**2)
     kept = s > floor
     if not kept.any():
-        raise UserError(
-            "preprocess.method = whiten: allowed is raw or standardise, since the training "
-            "examples are all the same",
-            "preprocess.method",
-        )
+        varied = "raw or standardise, since the training examples are all the same"
+        refuse("preprocess.method", "whiten", varied)
     U, s = U[:, kept], s[kept]
     # A singular vector's sign is arbitrary: its largest entry is positive here.
     U = U * np.sign(U[np.abs(U).argmax(axis=0), np.arange(len(s))])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.errors import UserError
+from pipeline.base.errors import UserError, refuse
 from pipeline.base.files import sha256
 from pipeline.network.settings import SEED, one_of, whole
 
@@ -54,11 +54,8 @@ def stratified(labels: Labels, train: int, validation: int, seed: int) -> tuple[
     classes = len(np.unique(labels))
     for name, size in (("train", train), ("validation", validation)):
         if size < classes:
-            raise UserError(
-                f"split.{name} = {size}: allowed are {classes} or more, one of each class, or "
-                "split.method = first",
-                f"split.{name}",
-            )
+            enough = f"{classes} or more, one of each class, or split.method = first"
+            refuse(f"split.{name}", size, enough)
     try:
         drawn = train_test_split(
             np.arange(len(labels), dtype=np.uint32),

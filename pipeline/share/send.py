@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.base.command import Words
 from pipeline.base.command import given as words_given
-from pipeline.base.errors import UserError, one_line_errors
+from pipeline.base.errors import UserError, one_line_errors, refuse
 from pipeline.base.files import sha256, write_bytes
 from pipeline.base.paths import Paths, find_root
 from pipeline.share.archive import pack
@@ -29,7 +29,7 @@ def main() -> None:
         )
         output = words.parse_args(words_given()).output
         if output.suffix != ".zip":
-            raise UserError(f"output = {output}: allowed is the name of a file that ends in .zip")
+            refuse("output", output, "the name of a file that ends in .zip")
         content = share(Paths(find_root()))
         try:
             write_bytes(output, content)

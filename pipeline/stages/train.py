@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from pipeline.base.command import Words, given
 from pipeline.base.config import composed, experiment, started
 from pipeline.base.console import wide_console
-from pipeline.base.errors import TrainingFailed, one_line_errors
+from pipeline.base.errors import Failed, one_line_errors
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import load
@@ -84,7 +84,7 @@ def main() -> None:
             for job, state in ended:
                 copy_record(state, paths.run(job.seed))
         if outcome.failure is not None:
-            raise TrainingFailed(outcome.failure)
+            raise Failed(outcome.failure)
 
 
 def _evaluated(ended: Ended, paths: Paths) -> Ended:

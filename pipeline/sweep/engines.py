@@ -10,8 +10,7 @@ from pathlib import Path
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from pipeline.base.errors import UserError
-from pipeline.base.masking import masked
+from pipeline.base.errors import UserError, refuse
 
 # Hydra's settings that a command line may change; others would bypass a sweep's checks.
 CHOICES = re.compile(
@@ -49,28 +48,25 @@ def refuse_engine(hydra: DictConfig) -> None:
     launcher, sweeper = hydra.launcher, hydra.sweeper
     for key in ("n_trials", "n_jobs", "max_batch_size"):
         value = sweeper.get(key)
-        if value is not None and not (type(value) is int and value > 0):
-            raise UserError(f"hydra.sweeper.{key} = {value}: allowed is a whole number from 1")
+        if value is not None and value < 1:
+            refuse(f"hydra.sweeper.{key}", value, "a whole number from 1")
     direction = sweeper.get("direction")
     if getattr(direction, "name", direction) not in (None, "maximize", "minimize"):
-        raise UserError(
-            f"hydra.sweeper.direction = {direction}: allowed is maximize, since a search is for "
-            "the largest validation accuracy, or minimize"
-        )
+        largest = "maximize, since a search is for the largest validation accuracy, or minimize"
+        refuse("hydra.sweeper.direction", direction, largest)
     if sweeper.get("storage") is not None:
         # Hydra's sweeper needs Optuna 2, whose tables SQLAlchemy 2 never completes.
-        raise UserError(
-            f"hydra.sweeper.storage = {masked(str(sweeper.storage))}: allowed is null; a repeated "
-            "search continues without one, since the records keep its trials"
-        )
+        none = "null; a repeated search continues without one, since the records keep its trials"
+        refuse("hydra.sweeper.storage", sweeper.storage, none)
     if not isinstance(sweeper.params or {}, (dict, DictConfig)):
-        raise UserError(f"hydra.sweeper.params = {sweeper.params}: allowed is a mapping")
+        refuse("hydra.sweeper.params", sweeper.params, "a mapping")
     if launcher._target_.endswith("JoblibLauncher"):
         if launcher.n_jobs == 0:
-            raise UserError("hydra.launcher.n_jobs = 0: allowed is from 1, or -1 for one per core")
+            any_other = "from 1, or -1 for one per core, -2 for one fewer, and so on"
+            refuse("hydra.launcher.n_jobs", 0, any_other)
         cores = os.environ.get("LOKY_MAX_CPU_COUNT", "1")
         if not cores.isdecimal():
-            raise UserError(f"LOKY_MAX_CPU_COUNT = {cores}: allowed is a whole number from 1")
+            refuse("LOKY_MAX_CPU_COUNT", cores, "a whole number from 1")
         if launcher.n_jobs != 1 and SHARED_MEMORY.exists():
             free = shutil.disk_usage(SHARED_MEMORY).free
             if free < SHARED_BYTES:

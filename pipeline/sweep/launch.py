@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.base.config import Config, checked, composed, experiment, started
 from pipeline.base.console import plain_table, wide_console
-from pipeline.base.errors import UserError, describe, is_bad_input
+from pipeline.base.errors import UserError, describe, is_bad_input, refuse
 from pipeline.base.masking import one_line, printable
 from pipeline.base.orphans import no_orphans
 from pipeline.base.paths import Paths, find_root
@@ -110,7 +110,7 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
             raise UserError(f"output = {config.output}: allowed with a sweep over seeds alone")
         if config.dry_run:
             if not is_grid:
-                raise UserError("dry_run = true: allowed is a grid; a search chooses as it goes")
+                refuse("dry_run", "true", "false for a search, which chooses as it goes")
             gather(config, paths, training=True)
             _print_plan(jobs)
             return None

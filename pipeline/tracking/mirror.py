@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pipeline.base.errors import NotMirrored
+from pipeline.base.errors import Failed
 from pipeline.base.files import sha256
 from pipeline.base.masking import one_line
 from pipeline.records.identity import FORMAT
@@ -58,7 +58,7 @@ class Mirror:
         plan: the runs it has to hold; missing experiments are created.
 
     Raises:
-        NotMirrored: an experiment with a study's name was not made here.
+        Failed: an experiment with a study's name was not made here.
     """
 
     def __init__(self, store: Store, plan: Sequence[Run]) -> None:
@@ -92,7 +92,7 @@ class Mirror:
         if experiment is None:
             return self._client.create_experiment(study, artifacts, EXPERIMENT_TAGS)
         if artifacts not in (None, experiment.artifact_location):
-            raise NotMirrored(
+            raise Failed(
                 f"MLflow already has an experiment {one_line(study)} that was not made here and "
                 "keeps its artifacts elsewhere; rename it or the study"
             )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pipeline.base.errors import NotMirrored
+from pipeline.base.errors import Failed
 from pipeline.base.files import write_bytes
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths
@@ -70,19 +70,19 @@ def held(uri: str | None, paths: Paths) -> Iterator[Store]:
     """Open the store, create it if needed, and lock it against other processes of this checkout.
 
     Raises:
-        NotMirrored: it cannot be reached, is not an MLflow store, or fails while it is open; or
+        Failed: it cannot be reached, is not an MLflow store, or fails while it is open; or
             another process has been mirroring for a minute.
     """
     where = printable(address(uri, paths))
     try:
         with FileLock(f"{paths.store}.lock", timeout=TURN):
             yield connect(uri, paths)
-    except NotMirrored:
+    except Failed:
         raise
     except Timeout:
-        raise NotMirrored(f"another process is writing to MLflow right now; {LATER}") from None
+        raise Failed(f"another process is writing to MLflow right now; {LATER}") from None
     except Exception as error:  # MLflow passes on the errors of its libraries
-        raise NotMirrored(f"nothing is written to {where} ({one_line(error)}); {LATER}") from error
+        raise Failed(f"nothing is written to {where} ({one_line(error)}); {LATER}") from error
 
 
 def connect(uri: str | None, paths: Paths) -> Store:

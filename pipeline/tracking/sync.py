@@ -13,7 +13,7 @@ from rich.progress import track
 
 from pipeline.base.config import Config
 from pipeline.base.console import plain_table, wide_console
-from pipeline.base.errors import NotMirrored
+from pipeline.base.errors import Failed
 from pipeline.base.masking import printable
 from pipeline.base.paths import Paths
 from pipeline.tracking.mirror import Mirror
@@ -37,7 +37,7 @@ def sync(
         known: cache of records, see `plan`; if given, no progress is shown.
 
     Raises:
-        NotMirrored: the store cannot be reached or refuses, or a record is unusable.
+        Failed: the store cannot be reached or refuses, or a record is unusable.
     """
     runs, wrong = plan(paths, config.study, {} if known is None else known)
     console = Console(stderr=True)
@@ -56,7 +56,7 @@ def status(config: Config, paths: Paths) -> None:
     """Compare every value of the records with the store, and print what differs.
 
     Raises:
-        NotMirrored: see `sync`.
+        Failed: see `sync`.
     """
     runs, wrong = plan(paths, config.study, {})
     table = plain_table("study", "run", "records say", "same in the store")
@@ -75,7 +75,7 @@ def status(config: Config, paths: Paths) -> None:
 
 def _refuse(wrong: list[str]) -> None:
     if wrong:
-        raise NotMirrored(f"{'; '.join(wrong)}; delete the folder and train again")
+        raise Failed(f"{'; '.join(wrong)}; delete the folder and train again")
 
 
 def follow(config: Config, paths: Paths, ended: Connection) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from pipeline.base.command import run
 from pipeline.base.config import Config
-from pipeline.base.errors import StageFailed
+from pipeline.base.errors import Failed
 from pipeline.base.masking import printable
 from pipeline.base.orphans import no_orphans
 from pipeline.base.paths import Paths
@@ -58,7 +58,7 @@ def _serve(command: list[str]) -> None:
         finally:
             server.terminate()
             server.wait()
-    raise StageFailed(f"MLflow's server ended by itself, with exit code {server.returncode}")
+    raise Failed(f"MLflow's server ended by itself, with exit code {server.returncode}")
 
 
 def _free_port() -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.errors import StageFailed
+from pipeline.base.errors import Failed
 from pipeline.base.processes import copy_code, python
 
 
@@ -22,7 +22,7 @@ def test_the_code_of_the_folder_runs_whatever_the_environment_says(
     python(tmp_path / "copy", "pipeline.stage")
     assert (tmp_path / "copy" / "ran").read_text() == "nowhere else"
     assert not (tmp_path / "there" / "ran").exists()
-    with pytest.raises(StageFailed, match=r"`python -m pipeline\.none` failed in "):
+    with pytest.raises(Failed, match=r"`python -m pipeline\.none` failed in "):
         python(tmp_path / "copy", "pipeline.none")
 
 

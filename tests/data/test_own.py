@@ -302,7 +302,7 @@ SIZES = {
     "split.train=59500": "split.train + split.validation = 59500 + 100 = 59600: the training file "
     "holds 1437 examples",
     "split.test=361": "split.test = 361: allowed is 1 to 360, the examples of the test file",
-    "split.validation=9": "split.validation = 9: allowed are 10 or more, one of each class",
+    "split.validation=9": "split.validation = 9: allowed is 10 or more, one of each class",
 }
 
 

@@ -66,7 +66,7 @@ def test_overlap_is_refused() -> None:
 def test_a_stratified_draw_of_fewer_examples_than_classes_is_refused(
     train: int, validation: int, part: str
 ) -> None:
-    with pytest.raises(UserError, match=rf"split\.{part}.* = 9: allowed are 10 or more, one of"):
+    with pytest.raises(UserError, match=rf"split\.{part}.* = 9: allowed is 10 or more, one of"):
         drawn(train, validation)
 
 

@@ -24,7 +24,7 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 from mlflow import MlflowClient
 
 from pipeline.base.config import compose
-from pipeline.base.errors import NotMirrored
+from pipeline.base.errors import Failed
 from pipeline.base.paths import Paths
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
@@ -65,7 +65,7 @@ def forked(*works: Callable[[], object]) -> int:
         try:
             for work in works:
                 work()
-        except NotMirrored:
+        except Failed:
             os._exit(NOT_MIRRORED)
         except BaseException:
             traceback.print_exc()

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 
 from pipeline.base.config import compose
-from pipeline.base.errors import NotMirrored
+from pipeline.base.errors import Failed
 from pipeline.base.files import npz_bytes
 from pipeline.base.paths import Paths
 from pipeline.records.record import add_origin, read_finished
@@ -340,7 +340,7 @@ def test_an_experiment_of_somebody_elses_is_left_alone(mirrored: Checkout) -> No
     client.rename_experiment(a_seed(client).info.experiment_id, "another")
     client.rename_experiment(theirs.experiment_id, compose(mirrored.paths).study)
     for _ in range(2):
-        with pytest.raises(NotMirrored, match="not made here"):
+        with pytest.raises(Failed, match="not made here"):
             bring_up_to_date(mirrored)
     assert not list(mirrored.paths.root.glob("mlflow.db.aside*"))
 
