@@ -38,9 +38,9 @@ from pipeline.network.training import Descent
 from pipeline.records.code import code_digest, syntax
 from pipeline.records.identity import Description, identity
 from pipeline.records.provenance import numeric_environment, provenance
-from pipeline.records.record import Finished, Record, read_finished
+from pipeline.records.record import Finished, Record, Unfinished
 from pipeline.stages.download import download
-from pipeline.sweep.job import description_of, fill, record_of, train_seed
+from pipeline.sweep.job import description_of, fill, train_seed
 
 STUDY = "exercises"
 # The settings that exercises 5 and 10 implement.
@@ -67,9 +67,8 @@ def main() -> None:
         _refuse_what_is_not_right()
         config = configuration(paths, overrides)
         origin = {"process": own_name(), **provenance(paths.root)}
-        yours = train_yours(config, paths, origin)
-        train_seed(config, paths, origin)
-        ours = read_finished(record_of(config, paths).folder)
+        yours = _finished(train_yours(config, paths, origin))
+        ours = _finished(train_seed(config, paths, origin))
         for name, record in (("yours", yours), ("ours", ours)):
             last = record.history[-1]
             print(f"{name}: {_accuracies(last)}, record {record.identity}")
@@ -114,20 +113,27 @@ def configuration(paths: Paths, overrides: Sequence[str]) -> Config:
     return dataclasses.replace(config, study=STUDY, seed=seed)
 
 
-def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finished:
-    """Train the student's network, unless its record is complete; returns the record.
+def _finished(state: Finished | Unfinished) -> Finished:
+    """Return a record that is complete, or raise with what it says."""
+    if isinstance(state, Finished):
+        return state
+    raise Failed(state.failure)
+
+
+def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finished | Unfinished:
+    """Train the student's network, unless its record is complete.
 
     Args:
         config: with a seed.
         paths: where data and records are.
         origin: where the code comes from and what runs it.
 
-    Raises:
-        TrainingFailed: the loss is no longer a finite number, or a page or a data file does not
-            work.
+    Returns:
+        The record's state. If the loss is no longer a finite number, or a page or a data file does
+        not work, it says so.
     """
     described = _description_of_yours(config, paths)
-    state = fill(
+    return fill(
         Record(paths.records / identity(described)),
         described,
         config,
@@ -139,9 +145,6 @@ def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finishe
             f"epoch {entry['epoch']} of {config.training.epochs}: {_accuracies(entry)}", flush=True
         ),
     )
-    if isinstance(state, Finished):
-        return state
-    raise TrainingFailed(state.failure)
 
 
 def examples(config: Config, paths: Paths) -> Ready:

@@ -39,11 +39,6 @@ from pipeline.records.record import (
 )
 
 
-def record_of(config: Config, paths: Paths) -> Record:
-    """Return the record that training `config.seed` fills."""
-    return Record(paths.records / identity(description_of(config, paths)))
-
-
 def description_of(config: Config, paths: Paths) -> Description:
     """Return what determines the result of training `config.seed` on the data that are here.
 
@@ -53,7 +48,9 @@ def description_of(config: Config, paths: Paths) -> Description:
     return description(config, load(config, paths).preparation)
 
 
-def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> float | None:
+def train_seed(
+    config: Config, paths: Paths, provenance: Mapping[str, Any]
+) -> Finished | Unfinished:
     """Train `config.seed`, unless its record is complete.
 
     Args:
@@ -62,17 +59,19 @@ def train_seed(config: Config, paths: Paths, provenance: Mapping[str, Any]) -> f
         provenance: where the code comes from and what runs it, as the record keeps it.
 
     Returns:
-        The last epoch's validation accuracy; None if the run failed. The record
-        says why; nothing is raised, so that the other seeds continue.
+        The record's state. If the training failed, it says why; nothing is raised, so that the
+        other seeds continue.
+
+    Raises:
+        UserError: a data file is missing or damaged.
     """
     with one_blas_thread():
         described = description_of(config, paths)
-        state = fill(
+        return fill(
             *(Record(paths.records / identity(described)), described, config, provenance),
             read=lambda: examples(config, paths),
             descent=COMPILED,
         )
-    return state.validation_accuracy if isinstance(state, Finished) else None
 
 
 def fill(

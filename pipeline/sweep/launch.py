@@ -62,19 +62,20 @@ class Outcome(NamedTuple):
     failure: str | None
 
 
-def train_job(given: DictConfig) -> float | Exception | None:
-    """Train one seed, in whatever process a launcher runs this.
+def train_job(given: DictConfig) -> Exception | None:
+    """Train one seed, in whatever process a launcher runs this; its record holds the result.
 
     Returns:
-        The validation accuracy; None if the seed failed; the exception if anything
-        else failed, since Hydra would print a raised one over many lines.
+        The exception if anything but the training failed, since Hydra would print a raised one
+        over many lines.
     """
     try:
         paths = Paths(find_root())
         origin = {"process": own_name(), **provenance(paths.root)}
-        return train_seed(checked(given), paths, origin)
+        train_seed(checked(given), paths, origin)
     except Exception as error:
         return error
+    return None
 
 
 def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:

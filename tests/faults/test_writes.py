@@ -10,13 +10,13 @@ import pytest
 from pipeline.base.config import Config, compose
 from pipeline.base.files import UNFINISHED
 from pipeline.base.paths import Paths
-from pipeline.records.record import copy_record, read_finished
+from pipeline.records.record import copy_record
 from pipeline.stages.encode import encode
 from pipeline.stages.evaluate import evaluate
 from pipeline.stages.preprocess import preprocess
 from pipeline.stages.report import report
 from pipeline.stages.split import split
-from pipeline.sweep.job import record_of, train_seed
+from pipeline.sweep.job import train_seed
 from tests.conftest import Checkout, hashes, run_python
 from tests.faults.harness import faults
 from tests.sweep.runs import records
@@ -73,8 +73,7 @@ def test_a_stage_behind_training(
     paths = checkout.paths
     for earlier in (split, preprocess, encode):
         earlier(config, paths)
-    train_seed(config, paths, {})
-    copy_record(read_finished(record_of(config, paths).folder), paths.run(0))
+    copy_record(train_seed(config, paths, {}), paths.run(0))
     if stage is report:
         evaluate(config, paths)
     assert faults(lambda folder: stage(config, Paths(folder)), fresh, look) >= fewest
