@@ -1,4 +1,4 @@
-"""A trained model: preprocessor and network together, so that it takes raw pixels.
+"""A trained model: preprocessor and network together, so that it takes raw examples.
 
 Convention: its file is an npz of plain arrays. `shift`, `scale` and `matrix` are the preprocessor;
 `W1`, `b1`, `W2`, ... and `activations` are the network.
@@ -31,14 +31,14 @@ class Model(NamedTuple):
     preprocessor: AffineMap
     network: Network
 
-    def pre_activations(self, pixels: NDArray[np.uint8]) -> Array:
-        """Return the last layer's H_bar for raw pixels of shape (N, n): shape (N, m)."""
+    def pre_activations(self, raw: NDArray[Any]) -> Array:
+        """Return the last layer's H_bar for pixels or features of shape (N, n): shape (N, m)."""
         dtype = self.network.layers[0].W.dtype
-        return pre_activations(self.network, inputs_of(self.preprocessor, pixels, dtype))
+        return pre_activations(self.network, inputs_of(self.preprocessor, raw, dtype))
 
-    def outputs(self, pixels: NDArray[np.uint8]) -> Array:
-        """Return the network's outputs for raw pixels of shape (N, n): shape (N, m)."""
-        return outputs(self.pre_activations(pixels), self.network.activations[-1])
+    def outputs(self, raw: NDArray[Any]) -> Array:
+        """Return the network's outputs for pixels or features of shape (N, n): shape (N, m)."""
+        return outputs(self.pre_activations(raw), self.network.activations[-1])
 
     def on_pixels(self) -> tuple[Layer, ...]:
         """Return the layers in float64, with preprocessing folded into the first one.
@@ -51,9 +51,9 @@ class Model(NamedTuple):
         W = W * fitted.scale
         return Layer(W, first.b - W @ np.broadcast_to(fitted.shift, W.shape[1])), *rest
 
-    def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the predicted class of each image: shape (N,)."""
-        return self.pre_activations(pixels).argmax(axis=1)
+    def predict(self, raw: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the predicted class of each of N examples, shape (N, n): shape (N,)."""
+        return self.pre_activations(raw).argmax(axis=1)
 
 
 def network_arrays(network: Network) -> dict[str, NDArray[Any]]:

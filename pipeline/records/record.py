@@ -157,13 +157,17 @@ def read_record(folder: Path) -> Finished | Unfinished:
     """Return the record in `folder`, in whatever state it is; raises nothing."""
     damage = description = failure = None
     origin: dict[str, Any] = {}
+    described = folder / "description.json"
     try:
-        if (folder / "description.json").exists():
-            description = read_description(folder)
         if (folder / "manifest.json").exists():
             return _finished(folder)
-    except UserError as error:
+    except (UserError, OSError) as error:
         damage = str(error)
+    try:
+        if described.exists():
+            description = _description(content_of(described), described)
+    except (UserError, OSError) as error:
+        damage = damage or str(error)
     with suppress(UserError):
         failure = str(read_sealed(folder / "failure.json").get("reason"))
     with suppress(UserError):
@@ -199,19 +203,6 @@ def read_finished(folder: Path) -> Finished:
     return record
 
 
-def read_description(folder: Path) -> Description:
-    """Return a record's description.
-
-    Raises:
-        UserError: the file is missing or invalid, or the folder has the name of another record.
-    """
-    path = folder / "description.json"
-    described = check_description(parse_json(content_of(path), name=str(path)), str(path))
-    if IDENTITY.fullmatch(folder.name) and folder.name != identity(described):
-        raise UserError(f"{path} describes record {identity(described)}, not {folder.name}")
-    return described
-
-
 def is_older(folder: Path) -> bool:
     """Tell whether a record is of an earlier format, which is no longer read."""
     try:
@@ -229,7 +220,7 @@ def _finished(folder: Path) -> Finished:
         raise UserError(f"{path} must hold the hashes of {', '.join(SEALED)}")
     hashes, seal = manifest["sha256"], sha256(content)
     contents = {name: _read_checked(folder / name, hashes[name]) for name in SEALED}
-    described = read_description(folder)
+    described = _description(contents["description.json"], folder / "description.json")
     history = _history(contents["history.jsonl"].splitlines(), folder / "history.jsonl")
     epochs = described["experiment"]["training"]["epochs"]
     if len(history) != epochs:
@@ -244,6 +235,14 @@ def _finished(folder: Path) -> Finished:
         origin=_origin(origin, seal) if origin.exists() else {},
         test=_test(test, seal) if test.exists() else None,
     )
+
+
+def _description(content: bytes, path: Path) -> Description:
+    described = check_description(parse_json(content, name=str(path)), str(path))
+    folder = path.parent.name
+    if IDENTITY.fullmatch(folder) and folder != identity(described):
+        raise UserError(f"{path} describes record {identity(described)}, not {folder}")
+    return described
 
 
 def _history(lines: Sequence[bytes], path: Path) -> History:
@@ -317,7 +316,7 @@ class Record:
             history = _history(arrays["history"].tobytes().splitlines(), path)
             velocity = layers_of(arrays, "velocity_") or None
             return Start(history[-1]["epoch"], network_of(arrays), velocity), history
-        except (UserError, LookupError):
+        except (UserError, LookupError, TypeError):
             return None, []  # missing or not readable: train from the start
 
     def finish(self, model: Model, history: History, origin: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.files import UNFINISHED
+from pipeline.base.paths import find_root
 from tests.conftest import Checkout
 from tests.sweep.runs import records
 
@@ -52,6 +53,20 @@ def test_a_stage_names_the_folder_it_cannot_write_to(stage: str, checkout: Check
     opened(folder)
     checkout.run(f"pipeline.stages.{stage}")
     assert list(folder.iterdir()) != []
+
+
+@needs_setpriv
+def test_a_record_that_may_not_be_read_counts_as_damaged(tmp_path: Path) -> None:
+    folder = tmp_path / "record"
+    folder.mkdir(mode=0)
+    code = (
+        "import sys; from pathlib import Path; from pipeline.records.record import read_record; "
+        "print(read_record(Path(sys.argv[1])).damage)"
+    )
+    prefix = OBEYING if os.geteuid() == 0 else []
+    words = [*prefix, sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(words, cwd=find_root(), capture_output=True, text=True, check=True)
+    assert f"Permission denied: '{folder}" in done.stdout
 
 
 @pytest.mark.slow

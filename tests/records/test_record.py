@@ -371,7 +371,10 @@ def test_damaged_or_missing_progress_means_training_from_the_start(tmp_path: Pat
     record = unfinished(tmp_path, 1)
     path = record.folder / "progress.npz"
     intact = path.read_bytes()
-    for damaged in (b"", intact[:-1], intact.replace(b"0.75", b"0.76"), npz(W1=np.ones(3))):
+    with np.load(io.BytesIO(intact)) as archive:
+        one_name = npz(**{**archive, "activations": np.array("relu")})
+    changed = intact.replace(b"0.75", b"0.76")
+    for damaged in (b"", intact[:-1], changed, npz(W1=np.ones(3)), one_name):
         path.write_bytes(damaged)
         assert record.resume() == (None, [])
     path.write_bytes(intact)

@@ -23,7 +23,6 @@ from pipeline.records.record import (
     Finished,
     Record,
     Unfinished,
-    read_description,
     read_finished,
     read_own,
     read_record,
@@ -145,7 +144,8 @@ def fail(published: Checkout, root: Path, reason: str) -> Checkout:
     """Return a copy of a published result in which seed 1 is said to have failed."""
     checkout = own_copy(published, root)
     run = Record(checkout.paths.run(1))
-    described = read_description(run.folder)
+    described = read_record(run.folder).description
+    assert described is not None
     shutil.rmtree(run.folder)
     run.begin(described)
     run.fail(reason)
