@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pipeline.base.config import compose
-from pipeline.base.files import canonical_json, read_json, sha256, write_npz
+from pipeline.base.files import canonical_json, npz_bytes, read_json, sha256, write_bytes
 from pipeline.base.paths import find_root
 from pipeline.records.agreement import Level
 from pipeline.records.record import Finished, add_origin, add_test, read_finished
@@ -181,8 +181,9 @@ def test_a_record_of_ones_own_data_comes_back_where_params_yaml_names_other_data
     for name in ("mine", "theirs"):
         path = copied.paths.given(name) / f"{name}.npz"
         parts = {"train": slice(0, 40), "test": slice(40, 60)}
-        write_npz(path, {f"x_{part}": pixels[of] for part, of in parts.items()} |
-                        {f"y_{part}": labels[of] for part, of in parts.items()})  # fmt: skip
+        arrays = {f"x_{part}": pixels[of] for part, of in parts.items()}
+        arrays |= {f"y_{part}": labels[of] for part, of in parts.items()}
+        write_bytes(path, npz_bytes(arrays))
         data = {
             "name": name,
             "files": {path.name: sha256(path.read_bytes())},

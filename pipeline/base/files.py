@@ -16,9 +16,9 @@ import os
 import stat
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ from pipeline.base.masking import one_line
 UNFINISHED = ".*.tmp"
 # The largest file that is read: far above any file here, far below the size of memory.
 MOST_BYTES = 2**28
-T = TypeVar("T")
 
 
 def sha256(content: bytes) -> str:
@@ -108,12 +107,8 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: the file is missing or is not JSON.
     """
-    return _made(path, parse_json)
-
-
-def _made(path: Path, parse: Callable[..., T]) -> T:
     try:
-        return parse(path.read_bytes(), name=str(path))
+        return parse_json(path.read_bytes(), name=str(path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; `dvc repro` makes it") from None
     except UserError as error:
@@ -202,20 +197,6 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def arrays_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return the SHA-256 of arrays: of their names, types, shapes and bytes."""
     return sha256(npz_bytes(arrays))
-
-
-def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write `arrays` as an npz archive."""
-    write_bytes(path, npz_bytes(arrays))
-
-
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Read an npz archive of plain arrays.
-
-    Raises:
-        UserError: the file is missing or is no npz archive of plain arrays.
-    """
-    return _made(path, parse_npz)
 
 
 def parse_npz(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:

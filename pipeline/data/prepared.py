@@ -17,8 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.config import Config, experiment, located_errors
-from pipeline.base.errors import UserError
-from pipeline.base.files import arrays_digest, canonical_json, read_npz, write_npz
+from pipeline.base.errors import UserError, refuse
+from pipeline.base.files import (
+    arrays_digest,
+    canonical_json,
+    npz_bytes,
+    parse_npz,
+    write_bytes,
+)
 from pipeline.base.paths import Paths
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.onehot import one_hot
@@ -100,10 +106,7 @@ class Prepared:
         wanted, most = self.config.split.test, len(self.files["test"].labels)
         with located_errors(self.config, self.paths):
             if wanted > most:
-                raise UserError(
-                    f"split.test = {wanted}: allowed is 1 to {most}, the examples of the test file",
-                    "split.test",
-                )
+                refuse("split.test", wanted, f"1 to {most}, the examples of the test file")
             return draw(self.files["train"].labels, self.config.split)
 
     def fit(self) -> Fitted:
@@ -113,11 +116,17 @@ class Prepared:
 
     def save(self, path: Path, sections: tuple[str, ...], arrays: Any) -> None:
         """Write an artefact, and the sections of the configuration that it depends on."""
-        write_npz(path, {**arrays, "made_for": made_for(self.config, sections)})
+        content = npz_bytes({**arrays, "made_for": made_for(self.config, sections)})
+        write_bytes(path, content)
 
     def _saved(self, path: Path, sections: tuple[str, ...]) -> dict[str, NDArray[Any]] | None:
         """Return a stage's artefact if it was made for this configuration, else None."""
-        arrays = read_npz(path) if path.exists() else {}
+        if not path.exists():
+            return None
+        try:
+            arrays = parse_npz(path.read_bytes(), name=str(path))
+        except UserError as error:
+            raise UserError(f"{error}; delete it and run `dvc repro`") from None
         wanted = made_for(self.config, sections)
         return arrays if str(arrays.get("made_for")) == str(wanted) else None
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.base.config import compose
 from pipeline.base.errors import UserError
-from pipeline.base.files import canonical_json, read_npz, sha256
+from pipeline.base.files import canonical_json, parse_npz, sha256
 from pipeline.data.catalogue import DATASETS, MNIST_FILES
 from pipeline.data.effect import effect
 from pipeline.data.idx import encode, parse_idx
@@ -190,7 +190,7 @@ def test_test_pixels_do_not_reach_the_fitted_preprocessor(
     overrides = [f"preprocess.{name}={value}" for name, value in method.items()]
     config = compose(paths, overrides)
     preprocess(config, paths)
-    fitted = read_npz(paths.preprocessor)
+    fitted = parse_npz(paths.preprocessor.read_bytes(), name="preprocessor.npz")
     told = paths.preprocess_summary.read_bytes()
 
     name = MNIST_FILES[2]
@@ -201,7 +201,7 @@ def test_test_pixels_do_not_reach_the_fitted_preprocessor(
     files = {**dataset.files, name: sha256(content)}
     monkeypatch.setitem(DATASETS, "digits", dataclasses.replace(dataset, files=files))
     preprocess(config, paths)
-    again = read_npz(paths.preprocessor)
+    again = parse_npz(paths.preprocessor.read_bytes(), name="preprocessor.npz")
     # Which names the files it was made for; all else are the statistics.
     assert again.pop("made_for").tobytes() != fitted.pop("made_for").tobytes()
     assert {name: array.tobytes() for name, array in again.items()} == {
