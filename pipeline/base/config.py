@@ -16,7 +16,6 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -166,8 +165,6 @@ def compose(paths: Paths, overrides: Sequence[str] = ()) -> Config:
         UserError, hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException: an
             override cannot be read, a key is unknown, or a value is not allowed.
     """
-    if GlobalHydra.instance().is_initialized():
-        return checked(composed(overrides))
     with started(paths):
         return checked(composed(overrides))
 

@@ -60,8 +60,7 @@ def parsed(words: Sequence[str]) -> list[Override]:
         UserError: one holds a sweep inside its value.
         hydra.errors.HydraException: one cannot be read.
     """
-    hydra = GlobalHydra.instance()
-    loader = hydra.config_loader() if hydra.is_initialized() else None
+    loader = GlobalHydra.instance().config_loader()
     overrides = OverridesParser.create(loader).parse_overrides(list(words))
     for override in overrides:
         if _holds_sweep(override.value()):

@@ -2,14 +2,12 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from dvc.utils.serialize import load_yaml
-from hydra import initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,14 +17,6 @@ from pipeline.base.params import read_params
 from pipeline.base.paths import Paths, find_root
 
 PATHS = Paths(find_root())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _hydra_started_once() -> Iterator[None]:
-    """Start Hydra once: looking for its plugins takes most of a composition's time."""
-    register(PATHS)
-    with initialize_config_dir(str(PATHS.conf), version_base="1.3"):
-        yield
 
 
 def read(path: Path) -> dict[str, Any]:
