@@ -258,21 +258,19 @@ class Preprocess:
     epsilon: float = field(metadata=number(lowest=0.0, highest=1e6))
 
 
-def fit(X: NDArray[Any], *, method: str, unit: float | None = None, **options: Any) -> Fitted:
-    """Fit a preprocessor to training examples.
+def fit(X: NDArray[Any], *, method: str, **options: Any) -> Fitted:
+    """Fit a preprocessor to training examples; their unit is 255 for 8-bit pixels, else 1.
 
     Args:
         X: training examples, raw, shape (N, n).
         method: a name in `METHODS`.
-        unit: the raw value that becomes 1; by default 255 for 8-bit pixels, else 1.
         options: of the section `preprocess`; those of other methods are ignored.
 
     Raises:
         KeyError: there is no such method.
         UserError: the method cannot be fitted to these examples.
     """
-    if unit is None:
-        unit = PIXEL_UNIT if X.dtype == np.uint8 else 1.0
+    unit = PIXEL_UNIT if X.dtype == np.uint8 else 1.0
     entry = METHODS[method]
     taken = {name: options[name] for name in entry.options if name in options}
     return entry.fit(X, unit, **taken)

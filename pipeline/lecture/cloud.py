@@ -28,9 +28,9 @@ def cloud(seed: int = 0) -> Array:
 
 def normalised(X: Array) -> Array:
     """Return the cloud after (20), with the mean and deviation of each axis."""
-    return fit(X, method="standardise", statistics="per_feature", unit=1.0).map.apply(X)
+    return fit(X, method="standardise", statistics="per_feature").map.apply(X)
 
 
 def whitened(X: Array) -> Array:
     """Return the cloud after (21) and (22), on its principal axes as in the lecture's figure."""
-    return fit(X, method="whiten", rotation="pca", epsilon=EPSILON, unit=1.0).map.apply(X)
+    return fit(X, method="whiten", rotation="pca", epsilon=EPSILON).map.apply(X)

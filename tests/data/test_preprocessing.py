@@ -22,6 +22,7 @@ from pipeline.data.preprocessing import (
     covariance,
     fit,
     moments,
+    whiten,
 )
 from pipeline.data.raw import LARGEST
 from pipeline.stages.preprocess import preprocess
@@ -98,7 +99,7 @@ def test_whitened_covariance_is_the_identity_on_the_directions_kept(rotation: st
 
 def test_pca_whitening_agrees_with_scikit_learn_up_to_signs() -> None:
     X = pixels().astype(np.float64)
-    ours = fit(X, method="whiten", rotation="pca", epsilon=0.0, unit=1.0).map.apply(X)
+    ours = fit(X, method="whiten", rotation="pca", epsilon=0.0).map.apply(X)
     theirs = PCA(11, whiten=True, svd_solver="full").fit_transform(X)
     theirs *= np.sqrt(len(X) / (len(X) - 1))  # scikit-learn divides by N − 1
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-8)
@@ -114,7 +115,7 @@ def test_zca_is_the_whitening_that_turns_nothing() -> None:
 def test_epsilon_is_added_to_the_root_of_the_singular_value() -> None:
     """Two uncorrelated pixels with deviations 0.4 and 0.1, ε = 0.1: (22) by hand."""
     X = 100 + np.array([[102, 0], [-102, 0], [0, 25.5], [0, -25.5]]) * 2**0.5
-    found = fit(X, method="whiten", rotation="zca", epsilon=0.1, unit=PIXEL_UNIT)
+    found = whiten(X, PIXEL_UNIT, rotation="zca", epsilon=0.1)
     deviations = np.sqrt(covariance(X, PIXEL_UNIT).diagonal())
     np.testing.assert_allclose(deviations, [0.4, 0.1])
     assert found.map.matrix is not None
@@ -129,14 +130,14 @@ def test_a_pixel_that_never_changed_in_training_stays_finite_when_it_lights_up(
 ) -> None:
     unseen = pixels()
     unseen[:, 0] = 255
-    inputs = fit(pixels(), **settings).map.apply(unseen)  # type: ignore[arg-type]
+    inputs = fit(pixels(), **settings).map.apply(unseen)
     assert np.all(np.isfinite(inputs))
     assert np.abs(inputs[:, 0]).max() < 10
 
 
 @pytest.mark.parametrize("settings", METHODS)
 def test_a_map_comes_back_from_its_arrays(settings: dict[str, str]) -> None:
-    found = fit(pixels(), **settings).map  # type: ignore[arg-type]
+    found = fit(pixels(), **settings).map
     again = AffineMap.from_arrays(found.arrays())
     assert again.apply(pixels()).tobytes() == found.apply(pixels()).tobytes()
 

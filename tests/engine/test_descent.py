@@ -126,9 +126,9 @@ def test_rare_pixels_leave_every_step_and_score_as_it_was(
     """Float64, two epochs of 17 steps; the second goes on from the first one's velocity."""
     pixels = IMAGES[images](50)
     if name != "raw" and images in ("empty", "full"):
-        preprocessor = fit(digits(50), **MAPS[name]).map  # type: ignore[arg-type]
+        preprocessor = fit(digits(50), **MAPS[name]).map
     else:
-        preprocessor = fit(pixels, **MAPS[name]).map  # type: ignore[arg-type]
+        preprocessor = fit(pixels, **MAPS[name]).map
     fast, slow = both(pixels, preprocessor)
     network = small_network("relu", "sigmoid", (slow.X.shape[1], 4, 3, 2))
     ours = theirs = (network, ())
@@ -165,7 +165,7 @@ def test_a_rotation_to_any_number_of_inputs_trains_as_the_readable_network_does(
 def test_rare_pixels_cost_no_accuracy(images: str, name: str) -> None:
     """After 17 steps in float32 the rounding error is no more than twice the readable network's."""
     pixels = IMAGES[images](50)
-    preprocessor = fit(pixels, **MAPS[name]).map  # type: ignore[arg-type]
+    preprocessor = fit(pixels, **MAPS[name]).map
     fast, slow = both(pixels, preprocessor, np.float32)
     single = Network(
         tuple(

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipeline.data.preprocessing import fit
+from pipeline.data.preprocessing import standardise
 
 
 def normalise(train: Any, test: Any) -> Any:
-    fitted = fit(train, method="standardise", statistics="per_feature", unit=1.0).map
+    fitted = standardise(train, 1.0, statistics="per_feature").map
     return fitted.apply(train), fitted.apply(test)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from pipeline.data.preprocessing import covariance, fit
+from pipeline.data.preprocessing import covariance
+from pipeline.data.preprocessing import whiten as fitted_to
 
 __all__ = ["covariance", "whiten"]
 
 
 def whiten(train: Any, test: Any, epsilon: float) -> Any:
-    fitted = fit(train, method="whiten", rotation="pca", epsilon=epsilon, unit=1.0).map
+    fitted = fitted_to(train, 1.0, rotation="pca", epsilon=epsilon).map
     return fitted.apply(train), fitted.apply(test)
