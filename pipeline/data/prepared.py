@@ -139,10 +139,13 @@ class Prepared:
     ) -> Kept:
         """Return what a stage has saved, or make it; cached for the configuration's next seed."""
         key = f"{self.paths.root} {made_for(self.config, sections)}"
-        if key not in _kept:
+        kept: Kept | None = _kept.get(key)
+        if kept is None:
             stored = self._saved(path, sections)
-            _kept[key] = make() if stored is None else parse(stored)
-        kept: Kept = _kept[key]
+            kept = make() if stored is None else parse(stored)
+            if len(_kept) >= MOST_KEPT:
+                _kept.clear()
+            _kept[key] = kept
         return kept
 
     def _part(self, name: str, file: Examples, chosen: Any) -> Part:
@@ -161,6 +164,8 @@ _kept: dict[str, Any] = {}
 def digests(split: SplitIndices, preprocessor: AffineMap) -> dict[str, str]:
     """Return the SHA-256 of a split and a preprocessor, by name."""
     return {"split": split.digest(), "preprocessor": arrays_digest(preprocessor.arrays())}
+# A whitening takes megabytes, and a sweep may have thousands of them.
+MOST_KEPT = 16
 
 
 def load(config: Config, paths: Paths) -> Prepared:

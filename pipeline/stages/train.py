@@ -92,8 +92,8 @@ def _evaluated(ended: Ended, paths: Paths) -> Ended:
     job, state = ended
     if isinstance(state, Finished) and state.test is None:
         test = load(job.config, paths).test
-        add_test(state, scores(evaluate(state.model(), test, job.config.training.cost)))
-    return Ended(job, read_record(job.record.folder))
+        state = add_test(state, scores(evaluate(state.model(), test, job.config.training.cost)))
+    return Ended(job, state)
 
 
 if __name__ == "__main__":

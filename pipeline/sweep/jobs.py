@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -17,12 +18,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
 
 from pipeline.base.config import Config, check, checked, composed, experiment
-from pipeline.base.errors import UserError
+from pipeline.base.errors import UserError, refuse
 from pipeline.base.paths import Paths
-from pipeline.records.identity import grouped, identity
+from pipeline.data.prepared import PREPROCESS, load, made_for
+from pipeline.network.settings import SEED
+from pipeline.records.identity import description, grouped, identity
 from pipeline.records.names import configuration_names
-from pipeline.records.record import Record
-from pipeline.sweep.job import description_of
 
 # More are a mistake: each job has a record's folder and a line of the table.
 MOST_JOBS = 10_000
@@ -35,14 +36,14 @@ class Job:
     Attributes:
         config: what to train.
         words: its overrides, for Hydra's launchers.
-        record: its record.
+        folder: its record's.
         configuration: the configuration's name among those of the sweep.
         label: tells the job from the sweep's others.
     """
 
     config: Config
     words: tuple[str, ...]
-    record: Record
+    folder: Path
     configuration: str
     label: str
 
@@ -102,10 +103,8 @@ def expand(overrides: Sequence[Override]) -> list[tuple[Config, tuple[str, ...]]
     _refuse_too_many(len(jobs))
     for same in grouped(jobs, lambda job: {**experiment(job[0]), "seed": job[0].seed}).values():
         if len(same) > 1:
-            raise UserError(
-                f"seed = {same[0][0].seed}: allowed is each seed once per configuration; swept "
-                "values must differ in what they train"
-            )
+            once = "each seed once per configuration; swept values must differ in what they train"
+            refuse("seed", same[0][0].seed, once)
     return jobs
 
 
@@ -130,7 +129,6 @@ def _choices(override: Override) -> list[str]:
         raise UserError(f"{word}: {error}") from None
     if not values:
         raise UserError(f"{word}: allowed is at least one value to sweep over")
-    _refuse_too_many(len(values))
     return [f"{override.get_key_element()}={value}" for value in values]
 
 
@@ -139,7 +137,7 @@ def _seed(word: str) -> int:
     try:
         return int(str(value))
     except ValueError:
-        raise UserError(f"seed = {value}: allowed is a whole number from 0 on") from None
+        refuse("seed", value, SEED["range"].allowed)
 
 
 def labelled(jobs: Iterable[tuple[Config, tuple[str, ...]]], paths: Paths) -> list[Job]:
@@ -151,11 +149,17 @@ def labelled(jobs: Iterable[tuple[Config, tuple[str, ...]]], paths: Paths) -> li
     groups = list(grouped(jobs, lambda job: experiment(job[0])).values())
     names = configuration_names([experiment(members[0][0]) for members in groups])
     labelled = []
+    # Once each: fitting a whitening takes seconds.
+    preparations: dict[str, Mapping[str, str]] = {}
     for name, members in zip(names, groups, strict=True):
+        first, _ = members[0]
+        prepared = str(made_for(first, PREPROCESS))
+        if prepared not in preparations:
+            preparations[prepared] = load(first, paths).preparation
         # Once per configuration: the canary takes as long as reading ten records.
-        described: dict[str, Any] = {**description_of(members[0][0], paths)}
+        described = description(first, preparations[prepared])
         for config, words in members:
-            record = Record(paths.records / identity({**described, "seed": config.seed}))
+            folder = paths.records / identity({**described, "seed": config.seed})
             label = f"{name} · seed {config.seed}" if len(groups) > 1 else f"seed {config.seed}"
-            labelled.append(Job(config, words, record, name, label))
+            labelled.append(Job(config, words, folder, name, label))
     return labelled

@@ -139,7 +139,7 @@ def sweep(words: Sequence[str], paths: Paths, mirror: Mirror) -> Outcome | None:
             cause = _cause(error)
         if not is_grid:
             jobs = labelled([(job.config, job.words) for job in launch.jobs], paths)
-    ended = [Ended(job, read_record(job.record.folder)) for job in jobs]
+    ended = [Ended(job, read_record(job.folder)) for job in jobs]
     if not is_grid:
         ended.sort(key=_accuracy, reverse=True)
     return Outcome(folder, ended, _failure(ended, cause, is_grid))
@@ -163,12 +163,12 @@ def _print_plan(jobs: Sequence[Job]) -> None:
     """Print what would be trained."""
     table = plain_table("configuration", "seed", "record", "would")
     for job in jobs:
-        state, would = read_own(job.record.folder), "be trained"
+        state, would = read_own(job.folder), "be trained"
         if isinstance(state, Finished):
             would = "be reused: complete"
         elif state.history:
             would = f"go on after epoch {len(state.history)}"
-        table.add_row(job.configuration, str(job.seed), job.record.folder.name, would)
+        table.add_row(job.configuration, str(job.seed), job.folder.name, would)
     wide_console().print(table)
 
 
@@ -206,7 +206,7 @@ class _Launch:
         self.jobs += jobs
         missing = []
         for job in jobs:
-            state = read_own(job.record.folder)
+            state = read_own(job.folder)
             if isinstance(state, Finished):
                 reuse(state, job.config.study)
                 continue

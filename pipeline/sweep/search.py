@@ -71,7 +71,7 @@ class _Trials:
         self._train(jobs)
         returned = []
         for number, job in enumerate(jobs, start=initial_job_idx + 1):
-            state = read_record(job.record.folder)
+            state = read_record(job.folder)
             accuracy = state.validation_accuracy if isinstance(state, Finished) else None
             result = "no result" if accuracy is None else f"validation {100 * accuracy:.2f} %"
             print(f"trial {number} of {self._trials}: {result}, {' '.join(job.words)}", flush=True)

@@ -60,7 +60,7 @@ def _watch(jobs: Sequence[Job], console: Console, stop: threading.Event) -> None
             last = stop.is_set()
             training: list[str] = []
             for job, task in list(waiting):
-                history, epochs = read_record(job.record.folder).history, job.config.training.epochs
+                history, epochs = read_record(job.folder).history, job.config.training.epochs
                 if len(history) >= epochs:
                     accuracy = history[-1]["validation"]["accuracy"]
                     done = f"{epochs} epoch{'s' if epochs > 1 else ''}"

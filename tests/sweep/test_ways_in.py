@@ -387,7 +387,7 @@ def test_without_a_terminal_a_long_training_prints_progress(
     record, first = Record(tmp_path), epoch_entry(epoch(1), [])
     record.save_epoch(epoch(2), [first, epoch_entry(epoch(2), [first])])
     config = compose(declared(), ["training.epochs=10", "seed=3"])
-    job = Job(config, (), record, "", "seed 3")
+    job = Job(config, (), record.folder, "", "seed 3")
     with watch.watching([job], Console(width=1000)):
         time.sleep(0.5)
     assert "1 of 1 seeds to go; seed 3 at epoch 2 of 10, at 0 s" in capsys.readouterr().out
