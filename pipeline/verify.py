@@ -259,7 +259,7 @@ def _scores(model: Model, data: Prepared) -> Scores:
     """Return a model's scores on every part of the data."""
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     cost = data.config.training.cost
-    return {name: scores(evaluate(model, part, cost)) for name, part in parts.items()}
+    return {name: scores(evaluate(model, part, cost)) for name, part in data.parts.items()}
 
 
 def _print(record: Finished, again: Finished, answers: Scores, answers_again: Scores) -> None:

@@ -86,6 +86,11 @@ class Prepared:
         """The SHA-256 of split and preprocessor, for a run's identity."""
         return digests(self.split, self.preprocessor)
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The three parts, by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
     @cached_property
     def train(self) -> Part:
         """The training examples."""
@@ -159,13 +164,13 @@ class Prepared:
 
 Kept = TypeVar("Kept")
 _kept: dict[str, Any] = {}
+# A whitening takes megabytes, and a sweep may have thousands of them.
+MOST_KEPT = 16
 
 
 def digests(split: SplitIndices, preprocessor: AffineMap) -> dict[str, str]:
     """Return the SHA-256 of a split and a preprocessor, by name."""
     return {"split": split.digest(), "preprocessor": arrays_digest(preprocessor.arrays())}
-# A whitening takes megabytes, and a sweep may have thousands of them.
-MOST_KEPT = 16
 
 
 def load(config: Config, paths: Paths) -> Prepared:

@@ -84,8 +84,3 @@ def grouped(items: Iterable[T], what: Callable[[T], Mapping[str, Any]]) -> dict[
     for item in items:
         groups.setdefault(identity(what(item)), []).append(item)
     return groups
-
-
-def configuration(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the seeds of one configuration share: the description without the seed."""
-    return {key: value for key, value in described.items() if key != "seed"}

@@ -11,8 +11,7 @@ from pipeline.data.prepared import SPLIT, load
 def encode(config: Config, paths: Paths) -> None:
     """Write the one-hot labels of training, validation and test examples."""
     data = load(config, paths)
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    data.save(paths.labels, SPLIT, {name: part.one_hot for name, part in parts.items()})
+    data.save(paths.labels, SPLIT, {name: part.one_hot for name, part in data.parts.items()})
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ from pipeline.data.prepared import PREPROCESS, load
 def preprocess(config: Config, paths: Paths) -> None:
     """Write the fitted preprocessor, and its effect on each part of the data."""
     data = load(config, paths)
-    parts = {name: getattr(data, name).raw for name in ("train", "validation", "test")}
     fitted = data.fit()
     data.save(paths.preprocessor, PREPROCESS, fitted.map.arrays())
-    summary = effect(fitted, parts)
+    summary = effect(fitted, {name: part.raw for name, part in data.parts.items()})
     write_json(paths.preprocess_summary, summary)
     for warning in summary["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)

@@ -23,7 +23,7 @@ from pipeline.base.paths import Paths
 from pipeline.base.processes import is_alive
 from pipeline.data.catalogue import Data, dataset_of
 from pipeline.records.gather import read_tests
-from pipeline.records.identity import Description, configuration, grouped, identity
+from pipeline.records.identity import Description, grouped, identity
 from pipeline.records.names import configuration_names, marked
 from pipeline.records.record import (
     IDENTITY,
@@ -213,7 +213,8 @@ def _study(study: str, seeds: list[Seed], intervals: Intervals) -> Iterator[Run]
 
 def _shared(seed: Seed) -> dict[str, Any]:
     """Return what the seeds of a parent run share; own and imported seeds have separate parents."""
-    return {**configuration(seed.described), "shared by": shared_by(seed.record)}
+    described = {key: value for key, value in seed.described.items() if key != "seed"}
+    return {**described, "shared by": shared_by(seed.record)}
 
 
 def _child(study: str, parent: str, seed: Seed) -> Run:

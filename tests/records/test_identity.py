@@ -12,7 +12,6 @@ from pipeline.records.identity import (
     FORMAT,
     Description,
     check_description,
-    configuration,
     description,
     grouped,
     identity,
@@ -58,7 +57,7 @@ def test_seeds_of_one_configuration_are_grouped() -> None:
     words = [(seed, rate) for rate in (0.1, 0.2) for seed in (0, 1)]
     made = [described(f"seed={seed}", f"training.learning_rate={rate}") for seed, rate in words]
     assert len({identity(each) for each in made}) == 4
-    assert list(grouped(made, configuration).values()) == [made[:2], made[2:]]
+    assert list(grouped(made, lambda each: each["experiment"]).values()) == [made[:2], made[2:]]
 
 
 def test_another_fit_or_split_is_another_identity() -> None:
