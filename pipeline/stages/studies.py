@@ -16,11 +16,9 @@ from pipeline.base.files import write_csv, write_json
 from pipeline.base.paths import Paths
 from pipeline.data.effect import distance_from_white, effect
 from pipeline.data.prepared import load
-from pipeline.data.preprocessing import fit
 from pipeline.lecture import figures
 from pipeline.lecture.published import FIVE_RUNS, RUNS
 from pipeline.lecture.studies import (
-    PARTS,
     Setting,
     against_author,
     against_five_runs,
@@ -42,7 +40,7 @@ def studies(config: Config, paths: Paths) -> None:
     ways = [*settings(paths, "preprocessing"), *settings(paths, "whitening")]
     splits = settings(paths, "splits")
     sources = variances(splits)
-    rows = preprocessing(ways, effects(config, paths, ways))
+    rows = preprocessing(ways, [effects(way, paths) for way in ways])
     write_json(
         paths.studies,
         {
@@ -109,18 +107,15 @@ def _setting(records: list[Finished], paths: Paths) -> Setting:
     )
 
 
-def effects(config: Config, paths: Paths, ways: list[Setting]) -> list[dict[str, Any]]:
-    """Return what each way of preprocessing does to the data."""
-    data = load(config, paths)
-    parts = {part: getattr(data, part).raw for part in PARTS}
-    fitted = [fit(parts["train"], **way.experiment["preprocess"]) for way in ways]
-    return [
-        {
-            **effect(each, parts),
-            "covariance_distance_from_identity": distance_from_white(each.map, parts["train"]),
-        }
-        for each in fitted
-    ]
+def effects(way: Setting, paths: Paths) -> dict[str, Any]:
+    """Return what a way of preprocessing does to the data of its runs."""
+    data = load(from_experiment(way.experiment, seed=0), paths)
+    fitted = data.fit()
+    distance = distance_from_white(fitted.map, data.train.raw)
+    return {
+        **effect(fitted, {name: part.raw for name, part in data.parts.items()}),
+        "covariance_distance_from_identity": distance,
+    }
 
 
 if __name__ == "__main__":

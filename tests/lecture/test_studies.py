@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.base.config import compose, experiment
 from pipeline.base.errors import UserError
 from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
+from pipeline.data.effect import effect
+from pipeline.data.prepared import load
 from pipeline.lecture.published import AUTHOR_TEST, FIVE_RUNS, Point
 from pipeline.lecture.studies import (
     Setting,
@@ -104,6 +107,16 @@ def test_splits_and_seeds_have_separate_variances() -> None:
         assert (found.rows, found.columns) == (3, 2)
         assert found.row == pytest.approx(0.01**2)
         assert (found.column, found.rest) == pytest.approx((0, 0), abs=1e-12)
+
+
+def test_the_effect_of_preprocessing_is_that_on_the_data_of_the_runs(checkout: Checkout) -> None:
+    from pipeline.stages.studies import effects
+
+    of_runs = compose(checkout.paths, ["split.method=first", "split.train=100"])
+    data = load(of_runs, checkout.paths)
+    expected = effect(data.fit(), {name: part.raw for name, part in data.parts.items()})
+    found = effects(Setting(experiment(of_runs), {}, {}), checkout.paths)
+    assert found["parts"] == expected["parts"]
 
 
 def test_a_study_without_its_sweeps_says_what_to_do(checkout: Checkout) -> None:
