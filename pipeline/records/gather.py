@@ -101,12 +101,12 @@ def read_tests(path: Path) -> dict[str, Test]:
 
 def _take(published: Finished, folder: Path, study: str) -> Finished:
     """Return the record of a published run in `folder`; make it if there is none."""
-    record = read_record(folder)
-    if isinstance(record, Finished) and record.manifest == published.manifest:
-        return record
     folder.mkdir(parents=True, exist_ok=True)
     # No other process may train it meanwhile.
     with FileLock(folder / ".lock"):
+        record = read_record(folder)
+        if isinstance(record, Finished) and record.manifest == published.manifest:
+            return record
         return adopt(replace(published, test=None), folder, {"studies": [study]})
 
 

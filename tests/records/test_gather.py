@@ -3,9 +3,12 @@
 import dataclasses
 import json
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pipeline.base.config import Config
 from pipeline.base.errors import UserError
@@ -20,7 +23,7 @@ from pipeline.records.record import (
     read_finished,
     read_record,
 )
-from tests.records.conftest import composed, described, finish
+from tests.records.conftest import ORIGIN, composed, described, finish
 
 
 @pytest.fixture
@@ -122,6 +125,20 @@ def test_a_published_run_finishes_what_was_interrupted_here(
     assert isinstance(read_record(record.folder), Finished)
     names = {path.name for path in record.folder.iterdir()}
     assert names - {".lock"} == {*PUBLISHED, "origin.json"}
+
+
+def test_a_run_that_another_process_finishes_meanwhile_keeps_its_origin(
+    config: Config, paths: Paths, published: dict[int, Finished]
+) -> None:
+    folder = paths.records / published[1].identity
+    folder.mkdir(parents=True)
+    gathering = threading.Thread(target=gather, args=(config, paths))
+    with FileLock(folder / ".lock"):
+        gathering.start()
+        time.sleep(0.5)  # it waits for the lock
+        finish(paths.records, described("seed=1"))
+    gathering.join()
+    assert read_finished(folder).origin == ORIGIN
 
 
 def test_declared_seeds_are_there_or_failed_or_refused(
