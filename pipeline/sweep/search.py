@@ -59,7 +59,8 @@ class _Trials:
     """Takes the place of a sweeper's launcher: checks and trains the jobs that it chooses."""
 
     def __init__(self, paths: Paths, train: Train, trials: int | None) -> None:
-        self._paths, self._train, self._trials = paths, train, trials
+        self._paths, self._train = paths, train
+        self._of = "" if trials is None else f" of {trials}"
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -74,7 +75,7 @@ class _Trials:
             state = read_record(job.folder)
             accuracy = state.validation_accuracy if isinstance(state, Finished) else None
             result = "no result" if accuracy is None else f"validation {100 * accuracy:.2f} %"
-            print(f"trial {number} of {self._trials}: {result}, {' '.join(job.words)}", flush=True)
+            print(f"trial {number}{self._of}: {result}, {' '.join(job.words)}", flush=True)
             returned.append(
                 JobReturn(job.words, status=JobStatus.COMPLETED, _return_value=accuracy)
             )

@@ -18,11 +18,12 @@ import psutil
 import pytest
 from rich.console import Console
 
-from pipeline.base.config import compose
+from pipeline.base.config import compose, started
 from pipeline.records.record import Record, epoch_entry, read_record
 from pipeline.sweep import watch
 from pipeline.sweep.jobs import Job
 from pipeline.sweep.lock import alone
+from pipeline.sweep.search import _Trials
 from tests.conftest import Checkout, copy_of, run_python
 from tests.declared import declared
 from tests.records.conftest import epoch
@@ -439,6 +440,15 @@ def test_a_search_tells_its_progress_and_best_and_goes_on_where_it_was(checkout:
 
 
 @pytest.mark.slow
+def test_a_search_without_a_number_of_trials_counts_them_alone(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with started(checkout.paths):
+        trials = _Trials(checkout.paths, lambda jobs: None, None)
+        trials.launch([["seed=0"]], 0)
+    assert capsys.readouterr().out == "trial 1: no result, seed=0\n"
+
+
 @pytest.mark.parametrize(
     ("override", "error"),
     [
