@@ -1,8 +1,8 @@
 """Gets the files of a data set: from local folders, then from public mirrors.
 
-Convention: a file is accepted under any of its usual names, gzipped or not, if its SHA-256 is the
-expected one. Otherwise the next place is tried; the final error lists all places. Only `data/raw`
-and the cache folder are written to.
+Convention: a file is accepted under any of its usual names if its SHA-256 is the expected one. It
+may be gzipped or not, unless the gzipped file itself is declared. Otherwise the next place is
+tried; the final error lists all places. Only `data/raw` and the cache folder are written to.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class _Place(NamedTuple):
 
     def names(self, name: str) -> list[str]:
         """Return the names that a file may have here, such as those that unpacking tools give."""
-        plain = name.removesuffix(".gz")
+        packed = f"{name.removesuffix('.gz')}.gz"
         if self.public:
-            return [f"{plain}.gz"]
-        dotted = plain.replace("-idx", ".idx")
-        return list(dict.fromkeys([plain, f"{plain}.gz", dotted, f"{dotted}.gz"]))
+            return [packed]
+        names = [name, packed]  # the same where the packed file is declared
+        return list(dict.fromkeys([*names, *(each.replace("-idx", ".idx") for each in names)]))
 
 
 def obtain(
