@@ -16,7 +16,7 @@ from pipeline.base.git import environment
 
 # DVC sets these for the commands of a stage.
 DVC_VARIABLES = {"DVC_ROOT", "DVC_STAGE", "DVC_EXP_BASELINE_REV", "DVC_EXP_NAME"}
-# What stages run.
+# What stages run. A record holds the uncommitted changes of these files.
 CODE = ("pipeline", "conf", "dvc.yaml", ".dvcignore")
 # If it is set, Python does not look for the package in the working directory.
 SAFE_PATH = "PYTHONSAFEPATH"

@@ -99,7 +99,7 @@ def differ_by_chance(first: float, second: float, images: int) -> bool:
     share = (first + second) / 2
     # Count at least one wrong image: a share of 1 has a standard error, too.
     share = min(share, 1 - 1 / images)
-    error = math.sqrt(2 * share * (1 - share) / images) if share >= 0 else 0.0
+    error = math.sqrt(2 * share * (1 - share) / images)
     return abs(first - second) <= STANDARD_ERRORS * error
 
 

@@ -22,10 +22,9 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import sha256
 from pipeline.base.git import GitError, borrow, git, head
 from pipeline.base.masking import masked, one_line
+from pipeline.base.processes import CODE
 from pipeline.engine.code import machine
 
-# Where uncommitted changes are recorded. The experiment is in the record's description.
-CODE = ("pipeline", "conf", "dvc.yaml")
 # In bytes. A larger diff is not kept: it comes from a data file, not from changed code.
 LARGEST_DIFF = 2**20
 LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "llvmlite": "llvmlite"}

@@ -131,7 +131,7 @@ def test_three_standard_errors_of_the_difference_of_two_shares() -> None:
 
 def test_a_perfect_score_has_an_error_too() -> None:
     assert differ_by_chance(1.0, 0.999, 1000)
-    for nonsense in (float("nan"), 1e300, -3.0):
+    for nonsense in (float("nan"), 1e300):
         assert not differ_by_chance(1.0, nonsense, 1000)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import UserError
 from pipeline.base.git import apply, clone
-from pipeline.records.provenance import CODE, LARGEST_DIFF, diff_bytes, made_by, provenance
+from pipeline.records.provenance import LARGEST_DIFF, diff_bytes, made_by, provenance
 from tests.conftest import hashes
 from tests.hostile_git import by_user, commit_all, hostile, hostile_home, make_hostile, write
 
@@ -200,7 +200,7 @@ def test_what_decides_no_result_is_no_change(root: Path) -> None:
 
 
 def test_a_checkout_without_any_code_is_clean(root: Path) -> None:
-    by_user(root, "rm", "--quiet", "-r", *CODE)
+    by_user(root, "rm", "--quiet", "-r", "pipeline", "conf", "dvc.yaml")
     commit_all(root)
     assert fresh(root)["dirty"] is False
 
