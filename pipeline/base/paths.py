@@ -1,4 +1,4 @@
-"""The paths of all artefacts; no other module spells one.
+"""The paths of the artefacts of a checkout.
 
 `dvc.yaml` repeats these paths, since DVC needs them as text; a test compares the two.
 """

@@ -99,7 +99,7 @@ def connect(uri: str | None, paths: Paths) -> Store:
     file = artifacts = None
     if where.startswith(SQLITE):
         file = Path(where.removeprefix(SQLITE))
-        artifacts = (file.parent / "mlartifacts").as_uri()
+        artifacts = (file.parent / paths.artifacts.name).as_uri()
         _check_file(file, artifacts, own=uri is None)
     import mlflow
 
