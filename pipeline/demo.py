@@ -13,10 +13,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
-from pipeline.base.command import Words, given
-from pipeline.base.config import compose, experiment
+from pipeline.base.command import Words, params_bytes
+from pipeline.base.config import compose
 from pipeline.base.errors import DataUnavailable, one_line_errors
 from pipeline.base.files import write_bytes
 from pipeline.base.masking import printable
@@ -34,10 +32,8 @@ def prepare(root: Path, folder: Path) -> None:
     """
     copy_code(root, folder)
     config = compose(Paths(root), ["experiment=demo"])
-    params = {"study": config.study, **experiment(config), "seeds": list(config.seeds)}
-    params["tracking"] = asdict(config.tracking)
-    text = OmegaConf.to_yaml(OmegaConf.create(params))
-    write_bytes(folder / "params.yaml", text.encode())
+    params = params_bytes(config, tracking=asdict(config.tracking))
+    write_bytes(folder / "params.yaml", params)
     if not (folder / ".dvc").exists():
         python(folder, "dvc", "init", "--quiet", "--no-scm")
         python(folder, "dvc", "config", "core.analytics", "false")
@@ -52,7 +48,7 @@ def main() -> None:
             action="store_true",
             help="run `dvc repro`; the demo only if the data set cannot be obtained",
         )
-        if_needed = words.parse_args(given()).if_needed
+        if_needed = words.parse_args().if_needed
         paths = Paths(find_root())
         if if_needed:
             config = compose(paths)

@@ -24,16 +24,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
-from pipeline.base.command import Words, given
+from pipeline.base.command import Words, params_bytes
 from pipeline.base.config import Config, compose, from_experiment
 from pipeline.base.errors import Failed, UserError, one_line_errors
 from pipeline.base.files import read_yaml, sha256, write_bytes
 from pipeline.base.git import GitError, apply, clone, git, head, reachable
 from pipeline.base.masking import one_line, printable
 from pipeline.base.paths import Paths, find_root
-from pipeline.base.processes import CODE, DVC_VARIABLES, copy_code, python
+from pipeline.base.processes import CODE, copy_code, python
 from pipeline.data.prepared import Prepared, load
 from pipeline.records.agreement import (
     Level,
@@ -93,10 +91,8 @@ def main() -> None:
         words.add_argument(
             "--all-seeds", action="store_true", help="train all seeds of a shared zip, not one"
         )
-        options = words.parse_args(given())
+        options = words.parse_args()
         paths = Paths(find_root())
-        for name in DVC_VARIABLES:
-            os.environ.pop(name, None)  # DVC sets them if a stage runs this command
         with tempfile.TemporaryDirectory() as folder:
             if options.what is None:
                 _refuse_options(options, COMMITTED)
@@ -170,7 +166,7 @@ def verify_record(
     checkout = Paths(folder / "checkout")
     code, description = _code_of(record, paths, folder / "code", options)
     # Not more of a commit: it may hold records, data or modules that would be used instead.
-    copy_code(code, checkout.root, "params.yaml", "requirements.lock")
+    copy_code(code, checkout.root, "requirements.lock")
     print(f"  trained in {description}")
     again = _train_again(described, paths, checkout)
     data = load(from_experiment(described["experiment"], record.seed), checkout)
@@ -227,25 +223,19 @@ def _code_of(
 
 
 def _train_again(described: Description, paths: Paths, checkout: Paths) -> Finished:
-    experiment, seed = described["experiment"], described["seed"]
-    older = f"the commit that the record names makes records of another format; {_CODE_HERE}"
-    if not checkout.params.exists():
-        raise UserError(older)
-    # Replace whole sections, so that no data file of another experiment stays.
-    params = OmegaConf.load(checkout.params)
-    for section, value in {**experiment, "seeds": [seed]}.items():
-        params[section] = value
-    write_bytes(checkout.params, OmegaConf.to_yaml(params).encode())
-    data = _data(from_experiment(experiment, seed), paths)
-    python(checkout.root, "pipeline.stages.download", env=data)
+    config = from_experiment(described["experiment"], described["seed"])
+    write_bytes(checkout.params, params_bytes(config))
+    python(checkout.root, "pipeline.stages.download", env=_data(config, paths))
     python(
         checkout.root,
         "pipeline.stages.train",
-        *("hydra/launcher=basic", "tracking.live=false", f"seed={seed}"),
+        *("hydra/launcher=basic", "tracking.live=false", f"seed={config.seed}"),
     )
     made = [path.parent for path in checkout.records.glob("*/manifest.json")]
     if len(made) != 1 or is_older(made[0]):
-        raise UserError(older)
+        raise UserError(
+            f"the commit that the record names makes records of another format; {_CODE_HERE}"
+        )
     return read_finished(made[0])
 
 
@@ -257,7 +247,6 @@ def _data(config: Config, paths: Paths) -> dict[str, str]:
 
 def _scores(model: Model, data: Prepared) -> Scores:
     """Return a model's scores on every part of the data."""
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
     cost = data.config.training.cost
     return {name: scores(evaluate(model, part, cost)) for name, part in data.parts.items()}
 
@@ -304,7 +293,7 @@ def verify_failure(record: Unfinished, paths: Paths, checkout: Paths) -> Level:
     """Train a seed again that did not finish, and report whether it fails in the same way."""
     assert record.description is not None
     print(f"{record.folder.name} is said to have failed: {one_line(record.failure)}")
-    copy_code(paths.root, checkout.root, "params.yaml")
+    copy_code(paths.root, checkout.root)
     try:
         _train_again(record.description, paths, checkout)
     except Failed:

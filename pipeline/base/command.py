@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
+import io
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from pipeline.base.config import Config, compose
+from ruamel.yaml import YAML
+
+from pipeline.base.config import Config, compose, experiment
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.paths import Paths, find_root
 
@@ -32,16 +34,24 @@ class Words(argparse.ArgumentParser):
         raise UserError(f"{message}; --help shows what is allowed")
 
 
-def given() -> list[str]:
-    """Return the command line's words as UTF-8, whatever the locale."""
-    return [os.fsencode(word).decode(errors="surrogateescape") for word in sys.argv[1:]]
-
-
 def run(stage: Callable[[Config, Paths], object]) -> None:
     """Run a stage under `params.yaml` and the overrides on the command line."""
     with one_line_errors():
         words = Words()
         words.add_argument("overrides", nargs="*", help="as in params.yaml: training.epochs=5")
-        overrides = words.parse_args(given()).overrides
+        overrides = words.parse_args().overrides
         paths = Paths(find_root())
         stage(compose(paths, overrides), paths)
+
+
+def params_bytes(config: Config, **more: Any) -> bytes:
+    """Return a `params.yaml` for commands in another folder: what decides the results of `config`.
+
+    Args:
+        config: without the server and the folders of the machine, unless `more` has them.
+        more: further keys with plain values.
+    """
+    text = io.StringIO()
+    params = {"study": config.study, **experiment(config), "seeds": config.seeds, **more}
+    YAML().dump(params, text)
+    return text.getvalue().encode()

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.base.command import Words, given
+from pipeline.base.command import Words
 from pipeline.base.config import compose, from_experiment
 from pipeline.base.console import plain_table, wide_console
 from pipeline.base.errors import UserError, one_line_errors
@@ -68,7 +68,7 @@ def main() -> None:
         words.add_argument(
             "--plan", action="store_true", help="add the intervals that more seeds would give"
         )
-        compare(paths=Paths(find_root()), **vars(words.parse_args(given())))
+        compare(paths=Paths(find_root()), **vars(words.parse_args()))
 
 
 def compare(

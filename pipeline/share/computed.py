@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.base.command import params_bytes
 from pipeline.base.config import Config, compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import json_bytes, write_bytes
@@ -38,7 +39,6 @@ from pipeline.share.contents import (
     Commit,
     files_below,
     is_given,
-    params_bytes,
 )
 from pipeline.share.crate import WORKFLOW, metadata
 from pipeline.share.lock import Declared, misfits

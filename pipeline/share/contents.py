@@ -6,15 +6,13 @@ user and no time but the commit's, so everyone who reproduces a result writes th
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from ruamel.yaml import YAML
-
-from pipeline.base.config import Config, compose, experiment
+from pipeline.base.command import params_bytes
+from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import content_of
 from pipeline.base.git import GitError, clone, commit_date, head
@@ -82,16 +80,6 @@ def given(paths: Paths) -> tuple[dict[str, bytes], Commit]:
                 "links and have names such as model.py"
             )
     return files, commit
-
-
-def params_bytes(config: Config) -> bytes:
-    """Return the experiment as the `params.yaml` of a share.
-
-    It holds what decides the results, not the server or the folders of the machine.
-    """
-    text = io.StringIO()
-    YAML().dump({"study": config.study, **experiment(config), "seeds": config.seeds}, text)
-    return text.getvalue().encode()
 
 
 def is_given(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.base.command import Words, given
+from pipeline.base.command import Words
 from pipeline.base.errors import UserError, one_line_errors
 from pipeline.base.paths import Paths, find_root
 from pipeline.records.agreement import Level
@@ -26,7 +26,7 @@ def main() -> None:
         words = Words()
         words.prog = "pipeline import"
         words.add_argument("zip", type=Path, help="a file written by `pipeline share`")
-        path, here = words.parse_args(given()).zip, Paths(find_root())
+        path, here = words.parse_args().zip, Paths(find_root())
         checked = check(path, here, Path(folder))
         if checked.level not in (Level.SAME_BYTES, Level.WITHIN_TOLERANCE):
             raise UserError(

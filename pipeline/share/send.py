@@ -27,7 +27,7 @@ def main() -> None:
         words.add_argument(
             "output", nargs="?", default="result.zip", type=Path, help="default: result.zip"
         )
-        output = words.parse_args(words_given()).output
+        output = words.parse_args().output
         if output.suffix != ".zip":
             refuse("output", output, "the name of a file that ends in .zip")
         content = share(Paths(find_root()))

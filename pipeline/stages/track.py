@@ -7,7 +7,7 @@ pipeline track --rebuild  replace every run in the store by a new one
 
 from __future__ import annotations
 
-from pipeline.base.command import Words, given
+from pipeline.base.command import Words
 from pipeline.base.config import compose
 from pipeline.base.errors import one_line_errors
 from pipeline.base.paths import Paths, find_root
@@ -28,7 +28,7 @@ def main() -> None:
             help="delete the copies in the store, then write them again",
         )
         words.add_argument("overrides", nargs="*", help="as in params.yaml: tracking.uri=...")
-        options = words.parse_args(given())
+        options = words.parse_args()
         paths = Paths(find_root())
         config = compose(paths, options.overrides)
         # Imported only now: MLflow takes seconds, and a wrong address fails before.

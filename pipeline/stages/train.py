@@ -15,7 +15,7 @@ import shutil
 
 from omegaconf import OmegaConf
 
-from pipeline.base.command import Words, given
+from pipeline.base.command import Words
 from pipeline.base.config import composed, experiment, started
 from pipeline.base.console import wide_console
 from pipeline.base.errors import Failed, one_line_errors
@@ -23,7 +23,7 @@ from pipeline.base.paths import Paths, find_root
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import load
 from pipeline.records.identity import grouped
-from pipeline.records.record import Finished, add_test, copy_record, read_record
+from pipeline.records.record import Finished, add_test, copy_record
 from pipeline.results.evaluation import evaluate, scores
 from pipeline.results.sweep_tables import write_tables
 from pipeline.sweep.launch import Ended, sweep
@@ -59,7 +59,7 @@ def main() -> None:
             "--cfg", action="store_true", help="print the resulting configuration, train nothing"
         )
         words.add_argument("overrides", nargs="*", help="see below")
-        options = words.parse_intermixed_args(given())
+        options = words.parse_intermixed_args()
         paths = Paths(find_root())
         if options.cfg:
             with started(paths):

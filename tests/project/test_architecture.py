@@ -23,7 +23,7 @@ FOREIGN = {
     "lecture": {"numpy", "matplotlib"},
     "sweep": {"numpy", "hydra", "omegaconf", "rich", "filelock"},
     "tracking": {"numpy", "mlflow", "rich", "filelock"},
-    "share": {"rocrate", "filelock", "ruamel"},
+    "share": {"rocrate", "filelock"},
     "stages": {"numpy", "hydra", "omegaconf", "rich", "dvc"},
 }
 OWN = {
