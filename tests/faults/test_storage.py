@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.files import UNFINISHED
-from pipeline.base.paths import find_root
-from tests.conftest import Checkout
+from tests.conftest import Checkout, run_python
 from tests.sweep.runs import records
 
 # Root may write anywhere, unless it gives that up.
@@ -64,8 +63,7 @@ def test_a_record_that_may_not_be_read_counts_as_damaged(tmp_path: Path) -> None
         "print(read_record(Path(sys.argv[1])).damage)"
     )
     prefix = OBEYING if os.geteuid() == 0 else []
-    words = [*prefix, sys.executable, "-c", code, str(folder)]
-    done = subprocess.run(words, cwd=find_root(), capture_output=True, text=True, check=True)
+    done = run_python("-c", code, str(folder), prefix=prefix)
     assert f"Permission denied: '{folder}" in done.stdout
 
 

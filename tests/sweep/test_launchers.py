@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.records.record import read_description
+from pipeline.records.record import read_record
 from tests.conftest import Checkout
 from tests.sweep import slurm
 from tests.sweep.runs import SHORT, records, start, wait_for_records, wait_until_nobody_trains
@@ -92,12 +92,11 @@ def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: C
     assert best["best_value"] == accuracies[0]
     assert "test" not in " ".join(rows[0])
     failed = {row["record"] for row in rows if row["state"] == "failed"}
-    rates = {
-        name: read_description(checkout.paths.records / name)["experiment"]["training"][
-            "learning_rate"
-        ]
-        for name in [row["record"] for row in rows]
-    }
+    rates = {}
+    for name in [row["record"] for row in rows]:
+        described = read_record(checkout.paths.records / name).description
+        assert described is not None
+        rates[name] = described["experiment"]["training"]["learning_rate"]
     assert failed == {name for name, rate in rates.items() if rate == 1e6}
     assert 0 < len(failed) < 4
     assert done.returncode == 1

@@ -366,7 +366,7 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def test_an_ascii_terminal_loses_nothing(checkout: Checkout) -> None:
-    words = ("pipeline.stages.train", *TINY, "output=runs", "seeds=[0,1]")
+    words = (TRAIN, *TINY, "output=runs", "seeds=[0,1]")
     done = checkout.run(*words, env=ASCII)
     assert r"standardise \xb7 64-4-10 \xb7 sgd 0.1" in done.stdout
     assert sorted(path.name for path in checkout.paths.runs.iterdir()) == ["seed-0", "seed-1"]
