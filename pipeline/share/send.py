@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from pipeline.base.command import Words
-from pipeline.base.command import given as words_given
 from pipeline.base.errors import UserError, one_line_errors, refuse
 from pipeline.base.files import sha256, write_bytes
 from pipeline.base.paths import Paths, find_root
