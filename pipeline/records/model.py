@@ -17,7 +17,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.files import npz_bytes, parse_npz
 from pipeline.data.catalogue import Data, dataset_of
 from pipeline.data.preprocessing import AffineMap
-from pipeline.engine.descent import outputs, pre_activations
+from pipeline.engine.descent import pre_activations
 from pipeline.engine.inputs import inputs_of
 from pipeline.network.activations import Array
 from pipeline.network.dense import Layer, Network, parameters
@@ -35,10 +35,6 @@ class Model(NamedTuple):
         """Return the last layer's H_bar for pixels or features of shape (N, n): shape (N, m)."""
         dtype = self.network.layers[0].W.dtype
         return pre_activations(self.network, inputs_of(self.preprocessor, raw, dtype))
-
-    def outputs(self, raw: NDArray[Any]) -> Array:
-        """Return the network's outputs for pixels or features of shape (N, n): shape (N, m)."""
-        return outputs(self.pre_activations(raw), self.network.activations[-1])
 
     def on_pixels(self) -> tuple[Layer, ...]:
         """Return the layers in float64, with preprocessing folded into the first one.
