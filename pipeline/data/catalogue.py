@@ -37,7 +37,6 @@ class Dataset:
         files: SHA-256 by file name.
         class_names: names of the classes, in the order of their labels.
         shape: of an example: height and width of an image, or the number of features.
-        class_noun: the word for a class, such as "digit".
         license: its SPDX identifier, if it is known.
         mirrors: addresses of folders that hold the gzipped files, best first.
         embedded: whether it comes with scikit-learn.
@@ -49,7 +48,6 @@ class Dataset:
     files: dict[str, str]
     class_names: list[str]
     shape: list[int]
-    class_noun: str = "class"
     license: str | None = None
     mirrors: list[str] = field(default_factory=list)
     embedded: bool = False
