@@ -24,7 +24,7 @@ FIRST_PORT = 5000
 
 
 def ui(config: Config, paths: Paths) -> None:
-    """Bring the store up to date, print its address, and run a server unless it is one's own."""
+    """Bring the store up to date, print its address, and serve it unless a server already does."""
     uri = config.tracking.uri
     gather(config, paths)
     sync(config, paths)
