@@ -3,6 +3,7 @@
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def committed(path: Path) -> str:
         return git(root, "show", f"HEAD:./{path.relative_to(root)}").decode()
     except GitError:
         return path.read_text()
+
+
+def versions(path: Path) -> Iterator[str]:
+    """Yield the text of a file as it was committed, then as it is."""
+    yield committed(path)
+    yield path.read_text()
 
 
 @cache

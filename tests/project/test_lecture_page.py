@@ -3,25 +3,22 @@
 import ast
 import importlib
 import inspect
+import json
 import re
-from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
 from pipeline.data.preprocessing import label
-from pipeline.results.crossed import Crossed
-from pipeline.results.page import deviation, percent
-from pipeline.results.statistics import NEW_IMAGES, NEW_SEEDS, Summary, percents, points
+from pipeline.lecture.lecture import TIMED, lecture_page
+from tests.declared import committed, versions
 
-PARTS = ("test", "validation")
 PATHS = Paths(find_root())
 TEXT = (PATHS.root / "docs" / "lecture.md").read_text()
 TEMPLATE = PATHS.root / "pipeline" / "lecture" / "page.html.j2"
-RESULTS = read_json(PATHS.studies)
 ROWS = [
     [cell.strip().strip("`") for cell in line.strip("|").split("|")]
     for line in TEXT.splitlines()
@@ -51,7 +48,8 @@ def test_the_test_is_there(row: list[str]) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=[row[1] for row in ROWS])
 def test_the_exercise_is_there_and_cites_its_equation(row: list[str]) -> None:
     (link,) = re.findall(r"^\[[^\]]+\]\((\S+)\)$", row[4])
-    docstring = ast.get_docstring(ast.parse((PATHS.root / "docs" / link).read_text()))
+    page = (PATHS.root / "docs" / link).resolve()
+    docstring = ast.get_docstring(ast.parse(committed(page)))
     assert docstring is not None
     assert row[1] in docstring, f"{link} does not cite {row[1]}"
 
@@ -86,103 +84,32 @@ def test_every_figure_has_its_slide() -> None:
         assert (PATHS.root / "docs" / path).exists(), path
 
 
-# --- tables: the committed results ---
+# --- tables and numbers: those of the page that `make lecture` writes ---
 
 
-def cosine() -> list[list[str]]:
-    named = {
-        "own": ("output, for the noisy cosine it was trained on (as on the slide)", "output"),
-        "fresh": ("output, for 100 noisy cosines it was not trained on", ""),
-        "nothing": ("output, for zeros", ""),
-        "noise": ("the noisy cosine itself", "noise"),
-    }
-    found = RESULTS["cosine"]
-    rows = [["mean squared error against the cosine", "slide", "mean", "smallest", "largest"]]
-    for name, (told, slide) in named.items():
-        error = found["mean_squared_error"][name]
-        published = f"{found['slide'][slide]:.2e}" if slide else "–"
-        rows.append([told, published, *(f"{error[k]:.2e}" for k in ("mean", "min", "max"))])
-    return rows
+def parts(results: dict[str, Any]) -> set[str]:
+    """Return the page's paragraphs, and its tables in Markdown, with single spaces."""
+    images = (*PATHS.lecture_figures.glob("*.png"), *PATHS.studies_figures.glob("*.png"))
+    html = lecture_page({path.stem: path.read_bytes() for path in images}, results,
+                        {label(chosen): (1.0, 0.5) for chosen in TIMED}, [])  # fmt: skip
+    found = {text(paragraph) for paragraph in re.findall(r"<p[^>]*>(.*?)</p>", html, re.DOTALL)}
+    for table in re.findall(r"<table>.*?</table>", html, re.DOTALL):
+        lines = table.split("</tr>")[:-1]
+        rows = [re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", line) for line in lines]
+        rows[1:1] = [["---"] * len(row) for row in rows[:1]]
+        found.add(" ".join(f"| {' | '.join(map(text, row))} |" for row in rows))
+    return found
 
 
-def five_runs() -> list[list[str]]:
-    rows = [["accuracy", "published", "ours", "interval", "verdict"]]
-    for point in RESULTS["five_runs"]["points"]:
-        low, high = point["ci95"]
-        rows.append(
-            [
-                f"{point['part']}, epoch {point['epoch']}",
-                percent(point["published"]),
-                percent(point["ours"]),
-                f"{percent(low)} to {percent(high)}",
-                "agrees" if point["agrees"] else "differs",
-            ]
-        )
-    return rows
+def text(html: str) -> str:
+    """Return a part of a page in Markdown."""
+    return " ".join(unescape(re.sub(r"</?code>", "`", html)).split())
 
 
-def author() -> list[list[str]]:
-    found = RESULTS["author"]
-    test = Summary.of_shares(found["test"])
-    header = ["test accuracy", "published", "ours", NEW_SEEDS, NEW_IMAGES, "smallest", "largest"]
-    return [
-        [*header, "where ours should lie", "verdict"],
-        [
-            f"784-256-128-10, {test.n} seeds",
-            percent(found["published"]),
-            f"{percent(test.mean or 0)} ± {100 * (test.sd or 0):.2f}",
-            *(percents(limits) for limits in (test.ci95, test.ci95_new_images) if limits),
-            *(percent(value) for value in (test.min, test.max) if value),
-            percents(found["ci95"]),
-            "agrees" if found["agrees"] else "differs",
-        ],
-    ]
-
-
-def splits() -> list[list[str]]:
-    rows = [["source", "on test images", "on validation images"]]
-    both = [Crossed(**RESULTS["splits"][part]) for part in PARTS]
-    for name, source in (("split", "row"), ("seed", "column"), ("both", "rest")):
-        rows.append([name, *(deviation(getattr(each, source)) for each in both)])
-    return rows
-
-
-def preprocessing() -> list[list[str]]:
-    rows = [
-        [
-            *("inputs", "validation", "test ± sd", "difference", NEW_SEEDS, NEW_IMAGES),
-            *("p (Holm)", "verdict"),
-            *("weakest deviation", "largest input, training", "test"),
-        ]
-    ]
-    for row in RESULTS["preprocessing"]:
-        rows.append(
-            [
-                label(row["preprocess"]),
-                percent(row["validation"]["mean"]),
-                f"{percent(row['test']['mean'])} ± {100 * row['test']['sd']:.2f}",
-                *difference(row.get("against_baseline")),
-                f"{row['weakest_deviation']:.1e}",
-                *(f"{row['largest_input'][part]:.3g}" for part in ("train", "test")),
-            ]
-        )
-    return rows
-
-
-def difference(found: Mapping[str, Any] | None) -> list[str]:
-    if found is None:
-        return ["–"] * 5
-    limits = (points(found[f"ci95_new_{what}"]) for what in ("seeds", "images"))
-    mean = f"{100 * found['mean_difference']:+.2f}"
-    return [mean, *limits, f"{found['p_holm']:.3g}", found["verdict"]]
-
-
-@pytest.mark.parametrize("table", [cosine, five_runs, author, preprocessing, splits])
-def test_the_tables_are_the_committed_results(table: Any) -> None:
-    header, *rows = table()
-    first, *others = ("| " + " | ".join(line) + " |" for line in (header, *rows))
-    expected = "\n".join([first, "|" + "---|" * len(header), *others])
-    mark = table.__name__.replace("_", " ")
-    stated = re.search(rf"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", TEXT, re.DOTALL)
-    assert stated is not None
-    assert stated.group(1) == expected, f"put this there:\n{expected}"
+def test_what_is_quoted_of_the_page_is_what_it_says() -> None:
+    """With the committed results, or with those that lie there."""
+    quoted = re.findall(r"<!-- the page: -->\n(.*?)\n<!-- / -->", TEXT, re.DOTALL)
+    assert len(quoted) == TEXT.count("<!-- the page: -->") > 8
+    said = set().union(*(parts(json.loads(results)) for results in versions(PATHS.studies)))
+    for part in quoted:
+        assert " ".join(part.split()) in said
