@@ -70,13 +70,17 @@ def run(python: str, root: Path, clone: Path, targets: list[str]) -> str | None:
 
 
 def main() -> int:
-    """Try every promised Python with `demo` and the named targets; return 1 if one failed."""
-    root = find_root()
-    targets = ["demo", *(sys.argv[1:] or ["test"])]
+    """Try every promised Python with `demo` and `test`; return 1 if one failed.
+
+    With --others, the Python that runs this gets `demo` alone.
+    """
+    root, others = find_root(), sys.argv[1:] == ["--others"]
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
     lines: list[str] = []
     computed: dict[str, dict[str, str]] = {}
     failed = False
     for version in promised(root):
+        targets = ["demo"] if others and version == here else ["demo", "test"]
         python = interpreter(version)
         if python is None:
             lines.append(f"Python {version}: not found on this machine, so not tried")
