@@ -1,9 +1,9 @@
 """Checkouts with something to mirror."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from pipeline.stages.evaluate import evaluate
 from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import NOT_LIVE, Checkout, copy_of
+from tests.tracking.stores import contents
 
 EPOCHS, SEEDS = 3, (0, 1, 2)
 
@@ -24,51 +25,36 @@ def bring_up_to_date(checkout: Checkout) -> None:
 
 @pytest.fixture(scope="session")
 def finished(prepared_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a checkout with everything done but the mirror: three epochs of three seeds."""
+    """Return a checkout with three epochs of three seeds and an empty store; tests copy it."""
     checkout = copy_of(prepared_checkout, tmp_path_factory.mktemp("finished"))
     checkout.declare(training={"epochs": EPOCHS}, seeds=list(SEEDS), tracking=NOT_LIVE)
     checkout.train("hydra/launcher=basic", "output=runs")
     config = compose(checkout.paths)
     evaluate(config, checkout.paths)
     gather(config, checkout.paths)
-    # Making a store takes seconds: once, and copies of it while it is empty.
+    # Making an empty store takes seconds: once, for copies of it.
     connect(None, checkout.paths)
-    shutil.copyfile(checkout.paths.store, empty_store(checkout))
     return checkout
-
-
-def empty_store(checkout: Checkout) -> Path:
-    return checkout.paths.root / "empty.db"
-
-
-def start_anew(checkout: Checkout) -> None:
-    """Forget what is mirrored, as if nothing had ever been."""
-    for path in checkout.paths.root.glob("mlflow.db*"):
-        path.unlink()
-    shutil.rmtree(checkout.paths.artifacts, ignore_errors=True)
-    shutil.copyfile(empty_store(checkout), checkout.paths.store)
 
 
 @pytest.fixture
 def unmirrored(finished: Checkout, tmp_path: Path) -> Checkout:
     """Return a copy of it of one's own, with an empty store."""
-    checkout = copy_of(finished.paths.root, tmp_path)
-    start_anew(checkout)
-    return checkout
+    return copy_of(finished.paths.root, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def complete(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return a checkout with everything in its store."""
-    return filled(finished, tmp_path_factory.mktemp("complete"))
-
-
-def filled(finished: Checkout, folder: Path) -> Checkout:
-    """Return a copy in `folder`, with everything in a store of its own."""
-    checkout = copy_of(finished.paths.root, folder)
-    start_anew(checkout)
+    checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("complete"))
     bring_up_to_date(checkout)
     return checkout
+
+
+@pytest.fixture(scope="session")
+def expected(complete: Checkout) -> dict[str, Any]:
+    """Return what a new store holds after one undisturbed pass."""
+    return contents(complete.paths)
 
 
 # Where MLflow's database names the folder of its artifacts.

@@ -15,11 +15,11 @@ import mlflow
 import requests
 from mlflow.entities import LoggedModel, Run
 
-from pipeline.base.files import sha256
 from pipeline.base.paths import Paths
 from pipeline.tracking.mirror import KEY
 from pipeline.tracking.models import TAG
 from pipeline.tracking.store import SETTINGS, address, connect
+from tests.conftest import hashes
 
 # What MLflow draws or notes by itself: ids, places, and its own bookkeeping of the model.
 ITS_OWN = {KEY, "mlflow.parentRunId", "mlflow.user", "mlflow.source.type"}
@@ -98,11 +98,7 @@ def _model(run: Run, model: LoggedModel) -> dict[str, Any]:
             (m.key, m.step, m.value, m.timestamp, m.dataset_name, m.dataset_digest)
             for m in model.metrics or ()
         ),
-        "files": {
-            str(path.relative_to(folder)): sha256(path.read_bytes())
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in {"MLmodel", "registered_model_meta"}
-        },
+        "files": hashes(folder, but={"MLmodel", "registered_model_meta"}),
     }
 
 
@@ -110,12 +106,7 @@ def _artifacts(client: mlflow.MlflowClient, run_id: str) -> dict[str, str]:
     """Return the hash of every artifact."""
     if not client.list_artifacts(run_id):
         return {}
-    folder = Path(client.download_artifacts(run_id, ""))
-    return {
-        str(path.relative_to(folder)): sha256(path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    return hashes(Path(client.download_artifacts(run_id, "")))
 
 
 @contextlib.contextmanager

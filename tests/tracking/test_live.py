@@ -17,7 +17,6 @@ from pipeline.tracking.store import connect
 from pipeline.tracking.sync import sync
 from tests.conftest import Checkout
 from tests.sweep.runs import ENDLESS, records, start, wait_for_records, wait_until_nobody_trains
-from tests.tracking.conftest import empty_store
 from tests.tracking.stores import contents, end, server
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -64,7 +63,7 @@ def epochs_in_store(checkout: Checkout) -> dict[str, int]:
 def test_curves_grow_while_seeds_train_and_a_killed_seed_is_killed_in_the_store(
     checkout: Checkout, finished: Checkout
 ) -> None:
-    shutil.copyfile(empty_store(finished), checkout.paths.store)
+    shutil.copyfile(finished.paths.store, checkout.paths.store)
     with sweeping(checkout, *LONG) as sweep:
         first = eventually(lambda: epochs_in_store(checkout))
         eventually(lambda: epochs_in_store(checkout).get("seed 0", 0) > first.get("seed 0", 0))

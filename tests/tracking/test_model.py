@@ -26,7 +26,7 @@ from pipeline.tracking.fetch import fetch
 from pipeline.tracking.models import NAME, TAG
 from pipeline.tracking.store import SETTINGS, connect
 from pipeline.tracking.sync import sync
-from tests.conftest import Checkout, copy_of
+from tests.conftest import Checkout, copy_of, run_python
 from tests.tracking.stores import end, models_by_run, server, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -246,14 +246,8 @@ def test_a_model_loads_where_neither_this_package_nor_a_compiler_is_installed(
     uri = model_of(client, whitened).model_uri
     folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
     np.save(tmp_path / "images.npy", images)
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, folder, tmp_path / "images.npy"],
-        cwd=tmp_path,
-        env={**os.environ, **SETTINGS},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    images_file = str(tmp_path / "images.npy")
+    done = run_python("-c", ALONE, folder, images_file, cwd=tmp_path, env=SETTINGS)
     assert done.stderr == ""
     assert json.loads(done.stdout) == expected
 

@@ -4,12 +4,13 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.base.config import compose
@@ -19,7 +20,7 @@ from pipeline.records.gather import gather
 from pipeline.records.record import read_finished
 from pipeline.tracking.fetch import fetch
 from tests.conftest import Checkout
-from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date, empty_store
+from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date
 from tests.tracking.stores import contents, server
 
 # Of each seed: loss and accuracy of two parts, step size, seconds.
@@ -27,13 +28,6 @@ POINTS_AN_EPOCH = 2 * 2 + 2
 TEST_POINTS = 2
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def expected(finished: Checkout) -> dict[str, Any]:
-    """Return what the store holds after one undisturbed sync."""
-    bring_up_to_date(finished)
-    return contents(finished.paths)
 
 
 def split_up(found: dict[str, Any]) -> tuple[list[Any], list[Any]]:
@@ -101,7 +95,7 @@ def test_a_second_sync_changes_nothing(mirrored: Checkout, expected: dict[str, A
     before = sha256(mirrored.paths.store.read_bytes())
     mirrored.run("pipeline.stages.track")
     assert sha256(mirrored.paths.store.read_bytes()) == before
-    assert same_runs(contents(mirrored.paths), expected)
+    assert contents(mirrored.paths) == expected
 
 
 def test_a_model_that_is_there_is_not_written_again(mirrored: Checkout) -> None:
@@ -145,13 +139,6 @@ def cards(checkout: Checkout) -> list[str]:
     return [model["tags"]["mlflow.note.content"] for run in runs for model in run["models"]]
 
 
-def same_runs(found: dict[str, Any], expected: dict[str, Any]) -> bool:
-    assert found.keys() == expected.keys()
-    for key, run in found.items():
-        assert run == expected[key]
-    return True
-
-
 @pytest.mark.slow
 def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str, Any]) -> None:
     """With its original times, not with today's."""
@@ -160,7 +147,7 @@ def test_a_deleted_store_is_made_again(unmirrored: Checkout, expected: dict[str,
     mirrored.paths.store.unlink()
     shutil.rmtree(mirrored.paths.artifacts)
     mirrored.run("pipeline.stages.track")
-    assert same_runs(contents(mirrored.paths), expected)
+    assert contents(mirrored.paths) == expected
     started = [run["start"] for run in expected.values()]
     origins = [read_finished(p.parent).origin for p in mirrored.paths.records.glob("*/origin.json")]
     assert min(started) == min(int(1000 * origin["started"]) for origin in origins)
@@ -178,7 +165,7 @@ def test_rebuild_makes_the_same_runs_and_status_says_so(
     mirrored.run("pipeline.stages.track", "--rebuild")
     told = mirrored.run("pipeline.stages.track", "--status").stdout
     assert [line.split()[-1] for line in told.splitlines()[1:]] == ["yes"] * 4
-    assert same_runs(contents(mirrored.paths), expected)
+    assert contents(mirrored.paths) == expected
 
 
 @pytest.mark.slow
@@ -208,7 +195,7 @@ def test_a_real_server_holds_the_same_runs(
     with server(checkout.paths, free_port):
         for _ in range(2):
             checkout.run("pipeline.stages.track", f"tracking.uri={uri}")
-        assert same_runs(contents(checkout.paths, uri), expected)
+        assert contents(checkout.paths, uri) == expected
 
 
 def test_a_server_that_is_away_is_told_in_one_line(mirrored: Checkout, free_port: int) -> None:
@@ -241,14 +228,17 @@ def test_a_store_that_somebody_else_holds_is_waited_for(
     mirrored.run("pipeline.stages.train", "tracking.live=false", "study=more", "seed=9")
     other = sqlite3.connect(mirrored.paths.store, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    sync = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.stages.track"], cwd=mirrored.paths.root
-    )
+    waiting = mirrored.start("pipeline.stages.track")
+    opened = psutil.Process(waiting.pid).open_files
+    while str(mirrored.paths.store.resolve()) not in {file.path for file in opened()}:
+        assert waiting.poll() is None
+        time.sleep(0.05)
     with pytest.raises(subprocess.TimeoutExpired):
-        sync.wait(4)
+        waiting.wait(2)
     other.execute("ROLLBACK")
     other.close()
-    assert sync.wait(60) == 0
+    _, errors = waiting.communicate(timeout=60)
+    assert (waiting.returncode, errors) == (0, "")
     studies = {run["study"] for run in contents(mirrored.paths).values()}
     assert studies == {"digits-demo", "more"}
 
@@ -256,7 +246,7 @@ def test_a_store_that_somebody_else_holds_is_waited_for(
 def test_failed_seeds_are_failed_with_their_reason(checkout: Checkout, finished: Checkout) -> None:
     wild = ("training.learning_rate=1e6", "training.momentum=0.9999", "training.epochs=2")
     checkout.train("hydra/launcher=basic", *wild, "seed=0,1", check=False)
-    shutil.copyfile(empty_store(finished), checkout.paths.store)
+    shutil.copyfile(finished.paths.store, checkout.paths.store)
     bring_up_to_date(checkout)
     (parent,), children = split_up(contents(checkout.paths))
     failed = [child for child in children if child["status"] == "FAILED"]

@@ -3,8 +3,6 @@
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,24 +22,11 @@ from pipeline.tracking.mirror import KEY
 from pipeline.tracking.plan import OURS, plan
 from pipeline.tracking.store import RECORD_FORMAT, connect
 from pipeline.tracking.sync import status, sync
-from tests.conftest import Checkout, copy_of
-from tests.tracking.conftest import bring_up_to_date, filled
+from tests.conftest import Checkout, copy_of, hashes, run_python
+from tests.tracking.conftest import bring_up_to_date
 from tests.tracking.stores import contents, models_by_run, server
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def expected(finished: Checkout) -> dict[str, Any]:
-    """Return what a new store holds after one pass."""
-    bring_up_to_date(finished)
-    return contents(finished.paths)
-
-
-@pytest.fixture(scope="module")
-def disturbed(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a checkout whose store one disturbance after the other is put right in."""
-    return filled(finished, tmp_path_factory.mktemp("disturbed"))
 
 
 def runs(client: MlflowClient) -> list[Run]:
@@ -162,11 +147,11 @@ BY_API = (
 
 @pytest.mark.parametrize("disturb", BY_API, ids=lambda disturb: str(disturb.__name__))
 def test_what_somebody_changes_through_mlflow_is_put_right(
-    disturb: Callable[[MlflowClient], None], disturbed: Checkout, expected: dict[str, Any]
+    disturb: Callable[[MlflowClient], None], mirrored: Checkout, expected: dict[str, Any]
 ) -> None:
-    disturb(connect(None, disturbed.paths).client)
-    bring_up_to_date(disturbed)
-    assert contents(disturbed.paths) == expected
+    disturb(connect(None, mirrored.paths).client)
+    bring_up_to_date(mirrored)
+    assert contents(mirrored.paths) == expected
 
 
 @pytest.mark.parametrize(
@@ -181,11 +166,11 @@ def test_what_somebody_changes_through_mlflow_is_put_right(
     ],
 )
 def test_what_somebody_changes_in_the_database_is_put_right(
-    statement: str, disturbed: Checkout, expected: dict[str, Any]
+    statement: str, mirrored: Checkout, expected: dict[str, Any]
 ) -> None:
-    change(disturbed, statement)
-    bring_up_to_date(disturbed)
-    assert contents(disturbed.paths) == expected
+    change(mirrored, statement)
+    bring_up_to_date(mirrored)
+    assert contents(mirrored.paths) == expected
 
 
 def test_a_run_that_is_restored_is_not_there_twice(
@@ -426,21 +411,12 @@ def test_a_moved_checkout_keeps_its_artifacts_with_it(
 def test_a_copy_writes_nothing_into_the_original(
     mirrored: Checkout, expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    before = files_below(mirrored.paths.root)
+    before = hashes(mirrored.paths.root)
     copy = copy_of(mirrored.paths.root, tmp_path / "copy")
     copy.run("pipeline.stages.track")
     copy.run("pipeline.stages.track", "--rebuild")
-    assert files_below(mirrored.paths.root) == before
+    assert hashes(mirrored.paths.root) == before
     assert contents(copy.paths) == expected
-
-
-def files_below(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for name in ("mlflow.db", "mlartifacts", "records")
-        for path in sorted((folder / name).rglob("*") if name != "mlflow.db" else [folder / name])
-        if path.is_file()
-    }
 
 
 # --- several ---
@@ -450,9 +426,10 @@ def files_below(folder: Path) -> dict[str, bytes]:
 def test_two_passes_at_once_make_nothing_twice(
     unmirrored: Checkout, expected: dict[str, Any]
 ) -> None:
-    command = [sys.executable, "-m", "pipeline.stages.track"]
-    passes = [subprocess.Popen(command, cwd=unmirrored.paths.root) for _ in range(2)]
-    assert [process.wait(120) for process in passes] == [0, 0]
+    passes = [unmirrored.start("pipeline.stages.track") for _ in range(2)]
+    for process in passes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
     assert contents(unmirrored.paths) == expected
 
 
@@ -517,12 +494,8 @@ def test_a_server_that_was_wiped_is_filled_again(
 def test_a_relative_address_is_of_the_checkout_from_wherever_it_is_read(
     unmirrored: Checkout, tmp_path: Path
 ) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "pipeline.stages.track", "tracking.uri=sqlite:///my.db"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(unmirrored.paths.root), "PATH": "/usr/bin:/bin"},
-        check=True,
-    )
+    words = ("-m", "pipeline.stages.track", "tracking.uri=sqlite:///my.db")
+    run_python(*words, cwd=tmp_path, env={"PYTHONPATH": str(unmirrored.paths.root)})
     assert (unmirrored.paths.root / "my.db").exists()
     assert (unmirrored.paths.root / "mlartifacts").is_dir()
     assert not list(tmp_path.glob("m*"))
@@ -551,12 +524,13 @@ def test_a_record_that_is_gone_is_gone_from_the_store(mirrored: Checkout) -> Non
     assert sorted(names) == ["seed 0", "seed 1"]
 
 
-def test_status_looks_at_every_value_and_every_artifact(
+def test_status_looks_at_every_value_and_every_artifact_and_changes_nothing(
     mirrored: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = compose(mirrored.paths)
+    config, before = compose(mirrored.paths), hashes(mirrored.paths.root)
     status(config, mirrored.paths)
     assert told(capsys) == ["yes"] * 4
+    assert hashes(mirrored.paths.root) == before
     history = "FROM metrics WHERE key = 'validation/loss' AND step = 1"
     change(mirrored, f"DELETE {history} AND rowid = (SELECT min(rowid) {history})")
     (removed, *_) = mirrored.paths.artifacts.rglob("history.jsonl")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -19,7 +20,7 @@ from pipeline.base.files import read_json
 from tests.browser import chromium, needs_chromium
 from tests.conftest import Checkout, copy_of
 from tests.sweep.runs import wait_until_nobody_trains
-from tests.tracking.conftest import bring_up_to_date, start_anew
+from tests.tracking.conftest import bring_up_to_date
 from tests.tracking.stores import wait_for
 
 pytestmark = [
@@ -35,7 +36,6 @@ def tracked(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Che
     """Return a checkout with two configurations in its store, one of them evaluated."""
     checkout = copy_of(finished.paths.root, tmp_path_factory.mktemp("ui"))
     checkout.train("preprocess=raw", "seed=0,1")
-    start_anew(checkout)
     bring_up_to_date(checkout)
     return checkout
 
@@ -71,8 +71,13 @@ def page(tracked: Checkout) -> Iterator[str]:
     assert process.returncode == 130
 
 
-def test_the_server_ends_with_a_command_that_is_killed(tracked: Checkout) -> None:
+def test_the_server_listens_to_this_machine_alone_and_ends_with_a_command_that_is_killed(
+    tracked: Checkout,
+) -> None:
     with served(tracked) as (process, _):
+        servers = psutil.Process(process.pid).children(recursive=True)
+        sockets = [socket for server in servers for socket in server.net_connections("inet")]
+        assert {each.laddr.ip for each in sockets if each.status == "LISTEN"} == {"127.0.0.1"}
         process.kill()
     wait_until_nobody_trains(tracked)
 
