@@ -2,10 +2,20 @@
 
 from html import escape
 
+import numpy as np
 import pytest
-from markdown_it import MarkdownIt
 
-from pipeline.results.page import as_markdown, code_span
+from pipeline.base.config import compose
+from pipeline.base.files import sha256, write_npz
+from pipeline.base.paths import find_root
+from pipeline.records.gather import declared
+from pipeline.results.card import model_card
+from pipeline.results.page import as_markdown, code_span, render
+from pipeline.share.citation import read_citation
+from pipeline.share.contents import Commit
+from pipeline.stages.report import read
+from tests.conftest import NOT_LIVE, Checkout
+from tests.hostile_names import NAME, READER, assert_text_in
 
 ODD = (
     "<script>alert(1)</script>",
@@ -17,7 +27,6 @@ ODD = (
     "back\\slash\\|",
     "he_normal 98.15 ± 0.08 %",
 )
-READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -39,3 +48,38 @@ def test_plain_names_and_numbers_stay_readable() -> None:
     assert as_markdown("standardise · 784-256-128-10 · he_normal") == (
         "standardise · 784-256-128-10 · he_normal"
     )
+
+
+@pytest.mark.slow
+def test_what_a_user_names_is_text_in_report_summary_card_and_readme(checkout: Checkout) -> None:
+    paths, rng = checkout.paths, np.random.default_rng(0)
+    arrays: dict[str, np.ndarray] = {}
+    for part in ("train", "test"):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (60, 8, 8), np.uint8)
+        arrays[f"y_{part}"] = np.arange(60) % 2
+    write_npz(paths.given("own") / "own.npz", arrays)
+    checkout.declare(
+        study=NAME,
+        data={"name": "own", "classes": ["no", NAME], "shape": [8, 8],
+              "files": {"own.npz": sha256((paths.given("own") / "own.npz").read_bytes())}},
+        split={"train": 40, "validation": 20, "test": 60},
+        training={"epochs": 1},
+        seeds=[0, 1],
+        tracking=NOT_LIVE,
+    )  # fmt: skip
+    checkout.run("dvc", "repro", "report")
+    config = compose(paths)
+    results = read(config, paths, declared(config, paths))
+    citation = read_citation(find_root() / "CITATION.cff")
+    readme = render(
+        "share/README.md.j2",
+        results=results,
+        citation=citation._replace(title=NAME, keywords=[NAME], repository=NAME),
+        names=lambda authors: NAME,
+        commit=Commit("0" * 40, "2026-01-01T00:00:00Z"),
+        changed=False,
+    )
+    card = model_card(results.records, "", results.accuracies["test"])
+    assert_text_in(paths.page.read_text())
+    for text in (paths.summary.read_text(), card, readme):
+        assert_text_in(READER.render(text))
