@@ -84,27 +84,24 @@ def test_divergence_names_the_loss_that_is_not_finite() -> None:
 
 
 def test_closing_the_training_does_not_wait_for_an_epoch() -> None:
-    """The second epoch takes a step only after the training was closed, and no other."""
-    closing, steps = threading.Event(), []
+    """The second epoch, of 300 steps, is under way when the training is closed."""
+    begun, steps = threading.Event(), [0]
 
     def epoch(network: Network, velocity: object, examples: object, batches: Any, *_: Any) -> Any:
-        for number, _batch in enumerate(batches):
-            steps.append(number)
-            if len(steps) > 300 / 8 + 1:
-                closing.wait()
+        for _batch in batches:
+            steps[0] += 1
+            if steps[0] > 300:
+                begun.set()
+                time.sleep(0.01)
         return network, ()
 
     slow = Descent(epoch, READABLE.score)
-    settings = training(**SETTINGS)
+    settings = training(**{**SETTINGS, "batch_size": 1})
     epochs = train(start(), blobs(300), blobs(60), settings, seed=3, descent=slow)
     assert next(epochs).number == 1
-    while len(steps) <= 300 / 8 + 1:
-        time.sleep(0.001)
-    before = threading.active_count()
-    threading.Timer(0.1, closing.set).start()
+    assert begun.wait(60)
     epochs.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == before - 1
-    assert len(steps) < 2 * 300 / 8
+    assert steps[0] < 2 * 300
 
 
 def test_nothing_is_trained_after_the_last_epoch() -> None:
