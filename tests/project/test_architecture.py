@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline.base.paths import Below, Paths, find_root
+from tests.conftest import run_python
 
 ROOT = find_root()
 PACKAGE = ROOT / "pipeline"
@@ -95,11 +96,8 @@ def test_mlflow_is_imported_in_one_room_only() -> None:
 )
 def test_training_workers_do_not_import_what_takes_longer_than_training(heavy: str) -> None:
     """What a worker unpickles is `pipeline.sweep.launch.train_job`."""
-    import subprocess
-    import sys
-
     code = f"import sys; import pipeline.sweep.launch; sys.exit({heavy!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    run_python("-c", code)
 
 
 # --- dvc.yaml ---
@@ -205,3 +203,22 @@ def test_no_pickle_no_eval_no_shell(module: str) -> None:
                 assert (keyword.arg, value) not in {("shell", True), ("allow_pickle", True)}
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             assert not set(imports(module)) & FORBIDDEN
+
+
+# All others write with `pipeline.base.files`, which leaves no half-written file.
+WRITERS = {
+    "pipeline.base.files",
+    "pipeline.base.git",  # settings of a temporary repository
+    "pipeline.tracking.models",  # a model's code, in a temporary folder
+    "pipeline.tracking.store",  # whether a new store can be made
+}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in WRITERS])
+def test_files_are_written_by_one_module(module: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name, words = node.func.attr, {getattr(word, "value", None) for word in node.args}
+            to_write = words & {"w", "x", "a", "wb", "xb", "ab"}
+            assert name != "open" or not to_write, f"{module}:{node.lineno}"
+            assert name not in {"touch", "write_bytes", "write_text"}, f"{module}:{node.lineno}"
