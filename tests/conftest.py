@@ -125,6 +125,17 @@ class Checkout:
         """Run `python -m` with `words` in the checkout; `options` are those of `run_python`."""
         return run_python("-m", *words, cwd=self.paths.root, **options)
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `python -m` with `words` in the checkout, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=self.paths.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def declare(self, **values: Any) -> None:
         """Set values of `params.yaml`; of a section, those that are given."""
         params = yaml.safe_load(self.paths.params.read_text())
@@ -164,6 +175,20 @@ def free_port() -> int:
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> dict[str, str | None]:
+    """Return how the environment differs where nobody can be reached and no data set is cached."""
+    nobody = "http://127.0.0.1:9"
+    return {
+        "http_proxy": nobody,
+        "https_proxy": nobody,
+        "no_proxy": None,
+        "NO_PROXY": None,
+        "MNIST_MIRROR": None,
+        "XDG_CACHE_HOME": str(tmp_path / "empty"),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,13 @@
-"""Settings of small networks and trainings; a test states what it is about."""
+"""Small networks and trainings; a test states what it is about."""
 
+import itertools
 from typing import Any
 
+import numpy as np
+
+from pipeline.network.activations import ACTIVATIONS, SINGLE
+from pipeline.network.costs import COSTS
+from pipeline.network.dense import Network, initialise
 from pipeline.network.settings import Architecture, Training
 
 
@@ -28,3 +34,19 @@ def training(**changed: Any) -> Training:
         "dtype": "float64",
     }
     return Training(**{**settings, **changed})
+
+
+# Hidden activations, output activations and costs that go together.
+COMBINATIONS = [
+    (hidden, output, cost)
+    for hidden, output, cost in itertools.product(SINGLE, ACTIVATIONS, COSTS)
+    if output in COSTS[cost].outputs
+]
+
+
+def small_network(hidden: str, output: str, sizes: tuple[int, ...] = (5, 4, 3, 2)) -> Network:
+    """Return a network with random weights and biases."""
+    inputs, *between, outputs = sizes
+    drawn = {"weights": "lecun_normal", "biases": "normal"}
+    chosen = architecture(*between, activation=hidden, output=output, **drawn)
+    return initialise(chosen, inputs, outputs, np.random.default_rng(1))

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from pipeline.base.config import Config, allowed, compose, experiment, register
 from pipeline.base.errors import UserError, describe
 from pipeline.base.params import read_params
-from pipeline.base.paths import Paths, find_root
+from pipeline.base.paths import Paths
+from pipeline.network.activations import SINGLE
+from pipeline.network.costs import COSTS
+from tests.declared import declared
 
-PATHS = Paths(find_root())
+PATHS = declared()
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -86,9 +89,9 @@ MISTAKES = {
     "training.momentum=1": "training.momentum = 1.0: allowed is a number from 0 below 1",
     "training.batch_size=59001": "training.batch_size = 59001: allowed is 1 to split.train = 59000",
     "training.dtype=float16": "training.dtype = float16: allowed is one of float32, float64",
-    "training.cost=hinge": "training.cost = hinge: allowed is one of cross_entropy, squared_error",
+    "training.cost=hinge": f"training.cost = hinge: allowed is one of {', '.join(COSTS)}",
     "training.weight_decay=-1": "training.weight_decay = -1.0: allowed is a number from 0",
-    "network.activation=softmax": "allowed is one of relu, sigmoid, tanh, identity",
+    "network.activation=softmax": f"allowed is one of {', '.join(SINGLE)}",
     "network.output=softmax": "network.output = softmax: allowed is sigmoid, since training.cost",
     "training.cost=categorical_cross_entropy": "network.output = sigmoid: allowed is softmax",
     "network.output=relu": "network.output = relu: allowed is sigmoid, since training.cost",

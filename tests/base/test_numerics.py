@@ -2,13 +2,11 @@
 
 import hashlib
 import platform
-import subprocess
-import sys
 
 import pytest
 
 from pipeline.base import numerics
-from tests.conftest import Checkout
+from tests.conftest import Checkout, run_python
 
 needs_avx2 = pytest.mark.skipif(
     not numerics._has_avx2(), reason="this CPU has no AVX2, so nothing is chosen"
@@ -23,13 +21,7 @@ ASK = (
 @needs_avx2
 @pytest.mark.parametrize("detected", ["SkylakeX", "Zen", ""])
 def test_the_kernels_are_the_same_whatever_is_detected(detected: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        env={"OPENBLAS_CORETYPE": detected, "OPENBLAS_NUM_THREADS": "7"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("-c", ASK, env={"OPENBLAS_CORETYPE": detected, "OPENBLAS_NUM_THREADS": "7"})
     assert done.stdout == "Haswell 1\n"
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from selenium.webdriver import ActionChains, Chrome
 
 from pipeline.base.config import Config, compose
-from pipeline.base.paths import Paths, find_root
 from pipeline.data.embedded import embedded_files
 from pipeline.data.idx import parse_idx
 from pipeline.data.onehot import one_hot
@@ -24,6 +23,7 @@ from pipeline.data.preprocessing import fit
 from pipeline.draw.page import page
 from pipeline.records.model import Model
 from pipeline.sweep.job import first_network
+from tests.declared import declared
 
 Points = list[tuple[float, float]]
 
@@ -123,9 +123,8 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 def drawn(*overrides: str, seeds: Sequence[int] = (0, 1)) -> SimpleNamespace:
     """Return the arguments of `page`: 8x8 digits, and networks with their first weights."""
-    config = compose(
-        Paths(find_root()), ["experiment=demo", f"seeds={list(seeds)}".replace(" ", ""), *overrides]
-    )
+    chosen = ["experiment=demo", f"seeds={list(seeds)}".replace(" ", ""), *overrides]
+    config = compose(declared(), chosen)
     pixels, labels = digits()
     models = {seed: untrained(config, seed, pixels) for seed in seeds}
     return SimpleNamespace(

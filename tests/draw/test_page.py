@@ -17,6 +17,7 @@ from pipeline.draw.packing import packed
 from pipeline.network.dense import Network, backward, forward
 from tests.browser import chromium, log, needs_chromium, problems, requested, show
 from tests.conftest import NOT_LIVE, Checkout, copy_of, recorded_answers, reproduce
+from tests.declared import declared
 from tests.draw.pages import (
     BACK,
     DIGITS,
@@ -235,7 +236,7 @@ def test_any_network_answers_and_is_explained(name: str, browser: Chrome, tmp_pa
     recorded = np.stack([model.predict(about.test.raw) for model in about.models.values()])
     np.testing.assert_array_equal(page_answers(browser, about.test.raw), recorded)
     draw(browser, 2)
-    assert text(browser, "winner") in "0123456789?"
+    assert text(browser, "winner") in [*"0123456789", "?"]
     bends = about.config.network.activation in ("sigmoid", "tanh")
     assert ("approximation" if bends else "exact") in text(browser, "parts")
     assert problems(browser) == []
@@ -315,7 +316,7 @@ def test_all_mnist_test_images_get_the_recorded_answers(
     """The committed experiment, trained anew: by the page's own code, as in predictions.csv."""
     checkout = copy_of(prepared_checkout, tmp_path)
     paths = checkout.paths
-    paths.params.write_bytes((find_root() / "params.yaml").read_bytes())
+    shutil.copyfile(declared().params, paths.params)
     checkout.declare(tracking=NOT_LIVE)
     paths.given("mnist").parent.mkdir()
     paths.given("mnist").symlink_to(mnist_files)

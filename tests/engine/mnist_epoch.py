@@ -1,4 +1,4 @@
-"""Train the first epoch of the default experiment and print the SHA-256 of what comes out.
+"""Train the first epoch of the committed experiment and print the SHA-256 of what comes out.
 
 Run as a program, with the folder of MNIST's files and an empty one.
 """
@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.base.config import compose
-from pipeline.base.paths import Paths, find_root
+from pipeline.base.paths import Paths
 from pipeline.data.prepared import load
 from pipeline.engine.descent import COMPILED
 from pipeline.engine.examples import ready
 from pipeline.network.training import Start, train
 from pipeline.sweep.job import first_network
+from tests.declared import declared
 
 
 def main(files: Path, folder: Path) -> None:
     """Print the hash."""
-    config, paths = compose(Paths(find_root()), ["seed=0"]), Paths(folder)
+    config, paths = compose(declared(), ["seed=0"]), Paths(folder)
     paths.raw("mnist").parent.mkdir(parents=True)
     paths.raw("mnist").symlink_to(files)
     examples = ready(config, load(config, paths))

@@ -24,8 +24,7 @@ from pipeline.network.activations import SINGLE
 from pipeline.network.dense import Layer, Network, forward, initialise
 from pipeline.network.schedules import SCHEDULES
 from pipeline.network.training import READABLE, Diverged, Start, train
-from tests.network.test_dense import COMBINATIONS, small_network
-from tests.settings import architecture, training
+from tests.settings import COMBINATIONS, architecture, small_network, training
 
 MAPS: dict[str, dict[str, str]] = {
     "raw": {"method": "raw"},

@@ -11,7 +11,7 @@ import pytest
 from pipeline.engine.program import applied
 from pipeline.network.activations import ACTIVATIONS, softmax
 from pipeline.network.costs import COSTS
-from tests.network.test_dense import COMBINATIONS
+from tests.settings import COMBINATIONS
 
 FLOATS = [np.float32, np.float64]
 # Rounding errors, in units in the last place.

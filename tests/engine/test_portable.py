@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.base.paths import find_root
 from pipeline.engine.canary import EXPECTED
 from pipeline.engine.code import CPU_VARIABLE, CPUS
+from tests.conftest import run_python
 
 # Of `small_training`: float32, float32 with momentum, float64 with momentum, rotated inputs; then
 # with tanh, softmax and weight decay: float32, float64 with momentum.
@@ -27,19 +26,7 @@ FIRST_EPOCH = "d56e6a000890d032304f61761edba7c79365b9c5e0a58abe0bcd901c1090deba"
 
 
 def run(cpu: str | None, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(CPU_VARIABLE)
-    }
-    if cpu is not None:
-        environment[CPU_VARIABLE] = cpu
-    return subprocess.run(
-        [sys.executable, *words],
-        env=environment,
-        cwd=find_root(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_python(*words, env={CPU_VARIABLE: cpu}, check=False)
 
 
 def skip_foreign(cpu: str | None, done: subprocess.CompletedProcess[str]) -> None:
@@ -82,3 +69,13 @@ def test_a_missing_llvmlite_is_told_in_one_line() -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: llvmlite")
     assert "make env" in line
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds to a core")
+def test_a_training_on_one_core_ends_in_the_same_bytes() -> None:
+    """Elsewhere its two threads, training and evaluation, run at once."""
+    code = (
+        "import os, runpy; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "runpy.run_module('tests.engine.small_training', run_name='__main__')"
+    )
+    assert run_python("-c", code).stdout.split()[:-2] == TRAININGS

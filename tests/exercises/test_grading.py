@@ -1,5 +1,6 @@
 """Exercises: the package's own functions pass, each typical mistake gets its own sentence."""
 
+import ast
 import doctest
 import importlib
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from exercises.grader import FOLDER, Task, grade
+from tests.declared import committed
 
 PAGES = [path.name.partition("_")[2] for path in sorted(FOLDER.glob("[0-9]*"))]
 
@@ -45,7 +47,8 @@ def test_each_typical_mistake_gets_its_own_sentence(task: Task, sentence: str) -
 def test_worked_examples_are_right(page: str) -> None:
     """The numbers on the page are what the package's own functions give."""
     names = {"np": np, **vars(solutions("activations")), **vars(solutions(page))}
-    text = importlib.import_module(f"exercises.{page}").__doc__ or ""
+    (path,) = FOLDER.glob(f"*/{page}.py")
+    text = ast.get_docstring(ast.parse(committed(path))) or ""
     example = doctest.DocTestParser().get_doctest(text, names, page, None, None)
     assert example.examples
     assert doctest.DocTestRunner().run(example).failed == 0
@@ -73,6 +76,7 @@ def right(W: Any, b: Any, X: Any) -> Any:
         (lambda W, b, X: "H", "your H_bar is of type str; expected shape (4, 3)"),
         (lambda W, b, X: {1: W}, "your H_bar is of type dict; expected shape (4, 3)"),
         (lambda W, b, X: 1j * right(W, b, X), "your H_bar is of type ndarray; expected"),
+        (lambda W, b, X: right(W, b, X).astype(object), "your H_bar is of type ndarray; expected"),
         (lambda W, b, X: right(W, b, X) > 0, "your H_bar is True or False; make numbers of it"),
         (lambda W, b, X: 1, "your H_bar has the wrong shape: expected shape (4, 3), got a number"),
         (lambda W, b, X: right(W, b, X)[1:], "the wrong shape: expected shape (4, 3), got (3, 3)"),
@@ -118,7 +122,7 @@ def test_two_mistakes_at_once_are_named_one_after_the_other() -> None:
 
 
 def test_numbers_of_any_kind_will_do() -> None:
-    assert grade(lambda W, b, X: right(W, b, X).astype(np.float32).astype(object), DENSE)
+    assert grade(lambda W, b, X: right(W, b, X).astype(np.float32), DENSE) is None
     (perceptron,) = tasks("perceptron")
     assert grade(lambda *_: np.array(0.7772998611746911), perceptron) is None
     assert grade(lambda labels, n: np.eye(n, dtype=int)[labels], tasks("one_hot")[0]) is None

@@ -1,13 +1,9 @@
 """Forward and backward (2), (5), (6) against loops, differences and scikit-learn."""
 
-import itertools
-
 import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from pipeline.network.activations import ACTIVATIONS, SINGLE
-from pipeline.network.costs import COSTS
 from pipeline.network.dense import (
     Layer,
     Network,
@@ -15,24 +11,11 @@ from pipeline.network.dense import (
     dense,
     dense_gradients,
     forward,
-    initialise,
 )
 from pipeline.network.descent import decayed, descend
-from tests.settings import architecture
+from tests.settings import COMBINATIONS, small_network
 
-COMBINATIONS = [
-    (hidden, output, cost)
-    for hidden, output, cost in itertools.product(SINGLE, ACTIVATIONS, COSTS)
-    if output in COSTS[cost].outputs
-]
 CATEGORICAL = "categorical_cross_entropy"
-
-
-def small_network(hidden: str, output: str, sizes: tuple[int, ...] = (5, 4, 3, 2)) -> Network:
-    inputs, *between, outputs = sizes
-    drawn = {"weights": "lecun_normal", "biases": "normal"}
-    chosen = architecture(*between, activation=hidden, output=output, **drawn)
-    return initialise(chosen, inputs, outputs, np.random.default_rng(1))
 
 
 def small_batch() -> tuple[np.ndarray, np.ndarray]:

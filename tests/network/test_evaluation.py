@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.network.evaluation import Examples, score
-from tests.network.test_dense import small_network
+from tests.settings import small_network
 
 
 def test_a_score_is_the_mean_cost_over_samples_and_the_share_of_right_answers() -> None:

@@ -12,18 +12,22 @@ from tests.conftest import Checkout
 TINY = ("network.hidden=[8,8]", "training.epochs=1")
 
 
+def printed(checkout: Checkout, name: str, *words: str) -> str:
+    """Return what a benchmark prints in the checkout, which has no benchmarks of its own."""
+    root = {"PYTHONPATH": str(find_root())}
+    return checkout.run(f"benchmarks.{name}", *words, env=root).stdout
+
+
 @pytest.mark.slow
 def test_the_benchmark_of_sweeps_prints_its_table(checkout: Checkout) -> None:
-    words = ("benchmarks.sweeps", "--seeds=2", "--rounds=1", *TINY)
-    told = checkout.run(*words, env={"PYTHONPATH": str(find_root())}).stdout
+    told = printed(checkout, "sweeps", "--seeds=2", "--rounds=1", *TINY)
     assert told.startswith("| workers | seconds, median | efficiency |")
     assert "\n| 1 | " in told
 
 
 @pytest.mark.slow
 def test_the_benchmark_of_tracking_prints_its_table(checkout: Checkout) -> None:
-    words = ("benchmarks.tracking", "--rounds=1")
-    told = checkout.run(*words, env={"PYTHONPATH": str(find_root())}).stdout
+    told = printed(checkout, "tracking", "--rounds=1")
     assert told.startswith("| cold `dvc repro` | seconds, median |")
     assert "added by the mirror" in told
 
@@ -31,11 +35,9 @@ def test_the_benchmark_of_tracking_prints_its_table(checkout: Checkout) -> None:
 @pytest.mark.slow
 def test_the_benchmark_of_training_prints_its_tables(checkout: Checkout) -> None:
     """On embedded digits; ours and what needs no package beyond the locked ones."""
-    words = ("benchmarks.training", "--rounds=1", "--epochs=2", "--several=2")
+    words = ("--rounds=1", "--epochs=2", "--several=2", "--several-epochs=1")
     peers = ("ours", "limit", "readable", "scikit-learn", "sample by sample")
-    told = checkout.run(
-        *words, "--several-epochs=1", "--peers", *peers, env={"PYTHONPATH": str(find_root())}
-    ).stdout
+    told = printed(checkout, "training", *words, "--peers", *peers)
     assert "| one seed, 2 epochs | seconds | fastest | ours / theirs | validation |" in told
     assert "\n| ours | " in told
     assert "\n| scikit-learn, MLPClassifier | " in told
@@ -55,11 +57,8 @@ def test_other_libraries_learn_as_well_as_ours(
         pytest.skip(f"{package} is not installed; `make bench` adds it")
     # In whole batches, which is all that rivals take.
     checkout.declare(split={"train": 1200})
-    words = ("benchmarks.training", "--rounds=1", "--epochs=2", "--several=2")
-    told = checkout.run(
-        *words, "--several-epochs=2", "--peers", "ours", *peers,
-        env={"PYTHONPATH": str(find_root())},
-    ).stdout  # fmt: skip
+    words = ("--rounds=1", "--epochs=2", "--several=2", "--several-epochs=2")
+    told = printed(checkout, "training", *words, "--peers", "ours", *peers)
     one, several = told.split("| 2 seeds, 2 epochs")
     found = [
         float(line.split("|")[-2].strip().rstrip("%"))
@@ -74,7 +73,7 @@ def test_other_libraries_learn_as_well_as_ours(
 
 @pytest.mark.slow
 def test_the_benchmark_of_the_peak_prints_its_tables(checkout: Checkout) -> None:
-    told = checkout.run("benchmarks.peak", env={"PYTHONPATH": str(find_root())}).stdout
+    told = printed(checkout, "peak")
     assert "| share of the peak |\n" in told
     assert told.count("\n| product ") >= 9
 
@@ -82,15 +81,14 @@ def test_the_benchmark_of_the_peak_prints_its_tables(checkout: Checkout) -> None
 @pytest.mark.slow
 def test_the_benchmark_of_growth_prints_and_draws(checkout: Checkout, tmp_path: Path) -> None:
     sizes = ("--hidden", "8", "16", "--batches", "10", "20", "--seeds", "1", "2")
-    words = ("benchmarks.growth", "--figure", str(tmp_path / "growth.png"), *sizes)
-    told = checkout.run(*words, env={"PYTHONPATH": str(find_root())}).stdout
+    told = printed(checkout, "growth", "--figure", str(tmp_path / "growth.png"), *sizes)
     assert told.count("\n|---|") == 3
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
 def test_the_benchmark_of_the_whole_prints_its_table(checkout: Checkout) -> None:
-    told = checkout.run("benchmarks.whole", env={"PYTHONPATH": str(find_root())}).stdout
+    told = printed(checkout, "whole")
     assert "× training |" in told
     assert "× status |" in told
     assert "\n| `track` | " in told

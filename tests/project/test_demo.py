@@ -9,72 +9,43 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.files import read_json, sha256
+from pipeline.base.files import read_json
 from pipeline.base.paths import Paths, find_root
-from tests.conftest import AWKWARD, Checkout
+from pipeline.base.processes import copy_code
+from tests.conftest import AWKWARD, Checkout, hashes, run_python
+from tests.declared import declared
 
-PARTS = ("pipeline", "conf", "dvc.yaml", "params.yaml", ".dvcignore", "results", "reports")
-
-
-def hashes(root: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(root)): sha256(path.read_bytes())
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and "demo" not in path.parts
-    }
+# What the demo makes.
+MADE = ("demo", "__pycache__")
 
 
 @pytest.mark.slow
 def test_the_demo_runs_without_git_home_or_network_and_touches_nothing_else(
-    tmp_path: Path,
+    tmp_path: Path, away: dict[str, str | None]
 ) -> None:
     root = tmp_path / AWKWARD
-    root.mkdir()
-    for part in PARTS:
-        source = find_root() / part
-        if source.is_dir():
-            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copyfile(source, root / part)
-    before = hashes(root)
-    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
-    # Whoever tries the network finds nobody at this address.
-    environment |= {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    copy_code(declared().root, root, "params.yaml")
+    for name in ("results", "reports"):
+        shutil.copytree(find_root() / name, root / name)
+    before = hashes(root, but=MADE)
     for _ in range(2):  # the second finds everything done
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.demo"], cwd=root, env=environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run_python("-m", "pipeline.demo", cwd=root, env={**away, "HOME": None})
         assert "Test accuracy on scikit-learn's 8x8 digits: 9" in done.stdout
-    assert hashes(root) == before
+    assert hashes(root, but=MADE) == before
     demo = Paths(root / "demo")
     assert read_json(demo.metrics)["test"]["n"] == 5
     assert demo.page.exists()
     assert demo.store.exists()
 
 
-def run_demo(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    nobody = "http://127.0.0.1:9"
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.demo", *words],
-        cwd=root,
-        env={**os.environ, "http_proxy": nobody, "https_proxy": nobody, "HOME": str(root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.slow
 def test_the_demo_stands_in_for_data_that_cannot_be_had_and_for_nothing_else(
-    checkout: Checkout,
+    checkout: Checkout, away: dict[str, str | None]
 ) -> None:
     root = checkout.paths.root
     params = checkout.paths.params.read_text()
-    shutil.copyfile(find_root() / "params.yaml", checkout.paths.params)
-    done = run_demo(root, "--if-needed")
-    assert done.returncode == 0, done.stderr
+    shutil.copyfile(declared().params, checkout.paths.params)
+    done = checkout.run("pipeline.demo", "--if-needed", env=away)
     last = done.stdout.splitlines()[-1]
     assert last.startswith("That was the demo on scikit-learn's digits, since MNIST could not be")
     assert str(checkout.paths.given("mnist")) in last
@@ -82,7 +53,7 @@ def test_the_demo_stands_in_for_data_that_cannot_be_had_and_for_nothing_else(
     shutil.rmtree(root / "demo")
     checkout.paths.params.write_text(params)
     (root / "dvc.yaml").write_text("stages: 3\n")
-    done = run_demo(root, "--if-needed")
+    done = checkout.run("pipeline.demo", "--if-needed", env=away, check=False)
     assert done.returncode == 1
     assert not (root / "demo").exists()
     assert "MNIST" not in done.stdout + done.stderr

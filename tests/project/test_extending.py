@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.base.paths import find_root
 from tests.conftest import NOT_LIVE, Checkout
+from tests.declared import declared
 
 ROOT = find_root()
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -36,8 +37,8 @@ def apply(diff: str, root: Path) -> None:
     path.write_text(text.replace(before, after))
 
 
-def follow(section: str, checkout: Checkout) -> str:
-    """Do what a section says; returns what its commands print."""
+def prepare(checkout: Checkout) -> None:
+    """Add what the page's commands need beside the code."""
     for name in ("tests", "pyproject.toml", "studies"):
         source, target = ROOT / name, checkout.paths.root / name
         ignored = shutil.ignore_patterns("__pycache__")
@@ -45,6 +46,11 @@ def follow(section: str, checkout: Checkout) -> str:
             shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
         else:
             shutil.copy(source, target)
+
+
+def follow(section: str, checkout: Checkout) -> str:
+    """Do what a section says; returns what its commands print."""
+    prepare(checkout)
     printed = ""
     for kind, block in re.findall(r"^```(diff|bash)\n(.*?)^```$", SECTIONS[section], re.M | re.S):
         if kind == "diff":
@@ -133,3 +139,16 @@ def test_nothing_takes_more_than_three_places() -> None:
     for name, section in SECTIONS.items():
         files = re.findall(r"^\+\+\+ (\S+)$", section, re.M)
         assert len(set(files)) <= 3, name
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_unit_tests_pass_with_all_extensions_of_the_page(checkout: Checkout) -> None:
+    prepare(checkout)
+    shutil.copyfile(declared().params, checkout.paths.params)
+    for section in SECTIONS.values():
+        for diff in re.findall(r"^```diff\n(.*?)^```$", section, re.M | re.S):
+            apply(diff, checkout.paths.root)
+    folders = (f"tests/{room}" for room in ("base", "network", "engine", "data", "records", "draw"))
+    words = ("tests/project/test_architecture.py", "-m", "not slow and not checkout")
+    checkout.run("pytest", "-q", "-p", "no:cacheprovider", *folders, *words, timeout=500)

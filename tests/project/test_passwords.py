@@ -1,10 +1,8 @@
 """A password in an address appears in no written file and on no command line."""
 
-import threading
+import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -27,35 +25,28 @@ def leaks(checkout: Checkout) -> list[str]:
     ]
 
 
-@contextmanager
-def watched_command_lines(words: list[list[str]]) -> Iterator[None]:
-    """Gather the command lines of all processes for as long as the context lasts."""
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.is_set():
-            words.extend(p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"]))
-            time.sleep(0.1)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def command_lines(process: subprocess.Popen[str]) -> list[list[str]]:
+    """Return the command lines of a process and of those that it starts, until it ends."""
+    seen: list[list[str]] = []
+    started = psutil.Process(process.pid)
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            for each in (started, *started.children(recursive=True)):
+                seen.append(each.cmdline())
+        time.sleep(0.01)
+    return seen
 
 
 @pytest.mark.slow
 def test_a_tracking_servers_password_stays_in_params_yaml(checkout: Checkout) -> None:
     checkout.declare(tracking={"uri": ADDRESS, "live": True})
-    seen: list[list[str]] = []
-    with watched_command_lines(seen):
-        done = checkout.run("pipeline.stages.train", *SHORT)
-    assert "nothing is written to http://***@127.0.0.1:9" in done.stderr
+    sweep = checkout.start("pipeline.stages.train", *SHORT)
+    seen = command_lines(sweep)
+    printed, errors = sweep.communicate()
+    assert "nothing is written to http://***@127.0.0.1:9" in errors
     track = checkout.run("pipeline.stages.track", check=False)
     assert "http://***@127.0.0.1:9" in track.stderr
-    assert SECRET not in done.stdout + done.stderr + track.stdout + track.stderr
+    assert SECRET not in printed + errors + track.stdout + track.stderr
     assert any("--multiprocessing-fork" in words for words in seen), "the mirror has run"
     assert [words for words in seen if SECRET in " ".join(words)] == []
     assert leaks(checkout) == []
@@ -94,16 +85,14 @@ def test_an_address_can_come_from_the_environment(
     assert leaks(checkout) == []
 
 
-def test_a_password_in_a_mirrors_address_is_masked(checkout: Checkout) -> None:
+def test_a_password_in_a_mirrors_address_is_masked(
+    checkout: Checkout, away: dict[str, str | None]
+) -> None:
     """The embedded digits need no mirror; MNIST does, and this one is away."""
-    params: Path = checkout.paths.params
-    text = params.read_text()
-    params.write_text(text.replace("name: digits", "name: kmnist"))
-    done = checkout.run(
-        "pipeline.stages.download",
-        env={"MNIST_MIRROR": f"http://bob:{SECRET}@127.0.0.1:9/mnist", "https_proxy": ADDRESS},
-        check=False,
-    )
+    checkout.declare(data={"name": "kmnist"})
+    mirror = f"http://bob:{SECRET}@127.0.0.1:9/mnist"
+    env = {**away, "MNIST_MIRROR": mirror, "https_proxy": ADDRESS}
+    done = checkout.run("pipeline.stages.download", env=env, check=False)
     assert done.returncode != 0
     assert "http://***@127.0.0.1:9/mnist" in done.stderr
     assert SECRET not in done.stdout + done.stderr

@@ -6,23 +6,25 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.paths import Paths, find_root
+from tests.declared import versions
 
 PATHS = Paths(find_root())
 README = (PATHS.root / "README.md").read_text()
 
 
-def expected() -> str:
-    """Return what stands between the README's markers: what the report's text says, too."""
-    text = PATHS.summary.read_text()
+def expected(text: str) -> str:
+    """Return what stands between the README's markers, of the text that the report stage wrote."""
     (headline,) = re.findall(r"^Test accuracy on MNIST: (.+)$", text, re.MULTILINE)
     rows = re.findall(r"^\| (?:metric|---|\w+ accuracy) \|(?:[^|\n]+\|){7}$", text, re.MULTILINE)
     return "\n".join([f"Test accuracy: **{headline}**", "", *rows])
 
 
 def test_headline_and_table_are_the_committed_results() -> None:
+    """Or those that lie there, when the README is changed before both are committed."""
     stated = re.search(r"<!-- results -->\n(.*?)\n<!-- /results -->", README, re.DOTALL)
     assert stated is not None
-    assert stated.group(1) == expected(), f"put this there:\n{expected()}"
+    texts = versions(PATHS.summary)
+    assert any(stated.group(1) == expected(text) for text in texts), "not as in reports/summary.md"
 
 
 PAGES = [*PATHS.root.glob("*.md"), *PATHS.root.glob("docs/*.md"), *PATHS.root.glob("*/README.md")]
@@ -46,4 +48,4 @@ def test_every_link_and_picture_of_a_page_leads_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short_enough_to_be_read() -> None:
     prose = re.sub(r"```.*?```|^\|.*?$", "", README, flags=re.DOTALL | re.MULTILINE)
-    assert len(prose.split()) <= 1200
+    assert len(prose.split()) <= 900

@@ -13,7 +13,7 @@ from selenium.webdriver import Chrome
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.base.errors import UserError
-from pipeline.base.files import read_json, read_yaml, sha256
+from pipeline.base.files import read_json, read_yaml
 from pipeline.data.catalogue import DATASETS
 from pipeline.data.raw import read_examples
 from pipeline.records.record import Record, read_finished
@@ -33,6 +33,7 @@ from tests.conftest import (
     Checkout,
     copy_of,
     evaluate_and_report,
+    hashes,
     recorded_answers,
     reproduce,
 )
@@ -220,14 +221,10 @@ def test_long_class_names_are_shortened_and_stay_different() -> None:
 
 
 def test_figures_and_page_have_the_same_bytes_when_drawn_again(reported: Checkout) -> None:
-    def hashes() -> dict[str, str]:
-        files = [*reported.paths.figures.iterdir(), reported.paths.page, reported.paths.summary]
-        return {path.name: sha256(path.read_bytes()) for path in files}
-
-    before = hashes()
-    assert len(before) == 11
+    before = hashes(reported.paths.root, "reports")
+    assert len(before) == 12
     reported.run("pipeline.stages.report")
-    assert hashes() == before
+    assert hashes(reported.paths.root, "reports") == before
 
 
 def test_scores_of_classes_are_scikit_learns() -> None:
