@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.base.config import compose
-from pipeline.base.files import sha256, write_npz
+from pipeline.base.files import npz_bytes, sha256, write_bytes
 from pipeline.base.paths import find_root
 from pipeline.records.gather import declared
 from pipeline.results.card import model_card
@@ -57,11 +57,12 @@ def test_what_a_user_names_is_text_in_report_summary_card_and_readme(checkout: C
     for part in ("train", "test"):
         arrays[f"x_{part}"] = rng.integers(0, 256, (60, 8, 8), np.uint8)
         arrays[f"y_{part}"] = np.arange(60) % 2
-    write_npz(paths.given("own") / "own.npz", arrays)
+    content = npz_bytes(arrays)
+    write_bytes(paths.given("own") / "own.npz", content)
     checkout.declare(
         study=NAME,
         data={"name": "own", "classes": ["no", NAME], "shape": [8, 8],
-              "files": {"own.npz": sha256((paths.given("own") / "own.npz").read_bytes())}},
+              "files": {"own.npz": sha256(content)}},
         split={"train": 40, "validation": 20, "test": 60},
         training={"epochs": 1},
         seeds=[0, 1],
