@@ -60,8 +60,8 @@ def test_a_finished_record_comes_back(finished: Finished) -> None:
     assert finished.test is None
     assert finished.folder.name == finished.identity == identity(finished.description)
     pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
-    outputs = [each.pre_activations(pixels) for each in (finished.model(), model())]
-    np.testing.assert_array_equal(*outputs)
+    found, expected = (each.pre_activations(pixels) for each in (finished.model(), model()))
+    np.testing.assert_array_equal(found, expected)
     names = sorted(path.name for path in finished.folder.iterdir())
     assert names == sorted([*PUBLISHED, "origin.json"])
 
