@@ -73,14 +73,13 @@ def test_ray_ends_with_its_launcher(checkout: Checkout) -> None:
 @needs("optuna")
 def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: Checkout) -> None:
     """A step size of a million diverges: such trials failed, and the search goes on."""
-    done = checkout.train(
+    checkout.train(
         "hydra/sweeper=search",
         "hydra.sweeper.n_trials=4",
         "training.epochs=2",
-        "training.learning_rate=choice(0.0001, 0.1, 1e6)",
-        "training.momentum=0.999",
+        "training.learning_rate=choice(0.0001, 0.001, 1e6)",
+        *("network.activation=identity", "network.output=identity", "training.cost=squared_error"),
         "seed=0",
-        check=False,
     )
     (folder,) = checkout.paths.sweeps.iterdir()
     best = yaml.safe_load((folder / "optimization_results.yaml").read_text())
@@ -99,4 +98,3 @@ def test_a_search_maximises_validation_accuracy_and_lists_its_trials(checkout: C
         rates[name] = described["experiment"]["training"]["learning_rate"]
     assert failed == {name for name, rate in rates.items() if rate == 1e6}
     assert 0 < len(failed) < 4
-    assert done.returncode == 1
