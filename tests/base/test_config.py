@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ from dvc.utils.serialize import load_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.base.config import Config, allowed, compose, experiment, register
+from pipeline.base.config import (
+    Config,
+    allowed,
+    checked,
+    compose,
+    composed,
+    experiment,
+    register,
+    started,
+)
 from pipeline.base.errors import UserError, describe
 from pipeline.base.params import read_params
 from pipeline.base.paths import Paths
@@ -22,6 +32,15 @@ from tests.declared import declared
 PATHS = declared()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _hydra_started_once() -> Iterator[None]:
+    """Start Hydra once: looking for its plugins takes most of a composition's time."""
+    with started(PATHS), pytest.MonkeyPatch.context() as patched:
+        name, inside = f"{__name__}.compose", lambda _, words=(): checked(composed(words))
+        patched.setattr(name, inside)
+        yield
+
+
 def read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(path.read_text())
     return found
@@ -29,12 +48,12 @@ def read(path: Path) -> dict[str, Any]:
 
 def test_without_overrides_the_configuration_is_params_yaml() -> None:
     params = read(PATHS.params)
-    composed = dataclasses.asdict(compose(PATHS))
+    plain = dataclasses.asdict(compose(PATHS))
     for section, values in params.items():
         if isinstance(values, dict):
-            assert values.items() <= composed[section].items()
+            assert values.items() <= plain[section].items()
         else:
-            assert composed[section] == values
+            assert plain[section] == values
 
 
 def test_params_yaml_holds_every_value_of_the_experiment() -> None:
