@@ -17,9 +17,10 @@ from pipeline.base.config import compose
 from pipeline.base.errors import UserError
 from pipeline.base.files import sha256
 from pipeline.records.gather import gather
-from pipeline.records.record import read_finished
+from pipeline.records.record import Record, read_finished
 from pipeline.tracking.fetch import fetch
 from tests.conftest import Checkout
+from tests.hostile_names import NAME, READER, assert_text_in
 from tests.tracking.conftest import EPOCHS, SEEDS, bring_up_to_date
 from tests.tracking.stores import contents, server
 
@@ -256,6 +257,20 @@ def test_failed_seeds_are_failed_with_their_reason(checkout: Checkout, finished:
             assert "the loss is nan after epoch" in run["tags"]["mlflow.note.content"]
     stored = {key: value for key, _, value, _ in parent["points"]}
     assert stored["validation/n"] == 2 - len(failed)
+
+
+def test_a_reason_is_text_in_a_description(mirrored: Checkout) -> None:
+    """A record from elsewhere may state any."""
+    shutil.rmtree(mirrored.paths.runs)  # from which the record would be mended
+    record = next(mirrored.paths.records.glob("*/manifest.json")).parent
+    (record / "manifest.json").unlink()
+    Record(record).fail(NAME)
+    bring_up_to_date(mirrored)
+    notes = [run["tags"]["mlflow.note.content"] for run in contents(mirrored.paths).values()]
+    stated = [note for note in notes if "x.example" in note]
+    assert len(stated) == 2, "the seed's and its configuration's"
+    for note in stated:
+        assert_text_in(READER.render(note))
 
 
 def test_a_seed_that_is_added_joins_its_parent(
