@@ -39,7 +39,7 @@ def apply(diff: str, root: Path) -> None:
 
 def prepare(checkout: Checkout) -> None:
     """Add what the page's commands need beside the code."""
-    for name in ("tests", "pyproject.toml", "studies"):
+    for name in ("tests", "pyproject.toml", "studies", "Makefile"):
         source, target = ROOT / name, checkout.paths.root / name
         ignored = shutil.ignore_patterns("__pycache__")
         if source.is_dir():
