@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking._tracking_service import utils as mlflow_utils
 
 from pipeline.base.config import compose
 from pipeline.records.gather import gather
@@ -73,4 +74,7 @@ def mirrored(complete: Checkout, tmp_path: Path) -> Checkout:
     with closing(sqlite3.connect(checkout.paths.store)) as store, store:
         for table, column in PLACES.items():
             store.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", moved)
+    # By run, MLflow remembers where artifacts lie. In one process, copies of a store have the same
+    # runs, so it would write into another copy.
+    mlflow_utils._artifact_repos_cache.clear()
     return checkout
