@@ -117,7 +117,7 @@ def _finished(state: Finished | Unfinished) -> Finished:
     """Return a record that is complete, or raise with what it says."""
     if isinstance(state, Finished):
         return state
-    raise Failed(state.failure)
+    raise Failed(state.failure or state.damage)
 
 
 def train_yours(config: Config, paths: Paths, origin: dict[str, Any]) -> Finished | Unfinished:

@@ -101,13 +101,21 @@ def read_tests(path: Path) -> dict[str, Test]:
 
 def _take(published: Finished, folder: Path, study: str) -> Finished:
     """Return the record of a published run in `folder`; make it if there is none."""
+    if record := _same(published, folder):
+        return record  # without writing: the folder may be read-only
     folder.mkdir(parents=True, exist_ok=True)
-    # No other process may train it meanwhile.
+    # No other process may train it meanwhile; one may have just finished it.
     with FileLock(folder / ".lock"):
-        record = read_record(folder)
-        if isinstance(record, Finished) and record.manifest == published.manifest:
-            return record
-        return adopt(replace(published, test=None), folder, {"studies": [study]})
+        record = _same(published, folder)
+        return record or adopt(replace(published, test=None), folder, {"studies": [study]})
+
+
+def _same(published: Finished, folder: Path) -> Finished | None:
+    """Return the record in `folder` if it is that of a published run."""
+    record = read_record(folder)
+    if isinstance(record, Finished) and record.manifest == published.manifest:
+        return record
+    return None
 
 
 def _put_back(published: Unfinished, records: Path) -> Finished:

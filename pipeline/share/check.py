@@ -69,7 +69,7 @@ def check(path: Path, here: Paths, root: Path) -> Checked:
         expected = {**made.files, METADATA: made.metadata({**given, **shared})}
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
-    _compare_code(given, here)
+    _compare_code(given, here, commit)
     level = Level.SAME_BYTES
     if wrong:
         print(f"  {LOCK}: does not fit the share's files: {_some(wrong)}")
@@ -117,12 +117,14 @@ def _refuse_files(given: Mapping[str, bytes]) -> None:
             raise UserError(f"{name} is missing")
 
 
-def _compare_code(given: Mapping[str, bytes], here: Paths) -> None:
-    """Print which files of the code differ from those here."""
+def _compare_code(given: Mapping[str, bytes], here: Paths, commit: Commit) -> None:
+    """Print which files of the code differ from those here, and where to get the share's code."""
     names = [name.removeprefix("code/") for name in given if name.startswith("code/")]
     other = [name for name in names if not holds(here.root / name, given[f"code/{name}"])]
     compared = f"{len(other)} differ from those here: {_some(other)}"
     print(f"  code: {len(names)} files, {compared if other else 'all the same as here'}")
+    if other:
+        print(f"  results may differ for that reason: commit {commit.hash} has the share's code")
     if CHANGES in given:
         print(f"  {CHANGES}: holds uncommitted changes of the code, which were not run")
 

@@ -23,6 +23,7 @@ from pipeline.records.record import (
     read_finished,
     read_record,
 )
+from tests.conftest import hashes
 from tests.records.conftest import ORIGIN, composed, described, finish
 
 
@@ -56,7 +57,10 @@ def test_a_published_run_becomes_a_record(
     for record in published.values():
         taken = read_finished(paths.records / record.identity)
         assert taken.origin == {"studies": ["mine"]}
+        (paths.records / record.identity / ".lock").unlink()
+    before = hashes(paths.root)
     assert gather(config, paths) == gathered
+    assert hashes(paths.root) == before, "complete records may lie in a read-only folder"
 
 
 def test_test_results_go_to_the_record_whose_manifest_they_name(
