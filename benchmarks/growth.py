@@ -1,6 +1,6 @@
 """Measure how time grows with layers, batches, seeds and cores; print tables, draw a figure.
 
-    python -m benchmarks.growth --figure benchmarks/growth.png
+    python -m benchmarks.growth --figure growth.png
 
 For layers and batches, this process times one epoch with its evaluation, and the matrix products of
 the same shapes alone. For seeds and cores, it runs sweeps of one epoch in fresh checkouts.
