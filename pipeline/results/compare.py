@@ -276,6 +276,7 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
         UserError: the settings have different examples, so they cannot be paired by example.
     """
     images: dict[bytes, Part] = {}
+    first: dict[bytes, str] = {}  # for each set of examples, the first setting that has it
     right: dict[str, Right] = {}
     for name, runs in settings.items():
         described = _described(next(iter(runs.values())))
@@ -283,13 +284,15 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
         if key not in images:
             images[key] = _images(described, part, paths)
         pixels, labels, _ = images[key]
+        first.setdefault(pixels.tobytes(), name)
         right[name] = {
             seed: record.model().predict(pixels) == labels if isinstance(record, Finished) else None
             for (_, seed), record in runs.items()
         }
-    if len({each.raw.tobytes() for each in images.values()}) > 1:
+    if len(first) > 1:
         raise UserError(
-            f"the configurations have different {part} data, so their answers cannot be paired"
+            f"{' and '.join(first.values())} have different {part} data, so their answers cannot "
+            "be paired; allowed are the folders of sweeps on the same data"
         )
     return right
 

@@ -78,6 +78,7 @@ def main() -> None:
         ]
         noun = dataset_of(ended[0].job.config.data).noun
         wide_console().print(write_tables(configurations, outcome.folder, test=test, noun=noun))
+        print(f"saved in {outcome.folder}")
         if ended[0].job.config.output is not None:
             # Earlier runs there may be of seeds that are no longer declared.
             shutil.rmtree(paths.runs, ignore_errors=True)

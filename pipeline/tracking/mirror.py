@@ -232,8 +232,8 @@ class Mirror:
         history = self._client.get_metric_history(run.info.run_id, key)
         stored = sorted((metric.step, metric.value) for metric in history)
         curve = [(point.step, point.value) for point in wanted.points if point.key == key]
-        if stored != curve[: len(stored)]:
-            return None
+        if stored != curve[: len(stored)] or (not stored and run.data.metrics.keys() & OURS):
+            return None  # the latter: counts of a time when no seed had finished
         last = stored[-1][0] if stored else 0  # may lack some of its points
         return [point for point in wanted.points if point.step >= last]
 

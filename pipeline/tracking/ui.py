@@ -44,6 +44,7 @@ def ui(config: Config, paths: Paths) -> None:
     # Not on the command line, since the address of a database may contain a password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = address(uri, paths)
     words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words += ["--uvicorn-opts", "--log-level=warning"]  # no line for every request
     _serve([sys.executable, "-m", "mlflow", "server", *words])
 
 

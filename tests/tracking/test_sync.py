@@ -259,6 +259,24 @@ def test_failed_seeds_are_failed_with_their_reason(checkout: Checkout, finished:
     assert stored["validation/n"] == 2 - len(failed)
 
 
+def test_seeds_that_finish_after_a_pass_that_saw_none_finished(
+    unmirrored: Checkout, expected: dict[str, Any]
+) -> None:
+    """As when a sweep is interrupted, and repeated."""
+    manifests = {
+        path: path.read_bytes() for path in unmirrored.paths.records.glob("*/manifest.json")
+    }
+    for path in manifests:
+        path.unlink()
+    bring_up_to_date(unmirrored)
+    (parent,), _ = split_up(contents(unmirrored.paths))
+    assert parent["status"] == "FAILED"
+    for path, content in manifests.items():
+        path.write_bytes(content)
+    bring_up_to_date(unmirrored)
+    assert contents(unmirrored.paths) == expected
+
+
 def test_a_reason_is_text_in_a_description(mirrored: Checkout) -> None:
     """A record from elsewhere may state any."""
     shutil.rmtree(mirrored.paths.runs)  # from which the record would be mended
