@@ -193,7 +193,7 @@ def test_configurations_with_other_images_are_refused(swept: Checkout, tmp_path:
     checkout = copy_of(swept.paths.root, tmp_path)
     checkout.train(*SHORT, "split.validation=50", "test=true")
     folder = str(checkout.paths.records)
-    assert "the configurations have different validation data" in refusal(checkout, folder)
+    assert "have different validation data, so" in refusal(checkout, folder)
     compared(checkout, folder, test=True)
 
 
