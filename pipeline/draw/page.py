@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.base.config import Config
-from pipeline.base.errors import UserError
+from pipeline.base.errors import UserError, refuse
 from pipeline.data.catalogue import dataset_of
 from pipeline.data.prepared import Part
 from pipeline.draw.packing import chosen, embedded, packed, predicted, sureness
@@ -107,9 +107,7 @@ def page(
     """
     name = config.data.name
     if name not in FRAMES:
-        raise UserError(
-            f"data.name = {name}: allowed is one of {', '.join(FRAMES)}, whose digits can be drawn"
-        )
+        refuse("data.name", name, f"one of {', '.join(FRAMES)}, whose digits can be drawn")
     networks = list(networks_that_fit(models, test, config.training.cost))
     if not networks:
         raise UserError(

@@ -283,8 +283,8 @@ def _right(settings: Mapping[str, Runs], part: str, paths: Paths) -> dict[str, R
         key = canonical_json([described["experiment"][section] for section in ("data", "split")])
         if key not in images:
             images[key] = _images(described, part, paths)
+            first.setdefault(images[key].raw.tobytes(), name)
         pixels, labels, _ = images[key]
-        first.setdefault(pixels.tobytes(), name)
         right[name] = {
             seed: record.model().predict(pixels) == labels if isinstance(record, Finished) else None
             for (_, seed), record in runs.items()
