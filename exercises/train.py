@@ -77,7 +77,7 @@ def main() -> None:
         python(paths.root, "pipeline.stages.track", *tracking)
         code = yours.description["code"][:6]
         print(
-            f"yours is named `... · code {code}` in MLflow, which "
+            f"yours is named `code {code} · ...` in MLflow, which "
             f"`python -m pipeline.tracking.ui study={STUDY}` opens"
         )
 

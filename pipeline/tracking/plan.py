@@ -201,10 +201,11 @@ def _study(study: str, seeds: list[Seed], intervals: Intervals) -> Iterator[Run]
     names = configuration_names(experiments)
     for (key, members), name in zip(groups.items(), names, strict=True):
         members.sort(key=lambda seed: seed.number)
-        # The same experiment may have been trained by several versions of the code.
-        code = f" · code {members[0].described['code'][:6]}" if names.count(name) > 1 else ""
+        # The same experiment may have been trained by several versions of the code. What differs
+        # comes first, since MLflow cuts long names off.
+        code = f"code {members[0].described['code'][:6]} · " if names.count(name) > 1 else ""
         children = [_child(study, key, seed) for seed in members]
-        marked_name = marked(f"{name}{code}", members[0].record)
+        marked_name = marked(f"{code}{name}", members[0].record)
         tested = {s.record.manifest for s in members if isinstance(s.record, Finished) and s.test}
         new_images = intervals.get(frozenset(tested))
         yield _parent(study, key, marked_name, members, children, new_images)

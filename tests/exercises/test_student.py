@@ -157,9 +157,9 @@ def test_a_students_network_is_trained_beside_ours(
     with closing(sqlite3.connect(student.paths.store)) as store:
         names = sorted(name for (name,) in store.execute("SELECT name FROM runs"))
     codes = sorted(record.description["code"][:6] for record in (yours, ours))
-    assert names[:2] == ["seed 0", "seed 0"]
-    assert [name.rpartition(" · ")[2] for name in names[2:]] == [f"code {code}" for code in codes]
-    assert f"named `... · code {yours.description['code'][:6]}` in MLflow" in done.stdout
+    assert names[2:] == ["seed 0", "seed 0"]
+    assert [name.partition(" · ")[0] for name in names[:2]] == [f"code {code}" for code in codes]
+    assert f"named `code {yours.description['code'][:6]} · ...` in MLflow" in done.stdout
 
 
 @pytest.mark.slow
