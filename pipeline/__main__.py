@@ -5,6 +5,7 @@ Convention: each command is a module with a `main`. Only the chosen one is impor
 
 import runpy
 import sys
+from importlib import import_module
 
 COMMANDS = {
     "download": ("pipeline.stages.download", "get the data set's files, checked by their SHA-256"),
@@ -36,6 +37,7 @@ def main() -> None:
         print(HELP, end="")
     elif name in COMMANDS:
         del sys.argv[1]
+        import_module("pipeline.stages")  # says so if packages are missing
         runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
     else:
         print(f"error: {name!r}: allowed is one of {', '.join(COMMANDS)}", file=sys.stderr)

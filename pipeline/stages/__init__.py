@@ -6,8 +6,9 @@ from importlib.util import find_spec
 
 if find_spec("llvmlite") is None:
     raise SystemExit(
-        "error: llvmlite, which compiles the arithmetic of pipeline/engine, is missing; `make env` "
-        "installs it on x86-64 and Arm64"
+        "error: llvmlite, which compiles the arithmetic of pipeline/engine, is missing; is the "
+        "environment active (`source .venv/bin/activate`)? `make env` builds it, with llvmlite on "
+        "x86-64 and Arm64"
     )
 # A stage imports large libraries and runs for seconds. By default, the garbage collector would
 # traverse all imported objects again and again, and once more at exit.

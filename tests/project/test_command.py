@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+import pytest
+
 from pipeline.__main__ import COMMANDS
 from tests.conftest import run_python
 
@@ -42,6 +44,15 @@ def test_an_unknown_command_is_one_line_with_those_that_are_known() -> None:
     done = run("trian")
     assert done.returncode == 2
     assert done.stderr == f"error: 'trian': allowed is one of {', '.join(COMMANDS)}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_without_the_packages_a_command_says_how_to_get_them(name: str) -> None:
+    done = run_python("-S", "-m", "pipeline", name, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: llvmlite, which")
+    assert "`make env`" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_command_is_installed_under_its_name() -> None:
