@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -82,14 +81,11 @@ def _refuse(wrong: list[str]) -> None:
 def follow(config: Config, paths: Paths, ended: Connection) -> None:
     """Bring the store up to date again and again while a sweep trains, then once more.
 
-    It lowers the priority of the process that runs it, which should do nothing else.
-
     Args:
         config: holds the store's address.
         paths: of the records.
         ended: can be read once the sweep has closed the other end, or has ended itself.
     """
-    os.nice(10)  # the training comes first
     known: Known = {}
     warned = last = False
     while not last:
