@@ -6,7 +6,6 @@ import math
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +124,7 @@ def compute(files: Mapping[str, bytes], commit: Commit, here: Paths, root: Path)
         Contradiction: files contradict each other.
         UserError: a file is invalid, or the data cannot be obtained.
     """
-    print("computing all results again from the runs", file=sys.stderr, flush=True)
+    print("computing all results again from the runs", flush=True)
     try:
         return _compute(files, commit, here, Paths(root))
     except UserError as error:

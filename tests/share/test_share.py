@@ -388,7 +388,7 @@ def test_forged_results_are_named_each_in_a_line(
     del files["results/history.csv"]
     files["results/more.csv"] = b""
     assert checked(files, published, tmp_path) is Level.DIFFERENT
-    _, lock, *lines = capsys.readouterr().out.splitlines()
+    _, _, lock, *lines = capsys.readouterr().out.splitlines()
     assert lock.startswith("  dvc.lock: does not fit the share's files: results/")
     assert sorted(lines) == sorted(
         [
