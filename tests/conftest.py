@@ -34,13 +34,13 @@ from pipeline.stages.preprocess import preprocess
 from pipeline.stages.report import report
 from pipeline.stages.split import split
 from tests.declared import declared
+from tests.pythons import OF_MAKE
 
 # Stages say `python`, which has to be this one, also where nobody activated anything.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
-# What `make test` hands on is about itself: a `make` that a test runs would name its folder on
-# its last line, and take over the words that the outer one was called with.
-for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+# Of `make test`, for a `make` that a test runs.
+for name in OF_MAKE:
     os.environ.pop(name, None)
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.

@@ -21,9 +21,11 @@ from packaging.specifiers import SpecifierSet
 from pipeline.base.files import sha256
 from pipeline.base.paths import Paths, find_root
 
+# What a calling make hands on is about itself: PYTHON=... about its own environment, and by its
+# level another make names its folder in what it prints.
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 # A setting that works around a fault of OpenBLAS on this machine would hide the fault.
-# What the calling make hands on, such as PYTHON=..., is about its own environment.
-HIDDEN = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+HIDDEN = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *OF_MAKE)
 
 
 def promised(root: Path) -> list[str]:

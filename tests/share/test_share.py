@@ -388,7 +388,8 @@ def test_forged_results_are_named_each_in_a_line(
     del files["results/history.csv"]
     files["results/more.csv"] = b""
     assert checked(files, published, tmp_path) is Level.DIFFERENT
-    _, _, lock, *lines = capsys.readouterr().out.splitlines()
+    progress, _, lock, *lines = capsys.readouterr().out.splitlines()
+    assert progress == "computing all results again from the runs"
     assert lock.startswith("  dvc.lock: does not fit the share's files: results/")
     assert sorted(lines) == sorted(
         [
